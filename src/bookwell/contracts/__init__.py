@@ -1,0 +1,1 @@
+"""What crosses a service border: HTTP bodies and messages. Imports pydantic alone."""

@@ -1,0 +1,1 @@
+"""The frameworks' side of the plumbing."""

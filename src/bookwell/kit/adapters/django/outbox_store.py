@@ -1,0 +1,31 @@
+"""Writes outgoing messages to the table `outbox`, in the transaction of the change they tell."""
+
+import json
+from collections.abc import Sequence
+
+from django.db import connection
+
+from bookwell.kit import clock, ids
+from bookwell.kit.outbox import OutgoingMessage
+
+__all__ = ["append_in_tx"]
+
+_INSERT = (
+    "INSERT INTO outbox (event_id, queue, type, version, aggregate, aggregate_version, payload, created_at, "
+    "lease_until, published_at, done_at, attempts, next_attempt_at, error) VALUES "
+)
+_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, NULL, NULL, NULL, 0, %s, '')"
+
+
+def append_in_tx(messages: Sequence[OutgoingMessage]) -> None:
+    """Add one row per message, in one statement; times are milliseconds since 1970."""
+    if not messages:
+        return
+    now = int(clock.now().timestamp() * 1000)
+    values: list[str | int] = []
+    for message in messages:
+        payload = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":"))
+        values += [ids.new_id(), message.queue, message.type, message.version, message.aggregate]
+        values += [message.aggregate_version, payload, now, now]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT + ", ".join([_ROW] * len(messages)), values)

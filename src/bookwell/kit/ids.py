@@ -1,0 +1,14 @@
+"""Identifiers: UUIDv7 (RFC 9562), sortable by the time they were made."""
+
+import secrets
+import time
+from uuid import UUID
+
+__all__ = ["new_id"]
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as 36 characters."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_a, random_b = secrets.randbits(12), secrets.randbits(62)
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b))

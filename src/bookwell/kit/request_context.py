@@ -1,0 +1,28 @@
+"""The request that the running code serves: its id goes into every log record, audit entry and problem."""
+
+from contextvars import ContextVar
+
+__all__ = ["request_id", "set_request_id", "set_traceparent", "traceparent"]
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+_traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+def request_id() -> str:
+    """The id of the current request, or an empty string outside of one."""
+    return _request_id.get()
+
+
+def set_request_id(value: str) -> None:
+    """Remember the id of the request that begins."""
+    _request_id.set(value)
+
+
+def traceparent() -> str:
+    """The W3C trace context of the current request, or an empty string."""
+    return _traceparent.get()
+
+
+def set_traceparent(value: str) -> None:
+    """Remember the trace context of the request that begins."""
+    _traceparent.set(value)

@@ -1,0 +1,62 @@
+"""Who calls: the bearer token's session and user, found in one statement, and the roles an operation needs."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.security import HttpBearer
+
+from bookwell.kit.errors import Forbidden
+from bookwell.library.accounts.queries import Caller, find_caller
+from bookwell.library.accounts.rules import Role, includes
+
+__all__ = ["RoleForbidden", "TokenAuth", "admin", "anyone", "caller_of", "librarian", "reader"]
+
+
+class RoleForbidden(Forbidden):
+    """The caller's role does not include this operation."""
+
+    code = "auth.role_forbidden"
+    title = "Your role does not allow this"
+
+
+class TokenAuth(HttpBearer):
+    """A bearer token whose user's role includes `role`; otherwise 401, or 403."""
+
+    openapi_bearerFormat = "JWT"  # noqa: N815 -- the name is ninja's
+
+    def __init__(self, role: Role) -> None:
+        super().__init__()
+        self.role = role
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:  # noqa: ARG002 -- ninja passes it
+        """Ninja's hook: the caller, None for 401.
+
+        Raises:
+            RoleForbidden: if the role does not include what the operation needs.
+        """
+        caller = find_caller(token)
+        if caller is not None and not includes(caller.role, self.role):
+            raise RoleForbidden
+        return caller
+
+
+class OptionalToken(TokenAuth):
+    """A caller where a token is sent, nobody where none is; a token that is sent must be good."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Ninja's hook; answers True for an anonymous caller."""
+        if "Authorization" not in request.headers:
+            return True
+        return super().__call__(request)
+
+
+reader = TokenAuth(Role.READER)
+librarian = TokenAuth(Role.LIBRARIAN)
+admin = TokenAuth(Role.ADMIN)
+anyone = OptionalToken(Role.READER)
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """The authenticated caller of an operation that requires one."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
+    return caller

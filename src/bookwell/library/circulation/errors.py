@@ -1,0 +1,150 @@
+"""What circulation refuses, each with its stable code."""
+
+from bookwell.kit.errors import Conflict, Forbidden, Invalid, NotFound
+
+__all__ = [
+    "BarcodeTaken",
+    "BookWithdrawn",
+    "BorrowingBlocked",
+    "CopyHeld",
+    "CopyNotFound",
+    "CopyNotHere",
+    "CopyUnavailable",
+    "LoanLimitReached",
+    "NoPolicy",
+    "ReaderNotFound",
+    "RenewalWouldDelayOthers",
+    "RenewalsUsedUp",
+    "ReservationExists",
+    "ReservationLimitReached",
+    "ReservationNotFound",
+    "ReservedUntilInPast",
+    "SelfReturnForbidden",
+    "WrongState",
+]
+
+
+class ReservationNotFound(NotFound):
+    """No such reservation, or another reader's."""
+
+    code = "reservation.not_found"
+    title = "No such reservation"
+
+
+class ReservationExists(Conflict):
+    """The reader already has an open reservation or loan of this book."""
+
+    code = "reservation.exists"
+    title = "You already have an open reservation of this book"
+
+
+class ReservationLimitReached(Conflict):
+    """The policy's number of open reservations is reached."""
+
+    code = "reservation.limit_reached"
+    title = "The limit of open reservations is reached"
+
+
+class WrongState(Conflict):
+    """The reservation's state does not allow this step."""
+
+    code = "reservation.wrong_state"
+    title = "The reservation's state does not allow this"
+
+
+class ReservedUntilInPast(Invalid):
+    """`reserved_until` has passed."""
+
+    code = "reservation.reserved_until_past"
+    title = "reserved_until is in the past"
+
+
+class BorrowingBlocked(Conflict):
+    """The reader has a block or too many overdue loans."""
+
+    code = "reader.blocked"
+    title = "The reader is blocked"
+
+
+class LoanLimitReached(Conflict):
+    """The policy's number of open loans is reached."""
+
+    code = "loan.limit_reached"
+    title = "The limit of open loans is reached"
+
+
+class RenewalsUsedUp(Conflict):
+    """The policy's number of renewals is used up."""
+
+    code = "renewal.used_up"
+    title = "No renewals are left"
+
+
+class RenewalWouldDelayOthers(Conflict):
+    """A reader waits for the book and no other copy will serve."""
+
+    code = "renewal.reader_waits"
+    title = "Another reader waits for this book"
+
+
+class SelfReturnForbidden(Forbidden):
+    """Readers may return their own loans only where the policy says so."""
+
+    code = "return.desk_only"
+    title = "Books are returned at the desk"
+
+
+class ReaderNotFound(NotFound):
+    """No reader with this id or card."""
+
+    code = "reader.not_found"
+    title = "No such reader"
+
+
+class CopyNotFound(NotFound):
+    """No copy with this barcode."""
+
+    code = "copy.not_found"
+    title = "No such copy"
+
+
+class CopyHeld(Conflict):
+    """The copy is set aside for, or lent to, a reader."""
+
+    code = "copy.held"
+    title = "The copy is a reader's at the moment"
+
+
+class CopyUnavailable(Conflict):
+    """The copy is in repair or lost."""
+
+    code = "copy.unavailable"
+    title = "The copy is not in service"
+
+
+class CopyNotHere(Conflict):
+    """The copy does not lie where this step is done."""
+
+    code = "copy.not_here"
+    title = "The copy is at another branch"
+
+
+class BarcodeTaken(Conflict):
+    """Another copy has this barcode."""
+
+    code = "copy.barcode_taken"
+    title = "Another copy has this barcode"
+
+
+class BookWithdrawn(NotFound):
+    """The book is not, or no longer, in the catalogue."""
+
+    code = "book.not_found"
+    title = "No such book"
+
+
+class NoPolicy(Conflict):
+    """No circulation policy exists for this reader's category."""
+
+    code = "policy.missing"
+    title = "There is no circulation policy for this reader's category"

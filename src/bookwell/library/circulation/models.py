@@ -1,0 +1,132 @@
+"""Copies, the queue, and reservations.
+
+`Holding` is one row per book: the lock and the counters of everything about that book's copies and queue.
+"""
+
+from django.db import models
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+
+from bookwell.library.circulation.rules import OPEN_STATES, CopyStatus, State
+
+
+class Holding(models.Model):
+    """A book's counters and its lock. `next_queue_no` numbers the queue, `version` counts every change."""
+
+    book = models.OneToOneField("catalog.Book", on_delete=models.PROTECT, primary_key=True, related_name="holding")
+    copies_total = models.IntegerField(default=0)
+    copies_available = models.IntegerField(default=0)
+    queue_length = models.IntegerField(default=0)
+    next_queue_no = models.BigIntegerField(default=1)
+    version = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "holding"
+        indexes = [models.Index(fields=["copies_available", "book"], name="holding_available")]
+
+
+class Copy(models.Model):
+    """One physical item. `branch` owns it, `location` is where it stands or travels to.
+
+    A copy is free when it is in service and no open reservation holds it; that is not stored twice.
+    """
+
+    barcode = models.CharField(max_length=64, unique=True)
+    book = models.ForeignKey("catalog.Book", on_delete=models.PROTECT, related_name="copies")
+    branch = models.ForeignKey("network.Branch", on_delete=models.PROTECT, related_name="+")
+    location = models.ForeignKey("network.Branch", on_delete=models.PROTECT, related_name="+")
+    condition = models.CharField(max_length=100, blank=True, db_column="item_condition")
+    status = models.CharField(
+        max_length=16, choices=[(status.value, status.value) for status in CopyStatus], default=CopyStatus.IN_SERVICE
+    )
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "copy"
+        verbose_name_plural = "copies"
+
+    def __str__(self) -> str:
+        return self.barcode
+
+
+class Policy(models.Model):
+    """What a category of readers may do, at one branch or (`branch` empty) everywhere else."""
+
+    category = models.ForeignKey("accounts.ReaderCategory", on_delete=models.PROTECT)
+    branch = models.ForeignKey("network.Branch", on_delete=models.CASCADE, null=True, blank=True)
+    max_open_reservations = models.PositiveSmallIntegerField(default=10)
+    max_open_loans = models.PositiveSmallIntegerField(default=10)
+    loan_days = models.PositiveSmallIntegerField(default=28)
+    max_renewals = models.PositiveSmallIntegerField(default=2)
+    pickup_days = models.PositiveSmallIntegerField(default=7, help_text="Opening days only")
+    reminder_days = models.PositiveSmallIntegerField(default=3, help_text="Before the due date")
+    overdue_loans_that_block = models.PositiveSmallIntegerField(default=1)
+    shelve_immediately = models.BooleanField(default=False)
+    renewal_blocked_by_queue = models.BooleanField(default=True)
+    self_return = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "policy"
+        verbose_name_plural = "policies"
+        constraints = [UniqueConstraint(fields=["category", "branch"], name="policy_once")]
+
+
+class Block(models.Model):
+    """Why a reader may not reserve or borrow for now. The queue passes a blocked reader over, keeping the place."""
+
+    reader = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="blocks")
+    reason = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "reader_block"
+
+
+class Reservation(models.Model):
+    """One reader's claim on one book, from placing it to giving the book back.
+
+    `open_marker` is 1 in open states and NULL afterwards, so that a unique constraint sees open ones only;
+    `held_copy_id` likewise repeats `copy` while the copy is this reservation's. `queue_no` orders those that wait;
+    it is kept, so that whoever loses a copy to a repair goes back to the same place.
+    """
+
+    book = models.ForeignKey("catalog.Book", on_delete=models.PROTECT, related_name="reservations")
+    reader = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="reservations")
+    state = models.CharField(max_length=12, choices=[(state.value, state.value) for state in State])
+    open_marker = models.SmallIntegerField(null=True)
+    pickup_branch = models.ForeignKey("network.Branch", on_delete=models.PROTECT, related_name="+")
+    copy = models.ForeignKey(Copy, on_delete=models.SET_NULL, null=True, related_name="reservations")
+    held_copy_id = models.BigIntegerField(null=True)
+    queue_no = models.BigIntegerField()
+    is_on_pull_list = models.BooleanField(default=False)
+    suspended_until = models.DateTimeField(null=True)
+    reserved_until = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(null=True)
+    pickup_deadline_at = models.DateTimeField(null=True)
+    borrowed_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    renewals = models.PositiveSmallIntegerField(default=0)
+    partner = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "reservation"
+        constraints = [
+            UniqueConstraint(fields=["held_copy_id"], name="reservation_holds_copy_alone"),
+            UniqueConstraint(fields=["reader", "book", "open_marker"], name="reservation_open_once"),
+            CheckConstraint(
+                name="reservation_open_marker_follows_state",
+                condition=Q(state__in=sorted(OPEN_STATES), open_marker=1, open_marker__isnull=False)
+                | (~Q(state__in=sorted(OPEN_STATES)) & Q(open_marker__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["book", "state", "queue_no"], name="reservation_queue"),
+            models.Index(fields=["reader", "open_marker", "state"], name="reservation_of_reader"),
+            models.Index(fields=["state", "pickup_deadline_at"], name="reservation_pickup"),
+            models.Index(fields=["state", "due_at"], name="reservation_due"),
+            models.Index(fields=["open_marker", "reserved_until"], name="reservation_until"),
+            models.Index(fields=["pickup_branch", "state"], name="reservation_at_branch"),
+        ]

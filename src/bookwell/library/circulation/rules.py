@@ -1,0 +1,205 @@
+"""A reservation's life as pure decisions: states, transitions, and the checks before each use case.
+
+Facts and `now` come in as arguments; a check returns or raises.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bookwell.library.circulation.errors import (
+    BorrowingBlocked,
+    LoanLimitReached,
+    RenewalsUsedUp,
+    RenewalWouldDelayOthers,
+    ReservationExists,
+    ReservationLimitReached,
+    ReservedUntilInPast,
+    WrongState,
+)
+
+__all__ = [
+    "OPEN_STATES",
+    "TRANSITIONS",
+    "CopyStatus",
+    "PolicyTerms",
+    "ReaderFacts",
+    "State",
+    "check_may_borrow",
+    "check_may_renew",
+    "check_may_reserve",
+    "check_reserved_until",
+    "check_transition",
+    "estimate_ready_on",
+]
+
+
+class State(StrEnum):
+    """Where a reservation is in its life."""
+
+    WAITING = "waiting"
+    ASSIGNED = "assigned"
+    IN_TRANSIT = "in_transit"
+    READY = "ready"
+    BORROWED = "borrowed"
+    RETURNED = "returned"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class CopyStatus(StrEnum):
+    """Whether a copy can serve; whether it is free also depends on who holds it."""
+
+    IN_SERVICE = "in_service"
+    IN_REPAIR = "in_repair"
+    LOST = "lost"
+
+
+OPEN_STATES = frozenset(
+    {
+        State.WAITING,
+        State.ASSIGNED,
+        State.IN_TRANSIT,
+        State.READY,
+        State.BORROWED,
+        State.REQUESTED,
+        State.ACCEPTED,
+    }
+)
+
+CLAIM_STATES = OPEN_STATES - {State.BORROWED}
+"""Open reservations in the policy's sense: claims that are not loans yet."""
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.WAITING: frozenset({State.ASSIGNED, State.BORROWED, State.CANCELLED, State.EXPIRED}),
+    State.ASSIGNED: frozenset({State.IN_TRANSIT, State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
+    State.IN_TRANSIT: frozenset({State.READY, State.WAITING, State.CANCELLED}),
+    State.READY: frozenset({State.BORROWED, State.WAITING, State.EXPIRED, State.CANCELLED}),
+    State.BORROWED: frozenset({State.RETURNED, State.LOST}),
+    State.REQUESTED: frozenset({State.ACCEPTED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
+    State.ACCEPTED: frozenset({State.READY, State.REFUSED, State.CANCELLED, State.EXPIRED}),
+    State.RETURNED: frozenset(),
+    State.EXPIRED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.LOST: frozenset(),
+    State.REFUSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTerms:
+    """What one category of readers may do at one branch."""
+
+    max_open_reservations: int
+    max_open_loans: int
+    loan_days: int
+    max_renewals: int
+    pickup_days: int
+    reminder_days: int
+    overdue_loans_that_block: int
+    shelve_immediately: bool
+    renewal_blocked_by_queue: bool
+    self_return: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFacts:
+    """What a reader has at this moment, counted under the reader's lock."""
+
+    open_reservations: int
+    open_loans: int
+    overdue_loans: int
+    blocks: int
+    has_this_book: bool = False
+
+
+def check_transition(old: State, new: State) -> None:
+    """Allow what `TRANSITIONS` lists.
+
+    Raises:
+        WrongState: for anything else.
+    """
+    if new not in TRANSITIONS[old]:
+        raise WrongState(f"A reservation that is {old} cannot become {new}.")
+
+
+def check_not_blocked(facts: ReaderFacts, terms: PolicyTerms) -> None:
+    """Refuse a reader with a block, or with as many overdue loans as the policy lets block.
+
+    Raises:
+        BorrowingBlocked: with the reason as its detail.
+    """
+    if facts.blocks:
+        raise BorrowingBlocked
+    if terms.overdue_loans_that_block and facts.overdue_loans >= terms.overdue_loans_that_block:
+        raise BorrowingBlocked(f"{facts.overdue_loans} of the reader's loans are overdue.")
+
+
+def check_may_reserve(facts: ReaderFacts, terms: PolicyTerms) -> None:
+    """Refuse a second open reservation of the same book, a blocked reader, and one over the limit.
+
+    Raises:
+        ReservationExists, BorrowingBlocked, ReservationLimitReached
+    """
+    if facts.has_this_book:
+        raise ReservationExists
+    check_not_blocked(facts, terms)
+    if facts.open_reservations >= terms.max_open_reservations:
+        raise ReservationLimitReached(f"The limit is {terms.max_open_reservations} open reservations.")
+
+
+def check_may_borrow(facts: ReaderFacts, terms: PolicyTerms) -> None:
+    """Refuse a blocked reader and one who has all the loans that the policy allows.
+
+    Raises:
+        BorrowingBlocked, LoanLimitReached
+    """
+    check_not_blocked(facts, terms)
+    if facts.open_loans >= terms.max_open_loans:
+        raise LoanLimitReached(f"The limit is {terms.max_open_loans} open loans.")
+
+
+def check_may_renew(
+    *, facts: ReaderFacts, terms: PolicyTerms, renewals: int, readers_waiting: int, copies_free: int
+) -> None:
+    """Refuse when the renewals are used up, the reader is blocked, or someone waits whom no free copy serves.
+
+    Raises:
+        RenewalsUsedUp, BorrowingBlocked, RenewalWouldDelayOthers
+    """
+    if renewals >= terms.max_renewals:
+        raise RenewalsUsedUp(f"The limit is {terms.max_renewals} renewals.")
+    check_not_blocked(facts, terms)
+    if terms.renewal_blocked_by_queue and readers_waiting > copies_free:
+        raise RenewalWouldDelayOthers
+
+
+def check_reserved_until(reserved_until: dt.datetime | None, *, now: dt.datetime) -> None:
+    """Refuse a moment that has passed.
+
+    Raises:
+        ReservedUntilInPast
+    """
+    if reserved_until is not None and reserved_until <= now:
+        raise ReservedUntilInPast
+
+
+def estimate_ready_on(
+    *, position: int, loans_due_at: Sequence[dt.datetime], copies: int, loan_days: int, now: dt.datetime
+) -> dt.date | None:
+    """The day on which a waiting reader's turn is expected; None when no copy will come back.
+
+    Copies come back in the order of their due dates (those overdue: today); whoever gets one before this reader
+    keeps it for `loan_days`. Copies that are set aside but not yet lent count as lent today.
+    """
+    if copies < 1:
+        return None
+    due = sorted(max(instant, now) for instant in loans_due_at)[:copies]
+    due += [now + dt.timedelta(days=loan_days)] * (copies - len(due))
+    rounds, turn = divmod(position - 1, copies)
+    return (sorted(due)[turn] + dt.timedelta(days=loan_days * rounds)).date()

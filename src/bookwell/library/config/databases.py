@@ -1,0 +1,42 @@
+"""One URL to Django's database settings, with what each database needs to be correct."""
+
+from typing import Any
+
+import dj_database_url
+
+__all__ = ["database_settings"]
+
+_ENGINES = {
+    "django.db.backends.sqlite3": "bookwell.kit.adapters.django.sqlite",
+    "django.db.backends.mysql": "bookwell.kit.adapters.django.mysql",
+    "django.db.backends.postgresql": "django.db.backends.postgresql",
+}
+_SQLITE_OPTIONS: dict[str, Any] = {
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000",
+}
+# Locks are held for milliseconds; whoever waits longer than this is told to try again.
+_MYSQL_OPTIONS = {
+    "charset": "utf8mb4",
+    "isolation_level": "read committed",
+    "init_command": "SET innodb_lock_wait_timeout = 5, sql_mode = 'TRADITIONAL'",
+}
+_POSTGRESQL_OPTIONS = {"options": "-c lock_timeout=5000 -c timezone=UTC"}
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """Django's settings for a `sqlite:`, `mysql:` or `postgresql:` URL; connections stay open."""
+    parsed: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None))
+    stock = parsed["ENGINE"]
+    if stock not in _ENGINES:
+        raise SystemExit(f"BOOKWELL_LIBRARY_DATABASE_URL: no support for {url.split(':', 1)[0]!r}")
+    options: dict[str, Any] = {
+        "django.db.backends.sqlite3": _SQLITE_OPTIONS,
+        "django.db.backends.mysql": _MYSQL_OPTIONS,
+        "django.db.backends.postgresql": _POSTGRESQL_OPTIONS,
+    }[stock]
+    parsed["ENGINE"] = _ENGINES[stock]
+    parsed["OPTIONS"] = parsed.get("OPTIONS", {}) | options
+    if stock == "django.db.backends.mysql":
+        parsed["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
+    return parsed

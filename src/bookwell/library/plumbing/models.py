@@ -1,0 +1,48 @@
+"""Tables of the kit's plumbing in the library's database.
+
+Their columns are portable on purpose (CHAR ids, BIGINT milliseconds, TEXT): the relay reads them without Django.
+"""
+
+from django.db import models
+
+
+class OutboxRow(models.Model):
+    """A message for one queue, written with the change it tells; `done_at` is the consumer's receipt."""
+
+    event_id = models.CharField(max_length=36)
+    queue = models.CharField(max_length=32)
+    type = models.CharField(max_length=64)
+    version = models.SmallIntegerField()
+    aggregate = models.CharField(max_length=64)
+    aggregate_version = models.BigIntegerField()
+    payload = models.TextField()
+    created_at = models.BigIntegerField()
+    lease_until = models.BigIntegerField(null=True)
+    published_at = models.BigIntegerField(null=True)
+    done_at = models.BigIntegerField(null=True)
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.BigIntegerField()
+    error = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "outbox"
+        verbose_name = "outgoing message"
+        constraints = [models.UniqueConstraint(fields=["event_id", "queue"], name="outbox_event_queue")]
+        indexes = [
+            models.Index(fields=["done_at", "next_attempt_at"], name="outbox_due"),
+            models.Index(fields=["aggregate", "aggregate_version"], name="outbox_order"),
+        ]
+
+
+class IdempotencyKeyRow(models.Model):
+    """A caller's key and the answer to its first request; `status` 0 means not answered yet."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    fingerprint = models.CharField(max_length=64)
+    status = models.SmallIntegerField()
+    headers = models.TextField()
+    body = models.TextField()
+    created_at = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        db_table = "idempotency_key"
