@@ -10,8 +10,8 @@ def _every_day() -> list[int]:
 class Branch(models.Model):
     """A place where copies live and are picked up. `position` orders them; the first is every reader's default."""
 
-    code = models.CharField(max_length=20, unique=True)
-    name = models.CharField(max_length=100, unique=True)
+    code = models.CharField(max_length=20)
+    name = models.CharField(max_length=100)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="IANA name")
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 code; its public holidays are closed")
     open_weekdays = models.JSONField(default=_every_day, help_text="ISO weekdays, 1 is Monday")
@@ -21,6 +21,10 @@ class Branch(models.Model):
         db_table = "branch"
         ordering = ["position", "id"]
         verbose_name_plural = "branches"
+        constraints = [
+            models.UniqueConstraint(fields=["code"], name="branch_code_once"),
+            models.UniqueConstraint(fields=["name"], name="branch_name_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
             name="Branch",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("code", models.CharField(max_length=20, unique=True)),
-                ("name", models.CharField(max_length=100, unique=True)),
+                ("code", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=100)),
                 ("time_zone", models.CharField(default="UTC", help_text="IANA name", max_length=64)),
                 (
                     "country",
@@ -37,6 +37,10 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "branches",
                 "db_table": "branch",
                 "ordering": ["position", "id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("code",), name="branch_code_once"),
+                    models.UniqueConstraint(fields=("name",), name="branch_name_once"),
+                ],
             },
         ),
         migrations.CreateModel(

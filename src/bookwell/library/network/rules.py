@@ -1,0 +1,132 @@
+"""Opening days: which dates a branch is open, and the instants at which its deadlines fall."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from bookwell.library.network.errors import BranchNeverOpen, TimeZoneUnknown, WeekdaysInvalid
+
+__all__ = [
+    "LONGEST_CLOSURE_DAYS",
+    "BranchCalendar",
+    "add_open_days",
+    "check_time_zone",
+    "check_weekdays",
+    "due_at",
+    "end_of_day",
+    "is_open",
+    "local_day",
+    "next_open_day",
+    "pickup_deadline_at",
+]
+
+LONGEST_CLOSURE_DAYS = 730
+"""A search for an opening day gives up after this many days."""
+
+
+def _no_holidays(_day: dt.date) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class BranchCalendar:
+    """When a branch is open: ISO weekdays (1 is Monday) but for closed dates and its country's public holidays."""
+
+    time_zone: str = "UTC"
+    open_weekdays: frozenset[int] = frozenset(range(1, 8))
+    closed_dates: frozenset[dt.date] = frozenset()
+    is_public_holiday: Callable[[dt.date], bool] = field(default=_no_holidays, compare=False)
+
+
+def local_day(calendar: BranchCalendar, instant: dt.datetime) -> dt.date:
+    """The branch's date at an instant."""
+    return instant.astimezone(ZoneInfo(calendar.time_zone)).date()
+
+
+def is_open(calendar: BranchCalendar, day: dt.date) -> bool:
+    """Whether the branch opens on that date."""
+    return (
+        day.isoweekday() in calendar.open_weekdays
+        and day not in calendar.closed_dates
+        and not calendar.is_public_holiday(day)
+    )
+
+
+def next_open_day(calendar: BranchCalendar, day: dt.date) -> dt.date:
+    """The date itself when the branch is open, else the first opening day after it.
+
+    Raises:
+        BranchNeverOpen: if there is none within two years.
+    """
+    for offset in range(LONGEST_CLOSURE_DAYS + 1):
+        candidate = day + dt.timedelta(days=offset)
+        if is_open(calendar, candidate):
+            return candidate
+    raise BranchNeverOpen
+
+
+def add_open_days(calendar: BranchCalendar, day: dt.date, count: int) -> dt.date:
+    """The `count`-th opening day after a date; with 0 the date itself or the next opening day.
+
+    Raises:
+        BranchNeverOpen: if two years pass without an opening day.
+    """
+    if count <= 0:
+        return next_open_day(calendar, day)
+    for _ in range(count):
+        day = next_open_day(calendar, day + dt.timedelta(days=1))
+    return day
+
+
+def end_of_day(calendar: BranchCalendar, day: dt.date) -> dt.datetime:
+    """The last second of a date at the branch, in UTC.
+
+    The last second and not the next midnight: a deadline must not bear the date of a day that may be closed. Where
+    clocks go back at midnight that second comes twice; the later one counts.
+    """
+    local = dt.datetime.combine(day, dt.time(23, 59, 59, fold=1), ZoneInfo(calendar.time_zone))
+    return local.astimezone(dt.UTC)
+
+
+def pickup_deadline_at(calendar: BranchCalendar, *, now: dt.datetime, open_days: int) -> dt.datetime:
+    """Until when a copy that is shelved now is kept: the end of the `open_days`-th opening day after today.
+
+    Raises:
+        BranchNeverOpen
+    """
+    return end_of_day(calendar, add_open_days(calendar, local_day(calendar, now), open_days))
+
+
+def due_at(calendar: BranchCalendar, *, now: dt.datetime, days: int) -> dt.datetime:
+    """When a loan of now is due: the end of the day `days` calendar days on, moved on to an opening day.
+
+    Raises:
+        BranchNeverOpen
+    """
+    return end_of_day(calendar, next_open_day(calendar, local_day(calendar, now) + dt.timedelta(days=days)))
+
+
+def check_weekdays(weekdays: Sequence[int]) -> list[int]:
+    """The ISO weekdays in order, each once.
+
+    Raises:
+        WeekdaysInvalid: if there are none, or one is not 1 to 7.
+    """
+    days = sorted(set(weekdays))
+    if not days or not set(days) <= set(range(1, 8)):
+        raise WeekdaysInvalid
+    return days
+
+
+def check_time_zone(name: str) -> str:
+    """The name, when it is an IANA time zone.
+
+    Raises:
+        TimeZoneUnknown
+    """
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError) as error:
+        raise TimeZoneUnknown(f"There is no time zone {name!r}.") from error
+    return name
