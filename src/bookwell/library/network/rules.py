@@ -127,6 +127,6 @@ def check_time_zone(name: str) -> str:
     """
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise TimeZoneUnknown(f"There is no time zone {name!r}.") from error
     return name
