@@ -1,0 +1,60 @@
+"""Child processes that never outlive their parent."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+__all__ = ["spawn", "stop"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    output: IO[bytes] | int | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, so that Ctrl-C reaches the parent alone, which stops it in order.
+
+    On Linux the kernel sends the child `death_signal` when the parent dies, by `kill -9` too. Call it from the main
+    thread: to the kernel the thread is the parent.
+    """
+    parent = os.getpid()
+    return subprocess.Popen(  # noqa: S603 -- callers pass commands of their own
+        [str(part) for part in command],
+        env=None if env is None else dict(env),
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: _die_with(parent, death_signal),  # noqa: PLW1509 -- no thread runs when children start
+    )
+
+
+def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM, grace_seconds: float = 10) -> None:
+    """Ask a child to end and end it when it does not; returns when it is gone."""
+    if child.poll() is None:
+        child.send_signal(ask)
+        try:
+            child.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    child.wait()
+
+
+def _die_with(parent: int, death_signal: signal.Signals) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+    if os.getppid() != parent:  # it died before the kernel knew
+        os._exit(1)

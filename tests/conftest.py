@@ -1,0 +1,69 @@
+"""What every test runs in: an environment of its own, a data folder that is thrown away, one database.
+
+`BOOKWELL_LIBRARY_DATABASE_URL` chooses the database (SQLite without it); one pytest process tests one database.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infrastructure.servers import running_servers, scratch_root
+
+_KEPT = ("BOOKWELL_TEST_", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
+
+if "bookwell.library.config.settings" in sys.modules:
+    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves.")
+
+_data_dir = Path(tempfile.mkdtemp(prefix="bookwell-tests-", dir=scratch_root()))
+for _name in [name for name in os.environ if name.startswith("BOOKWELL_") and not name.startswith(_KEPT)]:
+    del os.environ[_name]
+os.environ["BOOKWELL_DATA_DIR"] = str(_data_dir)
+os.environ["BOOKWELL_SECRET_KEY"] = "only-for-tests-" * 4
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set Django up here: pytest-django would do it before this file could choose the data folder."""
+    import django  # noqa: PLC0415 -- not before the environment is set
+    from django.conf import settings  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as patch:  # left in place it would make xdist's workers load settings early
+        patch.setenv("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
+        django.setup()
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite"):  # threads and processes cannot share Django's choice, one in memory
+        database.setdefault("TEST", {})["NAME"] = str(_data_dir / "test.sqlite3")
+    config.addinivalue_line("markers", "chaos: the long version of a kill or race test; runs with BOOKWELL_CHAOS=1")
+
+
+def pytest_unconfigure() -> None:
+    """Throw the data folder away."""
+    shutil.rmtree(_data_dir, ignore_errors=True)
+
+
+def pytest_report_header() -> str:
+    """Name the database under test."""
+    from django.db import connection  # noqa: PLC0415
+
+    return f"database: {connection.vendor}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long versions out, unless they were asked for: deselected, since nothing is skipped."""
+    if os.environ.get("BOOKWELL_CHAOS"):
+        return
+    long_ones = [item for item in items if item.get_closest_marker("chaos")]
+    if long_ones:
+        config.hook.pytest_deselected(items=long_ones)
+        items[:] = [item for item in items if item not in long_ones]
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis for the whole session: the runner's, else one started here."""
+    with running_servers(["redis"]) as servers:
+        yield servers["redis"].url

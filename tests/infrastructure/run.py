@@ -1,0 +1,170 @@
+"""`make test` and `make chaos`: every test, on every database, with an honest count in the end.
+
+    python -m tests.infrastructure.run                                  everything
+    python -m tests.infrastructure.run --chaos                          the long race and kill tests
+    python -m tests.infrastructure.run --database mariadb PATHS…        some tests on one database
+
+Fails when a test fails, errors or is skipped, and when a database that was asked for ran nothing.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from bookwell.cli.processes import spawn, stop
+from tests.infrastructure.__main__ import environment_of, stop_on_signals
+from tests.infrastructure.kinds import KINDS
+from tests.infrastructure.servers import MissingServers, Server, running_servers
+
+__all__ = ["Counts", "Session", "plan"]
+
+DATABASES = ("sqlite", "mariadb", "postgresql")
+ONCE = ("tests/unit", "tests/contract", "tests/e2e")
+PER_DATABASE = ("tests/integration", "tests/migrations", "tests/concurrency")
+CHAOS_ONCE = ("tests/e2e",)
+CHAOS_PER_DATABASE = ("tests/concurrency",)
+_CHAOS_TIMEOUT_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One pytest process: some folders on one database."""
+
+    name: str
+    database: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the tests of a session ended; a failed set-up counts as failed."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        line = f"{self.passed} passed, {self.failed} failed"
+        return f"{line}, {self.skipped} skipped" if self.skipped else line
+
+
+def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> list[Session]:
+    """The sessions of a run: given paths on each database, else what needs no particular one first."""
+    if paths:
+        return [Session(database, database, tuple(paths)) for database in databases]
+    once, per_database = (CHAOS_ONCE, CHAOS_PER_DATABASE) if is_chaos else (ONCE, PER_DATABASE)
+    sessions = [Session(database, database, _present(per_database)) for database in databases]
+    if "sqlite" in databases:
+        sessions.insert(0, Session("any database", "sqlite", _present(once)))
+    return [session for session in sessions if session.paths]
+
+
+def counts_in(report: Path, status: int) -> Counts:
+    """The counts of a JUnit report; a session that ended without one, or without any test, failed."""
+    if not report.exists():
+        return Counts(failed=1)
+    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 -- pytest has just written it
+    if suite is None:
+        return Counts(failed=1)
+    number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = number["failures"] + number["errors"]
+    passed = max(number["tests"] - failed - number["skipped"], 0)
+    return Counts(passed, failed or int(status != 0), number["skipped"])
+
+
+def _present(folders: Sequence[str]) -> tuple[str, ...]:
+    return tuple(folder for folder in folders if any(Path(folder).rglob("test_*.py")))
+
+
+def _run_session(session: Session, *, arguments: Sequence[str], servers: dict[str, Server]) -> Counts:
+    environment = dict(os.environ) | environment_of(servers)
+    environment.pop("BOOKWELL_LIBRARY_DATABASE_URL", None)
+    if session.database in servers:
+        environment["BOOKWELL_LIBRARY_DATABASE_URL"] = servers[session.database].url
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *session.paths]
+        child = spawn(command, env=environment)
+        try:
+            status = child.wait()
+        finally:
+            stop(child)
+        return counts_in(report, status)
+
+
+def _run_all(sessions: Sequence[Session], *, arguments: Sequence[str], servers: dict[str, Server]) -> Iterator[Counts]:
+    for session in sessions:
+        print(f"\n== {session.name}: {' '.join(session.paths)}", flush=True)
+        yield _run_session(session, arguments=arguments, servers=servers)
+
+
+def _print_summary(sessions: Sequence[Session], counts: Sequence[Counts], servers: dict[str, Server]) -> None:
+    print("\n== Ran")
+    for session, count in zip(sessions, counts, strict=True):
+        version = f" ({servers[session.database].version})" if session.database in servers else ""
+        print(f"{session.name}{version}: {count}")
+    if "redis" in servers:
+        print(f"with redis ({servers['redis'].version})")
+
+
+def _arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="python -m tests.infrastructure.run", epilog="Other options go to pytest.")
+    parser.add_argument("--database", default=",".join(DATABASES), help="some of them, separated by commas")
+    parser.add_argument("--chaos", action="store_true", help="the long versions of race and kill tests")
+    parser.add_argument("--workers", default=2, type=int, help="parallel processes of each session")
+    parser.add_argument("paths", nargs="*")
+    return parser.parse_known_args()
+
+
+def _pytest_arguments(chosen: argparse.Namespace, others: Sequence[str]) -> list[str]:
+    seed = os.environ.get("BOOKWELL_TEST_SEED") or random.randrange(2**32)  # noqa: S311 -- no secret
+    print(f"Random seed: {seed} (BOOKWELL_TEST_SEED={seed} repeats the order)")
+    arguments = ["-p", "randomly", f"--randomly-seed={seed}", "--durations=5", "--durations-min=5", *others]
+    if chosen.workers > 1:
+        arguments += ["-n", str(chosen.workers), "--dist", "loadfile"]
+    if chosen.chaos:
+        os.environ["BOOKWELL_CHAOS"] = "1"
+        arguments.append(f"--timeout={_CHAOS_TIMEOUT_SECONDS}")
+    return arguments
+
+
+def _main() -> int:
+    chosen, others = _arguments()
+    stop_on_signals()
+    started = time.monotonic()
+    databases = chosen.database.split(",")
+    sessions = plan(databases=databases, paths=chosen.paths, is_chaos=chosen.chaos)
+    arguments = _pytest_arguments(chosen, others)
+    kinds = [kind for kind in KINDS if kind in databases or kind not in DATABASES]
+    try:
+        with running_servers(kinds) as servers:
+            counts = list(_run_all(sessions, arguments=arguments, servers=servers))
+            _print_summary(sessions, counts, servers)
+    except MissingServers as error:
+        print(error, file=sys.stderr)
+        print(Counts(failed=1))
+        return 1
+    total = sum(counts, Counts())
+    idle = [session.name for session, count in zip(sessions, counts, strict=True) if not count.passed]
+    print(f"in {time.monotonic() - started:.0f} s")
+    if total.skipped or idle:
+        print(f"Not everything ran: {total.skipped} skipped; nothing passed on: {', '.join(idle) or 'none'}")
+    print(total, flush=True)
+    return 1 if total.failed or total.skipped or idle or not sessions else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(_main())
+    except KeyboardInterrupt:
+        sys.exit(130)
