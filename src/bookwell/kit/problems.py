@@ -5,7 +5,7 @@ from http import HTTPStatus
 from bookwell.contracts.problems import PROBLEM_TYPE_BASE, FieldProblem, Problem
 from bookwell.kit.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
 
-__all__ = ["http_problem", "problem_of", "status_of"]
+__all__ = ["http_problem", "problem_of", "render_problem", "status_of"]
 
 _STATUS: dict[type[DomainError], int] = {
     NotFound: 404,
@@ -59,3 +59,8 @@ def http_problem(
         retryable=status in (429, 503),
         errors=list(errors),
     )
+
+
+def render_problem(problem: Problem) -> bytes:
+    """The document as JSON; a field problem has either a pointer or a parameter."""
+    return problem.model_dump_json(exclude_none=True).encode()

@@ -26,6 +26,9 @@ class CommonSettings(BaseSettings):
     clock_offset: float = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     idempotency_hours: int = Field(default=24, ge=1)
+    rate_limit_per_minute: int = Field(default=600, ge=0)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    trusted_proxies: int = Field(default=0, ge=0)
 
     @classmethod
     def load(cls) -> Self:

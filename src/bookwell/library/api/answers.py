@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from pydantic_core import to_json
 
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE
+from bookwell.kit.adapters.django.http.problems import domain_problem
 from bookwell.kit.adapters.django.transactions import run_idempotent
 from bookwell.kit.errors import DomainError
 from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of, parse_key
-from bookwell.kit.problems import problem_of
-from bookwell.kit.request_context import request_id
+from bookwell.kit.problems import render_problem
 from bookwell.library.accounts.queries import Caller
 
 __all__ = ["json_answer", "respond_in_transaction", "response_of"]
@@ -49,5 +49,5 @@ def _key_of(request: HttpRequest) -> IdempotencyKey | None:
 
 
 def _refusal(request: HttpRequest, error: DomainError) -> Answer:
-    problem = problem_of(error, instance=request.path, trace_id=request_id())
-    return Answer(problem.status, problem.model_dump_json().encode(), {"Content-Type": PROBLEM_MEDIA_TYPE})
+    problem = domain_problem(request, error)
+    return Answer(problem.status, render_problem(problem), {"Content-Type": PROBLEM_MEDIA_TYPE})

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",  # Swagger UI's files, so that nothing is loaded from elsewhere
     "bookwell.library.plumbing.apps.PlumbingConfig",
     "bookwell.library.audit.apps.AuditConfig",
     "bookwell.library.network.apps.NetworkConfig",
@@ -33,9 +34,12 @@ INSTALLED_APPS = [
     "bookwell.library.circulation.apps.CirculationConfig",
 ]
 MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "bookwell.kit.adapters.django.http.edge.EdgeMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bookwell.kit.adapters.django.http.pages.PageSessions",
+    "bookwell.kit.adapters.django.http.pages.PageCsrf",
+    "bookwell.kit.adapters.django.http.pages.PageUsers",
+    "bookwell.kit.adapters.django.http.pages.PageMessages",
 ]
 TEMPLATES = [
     {
@@ -51,3 +55,15 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+
+REDIS_URL = ENV.redis_url
+RATE_LIMIT_PER_MINUTE = ENV.rate_limit_per_minute
+RATE_LIMIT_LOOPBACK = ENV.mode == "production"
+TRUSTED_PROXIES = ENV.trusted_proxies
+DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.max_body_bytes
+HTTP_CANONICAL_PATH = "bookwell.library.api.legacy_paths.canonical_path"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.public_url.startswith("https:")
+LOGGING_CONFIG = "bookwell.kit.logs.configure"
+LOGGING = {"level": ENV.log_level, "service": "library"}

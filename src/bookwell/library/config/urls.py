@@ -1,8 +1,11 @@
 """Every address of the library."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
+from bookwell.library.api import health
 from bookwell.library.api.app import api
 
-urlpatterns = [path("admin/", admin.site.urls), path("api/", api.urls)]
+urlpatterns = [path("admin/", admin.site.urls), path("api/", api.urls), path("", include(health))]
+
+handler500 = "bookwell.kit.adapters.django.http.problems.server_error"

@@ -1,0 +1,1 @@
+"""HTTP for Django services: the edge around every request, problem documents, the API class, its OpenAPI document."""

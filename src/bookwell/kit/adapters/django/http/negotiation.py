@@ -1,0 +1,42 @@
+"""Content negotiation for a service that speaks JSON alone. Headers repeat, so each distinct value is read once."""
+
+from functools import lru_cache
+
+__all__ = ["accepts_json", "is_json"]
+
+_JSON_RANGES = {"application/json": 3, "application/*": 2, "*/*": 1}
+
+
+@lru_cache(maxsize=512)
+def accepts_json(accept: str) -> bool:
+    """Whether an `Accept` header (RFC 9110 §12.5.1) admits `application/json`; an empty one admits everything."""
+    if not accept.strip():
+        return True
+    best_rank, best_quality = 0, 0.0
+    for item in accept.split(","):
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
+        rank = _JSON_RANGES.get(media_range, 0)
+        if rank > best_rank:
+            best_rank, best_quality = rank, _quality(parameters)
+    return best_quality > 0
+
+
+@lru_cache(maxsize=512)
+def is_json(content_type: str) -> bool:
+    """Whether a `Content-Type` is `application/json`, in UTF-8 when it names a character set."""
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if media_type != "application/json":
+        return False
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    return all(charset == "utf-8" for charset in charsets)
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,83 @@
+"""Rate limits of an API: by caller where a token was good, by address otherwise."""
+
+import ipaddress
+from typing import Any, Protocol, runtime_checkable
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from ninja.throttling import BaseThrottle
+
+from bookwell.kit.limits import RateLimiter, Verdict
+
+__all__ = ["CallerThrottle", "Identified", "add_to_cache_counter", "client_address"]
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """What an authenticator answers for a caller it knows."""
+
+    @property
+    def user_id(self) -> int:
+        """The caller's number."""
+        ...
+
+
+class CallerThrottle(BaseThrottle):
+    """Ninja's hook, after authentication. `settings.RATE_LIMIT_PER_MINUTE` requests; 0 means no limit.
+
+    Anonymous callers are counted by address, except loopback ones where `settings.RATE_LIMIT_LOOPBACK` is off.
+    """
+
+    def __init__(self) -> None:
+        limit: int = settings.RATE_LIMIT_PER_MINUTE
+        self._limiter = RateLimiter(add_to_cache_counter, limit=limit) if limit else None
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        """Whether the request may pass; remembers the headers for the answer."""
+        verdict = self._verdict(request)
+        if verdict is None:
+            return True
+        request.rate_limit_headers = verdict.headers  # type: ignore[attr-defined]  # the edge sends them
+        request.rate_limit_reset = verdict.reset_seconds  # type: ignore[attr-defined]
+        return verdict.is_allowed
+
+    def _verdict(self, request: HttpRequest) -> Verdict | None:
+        if self._limiter is None:
+            return None
+        caller: Any = getattr(request, "auth", None)
+        if isinstance(caller, Identified):
+            return self._limiter.hit(f"caller:{caller.user_id}")
+        address = client_address(request)
+        if address.startswith(_LOOPBACK) and not settings.RATE_LIMIT_LOOPBACK:
+            return None
+        return self._limiter.hit(f"address:{_network_of(address)}")
+
+
+def client_address(request: HttpRequest) -> str:
+    """The caller's address: the server's peer, or what the outermost of `settings.TRUSTED_PROXIES` proxies saw."""
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    proxies: int = settings.TRUSTED_PROXIES
+    if not proxies:
+        return peer
+    chain = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    return chain[-min(proxies, len(chain))] if chain else peer
+
+
+def add_to_cache_counter(key: str, amount: int, seconds: int) -> int:
+    """A shared counter in Django's cache: exact in Redis; the database's cache may lose a batch to a race."""
+    name = f"limits:{key}"
+    cache.add(name, 0, timeout=seconds)
+    return cache.incr(name, amount)
+
+
+def _network_of(address: str) -> str:
+    """One subscriber of IPv6 has a whole /64."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    except ValueError:
+        return address

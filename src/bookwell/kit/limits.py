@@ -1,0 +1,93 @@
+"""Rate limits: a fixed window of requests a caller, counted by every process together.
+
+The shared counter (Redis, or the database's cache) is the truth. A process counts in memory and settles in batches of
+a twentieth of the limit, so that few requests pay a round trip. The price: with n processes a caller may get up to
+n - 1 batches more than the limit (600 a minute, four processes: at most 690); one process is exact, and so is any
+number of them under a limit below 40. When the shared counter does not answer, requests pass.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+__all__ = ["RateLimiter", "SharedCounter", "Verdict"]
+
+SharedCounter = Callable[[str, int, int], int]
+"""Adds an amount to a key that lives for some seconds; answers the new sum: `(key, amount, seconds) -> sum`."""
+
+_BATCHES = 20
+_MOST_CALLERS = 100_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the limit says to one request; `reset_seconds` until the window ends."""
+
+    is_allowed: bool
+    limit: int
+    remaining: int
+    reset_seconds: int
+    window_seconds: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
+        return {
+            "RateLimit-Policy": f'"default";q={self.limit};w={self.window_seconds}',
+            "RateLimit": f'"default";r={self.remaining};t={self.reset_seconds}',
+        }
+
+
+@dataclass(slots=True)
+class _Count:
+    """A caller in this window: the sum that the shared counter last told, and what it was not told yet."""
+
+    settled: int = 0
+    unsettled: int = 0
+
+
+class RateLimiter:
+    """At most `limit` requests a window for each key; safe to use from many threads."""
+
+    def __init__(self, shared: SharedCounter, *, limit: int, window_seconds: int = 60) -> None:
+        self._shared = shared
+        self._limit = limit
+        self._window_seconds = window_seconds
+        self._batch = max(1, limit // _BATCHES)
+        self._guard = threading.Lock()
+        self._window = 0
+        self._counts: dict[str, _Count] = {}
+
+    def hit(self, key: str) -> Verdict:
+        """Count one request of `key`, and say whether it may pass."""
+        now = int(time.time())
+        window, elapsed = divmod(now, self._window_seconds)
+        with self._guard:
+            if window != self._window or len(self._counts) >= _MOST_CALLERS:
+                self._window, self._counts = window, {}
+            count = self._counts.setdefault(key, _Count())
+            count.unsettled += 1
+            amount = count.unsettled if count.unsettled >= self._batch else 0
+            count.unsettled -= amount
+        if amount:
+            count.settled = self._settle(f"{key}:{window}", amount, otherwise=count.settled + amount)
+        used = count.settled + count.unsettled
+        return Verdict(
+            is_allowed=used <= self._limit,
+            limit=self._limit,
+            remaining=max(0, self._limit - used),
+            reset_seconds=self._window_seconds - elapsed,
+            window_seconds=self._window_seconds,
+        )
+
+    def _settle(self, key: str, amount: int, *, otherwise: int) -> int:
+        try:
+            return self._shared(key, amount, 2 * self._window_seconds)
+        except Exception:  # noqa: BLE001 -- whatever fails in the store, readers are served
+            _log.warning("limits.counter_failed", exc_info=True)
+            return otherwise - amount
