@@ -1,10 +1,11 @@
 """One URL to Django's database settings, with what each database needs to be correct."""
 
+from pathlib import Path
 from typing import Any
 
 import dj_database_url
 
-__all__ = ["database_settings"]
+__all__ = ["cache_settings", "database_settings"]
 
 _ENGINES = {
     "django.db.backends.sqlite3": "bookwell.kit.adapters.django.sqlite",
@@ -40,3 +41,19 @@ def database_settings(url: str) -> dict[str, Any]:
     if stock == "django.db.backends.mysql":
         parsed["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
     return parsed
+
+
+def cache_settings(*, redis_url: str, embedded_file: Path | None) -> dict[str, Any]:
+    """Django's default cache, never one a process: Redis, or a file when embedded, or a table of the database."""
+    if redis_url:
+        return {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": redis_url,
+            "KEY_PREFIX": "library",
+        }
+    if embedded_file is not None:
+        return {
+            "BACKEND": "bookwell.kit.adapters.django.sqlite_cache.SqliteCache",
+            "LOCATION": str(embedded_file.absolute()),
+        }
+    return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}

@@ -1,6 +1,6 @@
 """Django's settings, made from `LibrarySettings`."""
 
-from bookwell.library.config.databases import database_settings
+from bookwell.library.config.databases import cache_settings, database_settings
 from bookwell.library.config.environment import LibrarySettings
 
 ENV = LibrarySettings.load()
@@ -12,6 +12,11 @@ ROOT_URLCONF = "bookwell.library.config.urls"
 WSGI_APPLICATION = "bookwell.library.config.wsgi.application"
 APPEND_SLASH = False
 DATABASES = {"default": database_settings(ENV.database_url)}
+CACHES = {
+    "default": cache_settings(
+        redis_url=ENV.redis_url, embedded_file=ENV.data_dir / "cache.sqlite3" if ENV.mode == "embedded" else None
+    )
+}
 AUTH_USER_MODEL = "accounts.User"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -46,3 +46,14 @@ class IdempotencyKeyRow(models.Model):
 
     class Meta:
         db_table = "idempotency_key"
+
+
+class CacheEntry(models.Model):
+    """Django's database cache, where neither Redis nor the embedded mode's file holds it; the columns are Django's."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "cache_entry"
