@@ -8,8 +8,9 @@ from ninja.security import HttpBearer
 from bookwell.kit.errors import Forbidden
 from bookwell.library.accounts.queries import Caller, find_caller
 from bookwell.library.accounts.rules import Role, includes
+from bookwell.library.circulation.rules import Actor
 
-__all__ = ["RoleForbidden", "TokenAuth", "admin", "anyone", "caller_of", "librarian", "reader"]
+__all__ = ["RoleForbidden", "TokenAuth", "actor_of", "admin", "anyone", "caller_of", "librarian", "reader"]
 
 
 class RoleForbidden(Forbidden):
@@ -60,3 +61,9 @@ def caller_of(request: HttpRequest) -> Caller:
     """The authenticated caller of an operation that requires one."""
     caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
     return caller
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The authenticated caller as circulation sees them."""
+    caller = caller_of(request)
+    return Actor(caller.user_id, is_librarian=includes(caller.role, Role.LIBRARIAN))

@@ -9,3 +9,9 @@ class CirculationConfig(AppConfig):
     name = "bookwell.library.circulation"
     label = "circulation"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Teach the transaction runner what circulation's constraints mean."""
+        from bookwell.library.circulation.constraints import map_constraints  # noqa: PLC0415 -- models come first
+
+        map_constraints()

@@ -6,12 +6,17 @@ __all__ = [
     "BarcodeTaken",
     "BookWithdrawn",
     "BorrowingBlocked",
+    "CategoryUnknown",
     "CopyHeld",
     "CopyNotFound",
     "CopyNotHere",
     "CopyUnavailable",
     "LoanLimitReached",
     "NoPolicy",
+    "OpenLoans",
+    "PolicyExists",
+    "PolicyNeeded",
+    "PolicyNotFound",
     "ReaderNotFound",
     "RenewalWouldDelayOthers",
     "RenewalsUsedUp",
@@ -20,6 +25,7 @@ __all__ = [
     "ReservationNotFound",
     "ReservedUntilInPast",
     "SelfReturnForbidden",
+    "SuspendedUntilInPast",
     "WrongState",
 ]
 
@@ -57,6 +63,13 @@ class ReservedUntilInPast(Invalid):
 
     code = "reservation.reserved_until_past"
     title = "reserved_until is in the past"
+
+
+class SuspendedUntilInPast(Invalid):
+    """`suspended_until` has passed."""
+
+    code = "reservation.suspended_until_past"
+    title = "suspended_until is in the past"
 
 
 class BorrowingBlocked(Conflict):
@@ -148,3 +161,38 @@ class NoPolicy(Conflict):
 
     code = "policy.missing"
     title = "There is no circulation policy for this reader's category"
+
+
+class OpenLoans(Conflict):
+    """The account cannot be closed while its reader has books."""
+
+    code = "account.open_loans"
+    title = "The reader still has books"
+
+
+class CategoryUnknown(Invalid):
+    """No reader category has this code."""
+
+    code = "category.unknown"
+    title = "No such reader category"
+
+
+class PolicyExists(Conflict):
+    """The category has a policy for this branch already."""
+
+    code = "policy.exists"
+    title = "This category has a policy here already"
+
+
+class PolicyNeeded(Conflict):
+    """A category's general policy cannot be removed."""
+
+    code = "policy.needed"
+    title = "A category needs its general policy"
+
+
+class PolicyNotFound(NotFound):
+    """No policy with this id."""
+
+    code = "policy.not_found"
+    title = "No such policy"

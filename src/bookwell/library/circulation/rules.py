@@ -20,8 +20,12 @@ from bookwell.library.circulation.errors import (
 )
 
 __all__ = [
+    "CLAIM_STATES",
+    "COPY_STATES",
     "OPEN_STATES",
+    "SYSTEM",
     "TRANSITIONS",
+    "Actor",
     "CopyStatus",
     "PolicyTerms",
     "ReaderFacts",
@@ -29,9 +33,12 @@ __all__ = [
     "check_may_borrow",
     "check_may_renew",
     "check_may_reserve",
+    "check_not_blocked",
     "check_reserved_until",
+    "check_state",
     "check_transition",
     "estimate_ready_on",
+    "has_run_out",
 ]
 
 
@@ -72,13 +79,16 @@ OPEN_STATES = frozenset(
     }
 )
 
+COPY_STATES = frozenset({State.ASSIGNED, State.IN_TRANSIT, State.READY, State.BORROWED})
+"""States in which a local copy is the reservation's."""
+
 CLAIM_STATES = OPEN_STATES - {State.BORROWED}
 """Open reservations in the policy's sense: claims that are not loans yet."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.ASSIGNED, State.BORROWED, State.CANCELLED, State.EXPIRED}),
     State.ASSIGNED: frozenset({State.IN_TRANSIT, State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
-    State.IN_TRANSIT: frozenset({State.READY, State.WAITING, State.CANCELLED}),
+    State.IN_TRANSIT: frozenset({State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
     State.READY: frozenset({State.BORROWED, State.WAITING, State.EXPIRED, State.CANCELLED}),
     State.BORROWED: frozenset({State.RETURNED, State.LOST}),
     State.REQUESTED: frozenset({State.ACCEPTED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
@@ -89,6 +99,17 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.LOST: frozenset(),
     State.REFUSED: frozenset(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something. User id 0 is the system itself."""
+
+    user_id: int
+    is_librarian: bool
+
+
+SYSTEM = Actor(user_id=0, is_librarian=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +147,16 @@ def check_transition(old: State, new: State) -> None:
     """
     if new not in TRANSITIONS[old]:
         raise WrongState(f"A reservation that is {old} cannot become {new}.")
+
+
+def check_state(state: State, *allowed: State) -> None:
+    """Allow a step in the named states only.
+
+    Raises:
+        WrongState: in any other.
+    """
+    if state not in allowed:
+        raise WrongState(f"The reservation is {state}.")
 
 
 def check_not_blocked(facts: ReaderFacts, terms: PolicyTerms) -> None:
@@ -187,6 +218,18 @@ def check_reserved_until(reserved_until: dt.datetime | None, *, now: dt.datetime
     """
     if reserved_until is not None and reserved_until <= now:
         raise ReservedUntilInPast
+
+
+def has_run_out(
+    state: State, pickup_deadline_at: dt.datetime | None, reserved_until: dt.datetime | None, *, now: dt.datetime
+) -> str | None:
+    """Why a claim's time is up, or None while it is not."""
+    if state is State.READY and pickup_deadline_at is not None and pickup_deadline_at <= now:
+        return "pickup deadline"
+    queued = state in (State.WAITING, State.REQUESTED, State.ACCEPTED)
+    if queued and reserved_until is not None and reserved_until <= now:
+        return "no longer needed"
+    return None
 
 
 def estimate_ready_on(

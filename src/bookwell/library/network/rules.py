@@ -18,7 +18,9 @@ __all__ = [
     "is_open",
     "local_day",
     "next_open_day",
+    "not_later_than",
     "pickup_deadline_at",
+    "wall_time",
 ]
 
 LONGEST_CLOSURE_DAYS = 730
@@ -105,6 +107,26 @@ def due_at(calendar: BranchCalendar, *, now: dt.datetime, days: int) -> dt.datet
         BranchNeverOpen
     """
     return end_of_day(calendar, next_open_day(calendar, local_day(calendar, now) + dt.timedelta(days=days)))
+
+
+def not_later_than(calendar: BranchCalendar, wished: dt.datetime, *, now: dt.datetime) -> dt.datetime:
+    """A due date that somebody wishes for: itself on an opening day, else the end of the last opening day before it.
+
+    Where no opening day lies between now and the wish, the wish stands.
+    """
+    day = local_day(calendar, wished)
+    if is_open(calendar, day):
+        return wished
+    today = local_day(calendar, now)
+    for back in range(1, (day - today).days + 1):
+        if is_open(calendar, day - dt.timedelta(days=back)):
+            return end_of_day(calendar, day - dt.timedelta(days=back))
+    return wished
+
+
+def wall_time(calendar: BranchCalendar, moment: dt.datetime) -> dt.datetime:
+    """The instant of a wall time at the branch; of an ambiguous one the earlier, of a missing one the later."""
+    return moment.replace(tzinfo=ZoneInfo(calendar.time_zone)).astimezone(dt.UTC)
 
 
 def check_weekdays(weekdays: Sequence[int]) -> list[int]:

@@ -83,7 +83,7 @@ def _claim_statement() -> str:
     if connection.vendor == "postgresql":
         return (
             f"WITH wait AS (SELECT set_config('lock_timeout', '{_WAIT_MILLISECONDS}ms', true)) "
-            f"{_INSERT} SELECT v.* FROM wait, ({_ROW}) v"  # noqa: S608 -- constants
+            f"{_INSERT} SELECT v.* FROM wait, ({_ROW}) v"
         )
     if connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
         return f"SET STATEMENT innodb_lock_wait_timeout = 1 FOR {_INSERT}{_ROW}"

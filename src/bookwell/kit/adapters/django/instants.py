@@ -1,0 +1,21 @@
+"""Instants in hand-written SQL: what the three databases' drivers want and what they give."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection
+
+__all__ = ["from_database", "to_database"]
+
+
+def to_database(instant: dt.datetime | None) -> Any:
+    """A parameter for an aware instant."""
+    return connection.ops.adapt_datetimefield_value(instant)
+
+
+def from_database(value: dt.datetime | str | None) -> dt.datetime | None:
+    """The aware UTC instant of a raw column: text on SQLite, naive on MySQL, aware on PostgreSQL."""
+    if value is None:
+        return None
+    instant = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return instant.astimezone(dt.UTC) if instant.tzinfo else instant.replace(tzinfo=dt.UTC)

@@ -1,0 +1,17 @@
+"""The database's last line of defence, as domain errors."""
+
+from bookwell.kit.adapters.django.constraints import map_constraint
+from bookwell.library.circulation.errors import BarcodeTaken, CopyHeld, ReservationExists
+
+__all__ = ["map_constraints"]
+
+
+def map_constraints() -> None:
+    """Register circulation's constraints; called once when the app is ready."""
+    map_constraint("reservation_holds_copy_alone", CopyHeld, sqlite_columns="reservation.held_copy_id")
+    map_constraint(
+        "reservation_open_once",
+        ReservationExists,
+        sqlite_columns="reservation.reader_id, reservation.book_id, reservation.open_marker",
+    )
+    map_constraint("barcode", BarcodeTaken, sqlite_columns="copy.barcode")

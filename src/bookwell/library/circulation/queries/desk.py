@@ -1,0 +1,119 @@
+"""What the desk asks: copies by barcode, readers by card, the lists of a branch."""
+
+import datetime as dt
+
+from django.db.models import Q, QuerySet
+
+from bookwell.kit.adapters.django.keyset import keyset_page
+from bookwell.kit.pages import Position
+from bookwell.library.accounts.models import User
+from bookwell.library.circulation.errors import BookWithdrawn, CopyNotFound, ReaderNotFound
+from bookwell.library.circulation.models import Copy, Holding, Reservation
+from bookwell.library.circulation.queries.reservations import annotated_reservations, views_of
+from bookwell.library.circulation.rules import State
+from bookwell.library.circulation.views import DeskItem, ReservationView
+
+__all__ = [
+    "find_claim",
+    "find_holder",
+    "get_copy",
+    "get_reader_id_of_card",
+    "list_copies",
+    "list_hold_shelf",
+    "list_overdue",
+    "list_pull_list",
+]
+
+
+def get_copy(barcode: str) -> Copy:
+    """The copy with a barcode.
+
+    Raises:
+        CopyNotFound
+    """
+    copy = Copy.objects.select_related("branch", "location", "book").filter(barcode=barcode).first()
+    if copy is None:
+        raise CopyNotFound
+    return copy
+
+
+def find_holder(copy_id: int) -> Reservation | None:
+    """The open reservation whose copy this is."""
+    return _with_everything().filter(held_copy_id=copy_id).first()
+
+
+def find_claim(*, reader_id: int, book_id: int) -> Reservation | None:
+    """The reader's open reservation or loan of a book."""
+    return _with_everything().filter(reader_id=reader_id, book_id=book_id, open_marker=1).first()
+
+
+def _with_everything() -> QuerySet[Reservation]:
+    return Reservation.objects.select_related("reader", "book", "pickup_branch", "copy")
+
+
+def get_reader_id_of_card(card: str) -> int:
+    """Whose card it is.
+
+    Raises:
+        ReaderNotFound: if nobody's, or a closed account's.
+    """
+    reader_id = User.objects.filter(card_number=card, is_active=True).values_list("pk", flat=True).first()
+    if reader_id is None:
+        raise ReaderNotFound
+    return reader_id
+
+
+def list_copies(book_id: int) -> list[Copy]:
+    """All copies of a book, by barcode.
+
+    Raises:
+        BookWithdrawn: if there is no such book.
+    """
+    if not Holding.objects.filter(pk=book_id, book__withdrawn_at__isnull=True).exists():
+        raise BookWithdrawn
+    return list(Copy.objects.filter(book_id=book_id).select_related("branch", "location").order_by("barcode"))
+
+
+def list_pull_list(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
+    """Up to `limit + 1` copies behind `position` that stand on a branch's open shelves and are set aside."""
+    rows = _desk_rows().filter(state=State.ASSIGNED, is_on_pull_list=True)
+    if branch is not None:
+        rows = rows.filter(Q(copy__location__code=branch) | Q(copy__location__name=branch))
+    return _items(rows, now, position, limit)
+
+
+def list_hold_shelf(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
+    """Up to `limit + 1` copies behind `position` that wait for their readers at a branch."""
+    return _items(_at_branch(_desk_rows().filter(state=State.READY), branch), now, position, limit)
+
+
+def list_overdue(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
+    """Up to `limit + 1` loans of a branch behind `position` that are past their due date."""
+    rows = _desk_rows().filter(state=State.BORROWED, due_at__lt=now)
+    return _items(_at_branch(rows, branch), now, position, limit)
+
+
+def _desk_rows() -> QuerySet[Reservation]:
+    return annotated_reservations().select_related("reader", "book__holding", "pickup_branch", "copy__location")
+
+
+def _at_branch(rows: QuerySet[Reservation], branch: str | None) -> QuerySet[Reservation]:
+    if branch is None:
+        return rows
+    return rows.filter(Q(pickup_branch__code=branch) | Q(pickup_branch__name=branch))
+
+
+def _items(rows: QuerySet[Reservation], now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
+    page = keyset_page(rows, ["id"], position, limit=limit)
+    return [_item(row, view) for row, view in zip(page, views_of(page, now), strict=True)]
+
+
+def _item(row: Reservation, view: ReservationView) -> DeskItem:
+    location = row.copy.location.name if row.copy else ""
+    return DeskItem(
+        **{name: getattr(view, name) for name in ReservationView.__dataclass_fields__},
+        title=row.book.title,
+        location=location,
+        reader=row.reader.username,
+        card=row.reader.card_number,
+    )

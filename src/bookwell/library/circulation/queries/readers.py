@@ -1,0 +1,58 @@
+"""What a reader has at this moment."""
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import Count, Q
+
+from bookwell.library.circulation.models import Block, Reservation
+from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
+
+__all__ = ["get_reader_facts", "list_waiting_book_ids", "reader_summary"]
+
+
+def get_reader_facts(*, reader_id: int, now: dt.datetime, book_id: int | None = None) -> ReaderFacts:
+    """Count a reader's claims, loans and blocks; exact only under the reader's lock."""
+    loans = Q(state=State.BORROWED)
+    counts = Reservation.objects.filter(reader_id=reader_id, open_marker=1).aggregate(
+        claims=Count("pk", filter=Q(state__in=CLAIM_STATES)),
+        loans=Count("pk", filter=loans),
+        overdue=Count("pk", filter=loans & Q(due_at__lt=now)),
+        same=Count("pk", filter=Q(book_id=book_id)),
+    )
+    return ReaderFacts(
+        open_reservations=counts["claims"],
+        open_loans=counts["loans"],
+        overdue_loans=counts["overdue"],
+        blocks=Block.objects.filter(reader_id=reader_id).count(),
+        has_this_book=bool(counts["same"]),
+    )
+
+
+def reader_summary(*, reader_id: int, now: dt.datetime) -> dict[str, Any]:
+    """A reader's blocks with reasons and counts, as the reader's own profile shows them."""
+    facts = get_reader_facts(reader_id=reader_id, now=now)
+    blocks: list[dict[str, Any]] = [
+        {"code": "reader.blocked", "reason": block.reason, "since": block.created_at}
+        for block in Block.objects.filter(reader_id=reader_id).order_by("pk")
+    ]
+    if facts.overdue_loans:
+        since = (
+            Reservation.objects.filter(reader_id=reader_id, state=State.BORROWED, due_at__lt=now)
+            .order_by("due_at")
+            .values_list("due_at", flat=True)
+            .first()
+        )
+        blocks.append({"code": "reader.overdue", "reason": f"{facts.overdue_loans} loans are overdue.", "since": since})
+    return {
+        "blocks": blocks,
+        "open_reservations": facts.open_reservations,
+        "open_loans": facts.open_loans,
+        "overdue_loans": facts.overdue_loans,
+    }
+
+
+def list_waiting_book_ids(*, reader_id: int) -> list[int]:
+    """The books that a reader waits for, in the order in which they are to be locked."""
+    waiting = Reservation.objects.filter(reader_id=reader_id, state=State.WAITING)
+    return list(waiting.order_by("book_id").values_list("book_id", flat=True))

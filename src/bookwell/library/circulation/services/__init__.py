@@ -1,0 +1,39 @@
+"""Circulation's use cases: one function a verb, each inside the transaction that the runner opened."""
+
+from bookwell.library.circulation.services.copies import add_copy, change_copy, remove_copy
+from bookwell.library.circulation.services.deadlines import find_due_work, resume_queue
+from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
+from bookwell.library.circulation.services.lending import check_out, issue, renew
+from bookwell.library.circulation.services.placing import place_reservation
+from bookwell.library.circulation.services.policies import add_policy, change_policy, remove_policy
+from bookwell.library.circulation.services.readers import add_block, close_reader, lift_block
+from bookwell.library.circulation.services.returning import Action, Instruction, check_in, return_book
+from bookwell.library.circulation.services.shelving import receive, shelve, ship
+
+__all__ = [
+    "Action",
+    "Instruction",
+    "add_block",
+    "add_copy",
+    "add_policy",
+    "cancel_reservation",
+    "change_copy",
+    "change_policy",
+    "change_reservation",
+    "check_in",
+    "check_out",
+    "close_reader",
+    "expire_reservation",
+    "find_due_work",
+    "issue",
+    "lift_block",
+    "place_reservation",
+    "receive",
+    "remove_copy",
+    "remove_policy",
+    "renew",
+    "resume_queue",
+    "return_book",
+    "shelve",
+    "ship",
+]

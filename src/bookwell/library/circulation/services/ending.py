@@ -1,0 +1,132 @@
+"""Ending and changing claims: cancel, expire, and what a reader may amend."""
+
+import datetime as dt
+
+from bookwell.library.circulation.errors import SuspendedUntilInPast
+from bookwell.library.circulation.journal import Journal
+from bookwell.library.circulation.locks import LockedBook, lock_book_of_reservation, save_book
+from bookwell.library.circulation.models import Reservation
+from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named
+from bookwell.library.circulation.queries.reservations import get_visible
+from bookwell.library.circulation.rules import (
+    CLAIM_STATES,
+    COPY_STATES,
+    Actor,
+    State,
+    check_reserved_until,
+    check_state,
+    has_run_out,
+)
+from bookwell.library.circulation.services.queue import promote, release_copy
+from bookwell.library.network.rules import not_later_than, wall_time
+
+__all__ = ["cancel_reservation", "change_pickup_branch", "change_reservation", "expire_reservation", "give_up"]
+
+
+def cancel_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime, reason: str = "") -> Reservation:
+    """Give a claim up; its copy, if any, goes to the next in the queue in the same transaction.
+
+    Raises:
+        ReservationNotFound: also for another reader's.
+        WrongState: once it is a loan, or ended.
+    """
+    get_visible(reservation_id=reservation_id, actor=actor)
+    book, reservation = lock_book_of_reservation(reservation_id)
+    check_state(State(reservation.state), *CLAIM_STATES)
+    by = "reader" if actor.user_id == reservation.reader_id else "library"
+    journal = Journal(actor=actor, now=now)
+    give_up(book, reservation, State.CANCELLED, journal, reason=f"{by}: {reason}" if reason else by)
+    save_book(book)
+    journal.write_in_tx()
+    return reservation
+
+
+def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -> bool:
+    """End a claim whose time is up: a ready one past its pickup deadline, a waiting one past `reserved_until`.
+
+    Answers whether it was; another worker may have been faster, or the deadline moved.
+
+    Raises:
+        ReservationNotFound
+    """
+    book, reservation = lock_book_of_reservation(reservation_id)
+    state = State(reservation.state)
+    reason = has_run_out(state, reservation.pickup_deadline_at, reservation.reserved_until, now=now)
+    if reason is None:
+        return False
+    journal = Journal(actor=actor, now=now)
+    give_up(book, reservation, State.EXPIRED, journal, reason=reason)
+    save_book(book)
+    journal.write_in_tx()
+    return True
+
+
+def give_up(book: LockedBook, reservation: Reservation, end: State, journal: Journal, *, reason: str) -> None:
+    """End a claim under its book's lock and hand its copy on."""
+    old = State(reservation.state)
+    journal.move(reservation, end, because=str(end), reason=reason)
+    if old is State.WAITING:
+        book.queue_length -= 1
+    elif old in COPY_STATES:
+        release_copy(book, journal, because=str(end))
+
+
+def change_reservation(
+    *, reservation_id: int, changes: dict[str, dt.datetime | str | None], actor: Actor, now: dt.datetime
+) -> Reservation:
+    """Change what a reader may: `pickup_branch`, `suspended_until`, `reserved_until`; only the keys that are given.
+
+    Raises:
+        ReservationNotFound: also for another reader's.
+        WrongState, BranchNotFound, SuspendedUntilInPast, ReservedUntilInPast
+    """
+    get_visible(reservation_id=reservation_id, actor=actor)
+    book, reservation = lock_book_of_reservation(reservation_id)
+    journal = Journal(actor=actor, now=now)
+    if "pickup_branch" in changes:
+        change_pickup_branch(reservation, str(changes["pickup_branch"]), journal)
+    if "reserved_until" in changes:
+        _change_reserved_until(reservation, _moment(reservation, changes["reserved_until"], now), journal)
+    if "suspended_until" in changes:
+        _suspend(reservation, _moment(reservation, changes["suspended_until"], now), journal)
+        promote(book, journal, because="suspension_ended")
+    save_book(book)
+    journal.write_in_tx()
+    return reservation
+
+
+def change_pickup_branch(reservation: Reservation, branch: str, journal: Journal) -> None:
+    """Have the copy brought to another branch; too late once it travels or lies ready.
+
+    Raises:
+        WrongState, BranchNotFound
+    """
+    check_state(State(reservation.state), State.WAITING, State.ASSIGNED)
+    wanted = get_branch_named(branch, now=journal.now)
+    if wanted.id != reservation.pickup_branch_id:
+        journal.amend(reservation, "pickup_branch_changed", pickup_branch_id=wanted.id)
+
+
+def _suspend(reservation: Reservation, until: dt.datetime | None, journal: Journal) -> None:
+    check_state(State(reservation.state), State.WAITING)
+    if until is not None and until <= journal.now:
+        raise SuspendedUntilInPast
+    journal.amend(reservation, "suspended" if until else "resumed", suspended_until=until)
+
+
+def _change_reserved_until(reservation: Reservation, until: dt.datetime | None, journal: Journal) -> None:
+    check_state(State(reservation.state), *CLAIM_STATES, State.BORROWED)
+    check_reserved_until(until, now=journal.now)
+    due = reservation.due_at
+    if due is not None and until is not None and until < due:
+        due = not_later_than(
+            get_branch_at(reservation.pickup_branch_id, now=journal.now).calendar, until, now=journal.now
+        )
+    journal.amend(reservation, "reserved_until_changed", reserved_until=until, due_at=due)
+
+
+def _moment(reservation: Reservation, value: dt.datetime | str | None, now: dt.datetime) -> dt.datetime | None:
+    """An instant as sent; without an offset it is wall time at the pickup branch."""
+    if not isinstance(value, dt.datetime) or value.tzinfo is not None:
+        return value if isinstance(value, dt.datetime) else None
+    return wall_time(get_branch_at(reservation.pickup_branch_id, now=now).calendar, value)

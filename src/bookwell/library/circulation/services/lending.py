@@ -1,0 +1,175 @@
+"""Loans: issue a reserved copy, check out at the desk, renew."""
+
+import datetime as dt
+
+from bookwell.library.circulation.errors import CopyHeld, CopyUnavailable
+from bookwell.library.circulation.journal import Journal
+from bookwell.library.circulation.locks import (
+    LockedBook,
+    lock_book,
+    lock_book_of_reservation,
+    lock_reader,
+    save_book,
+)
+from bookwell.library.circulation.models import Copy, Reservation
+from bookwell.library.circulation.queries.branches import get_branch_at
+from bookwell.library.circulation.queries.desk import find_claim, find_holder, get_copy, get_reader_id_of_card
+from bookwell.library.circulation.queries.policies import get_terms_of
+from bookwell.library.circulation.queries.readers import get_reader_facts
+from bookwell.library.circulation.queries.reservations import get_reader_id, get_visible
+from bookwell.library.circulation.rules import (
+    Actor,
+    CopyStatus,
+    PolicyTerms,
+    State,
+    check_may_borrow,
+    check_may_renew,
+    check_state,
+)
+from bookwell.library.circulation.services.queue import release_copy
+from bookwell.library.network.rules import due_at, not_later_than
+
+__all__ = ["check_out", "issue", "renew"]
+
+
+def issue(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation:
+    """Lend the reserved copy to its reader: from the hold shelf, or straight from the librarian's hand.
+
+    Raises:
+        ReservationNotFound
+        WrongState: if no copy is set aside, or it is still in transit.
+        BorrowingBlocked, LoanLimitReached
+    """
+    lock_reader(get_reader_id(reservation_id))
+    book, reservation = lock_book_of_reservation(reservation_id)
+    check_state(State(reservation.state), State.READY, State.ASSIGNED)
+    journal = Journal(actor=actor, now=now)
+    _lend(reservation, journal)
+    save_book(book)
+    journal.write_in_tx()
+    return reservation
+
+
+def check_out(*, barcode: str, card: str, actor: Actor, now: dt.datetime) -> Reservation:
+    """Lend a copy to whoever shows a card: a set-aside copy to its reader, a free one to anyone.
+
+    A reader who waits for the book, or for whom another copy of it is set aside, gets this one on that reservation.
+
+    Raises:
+        CopyNotFound, ReaderNotFound
+        CopyHeld: if the copy is another reader's, or lent already.
+        CopyUnavailable: if it is in repair or lost.
+        BorrowingBlocked, LoanLimitReached
+    """
+    reader_id, book_id = get_reader_id_of_card(card), get_copy(barcode).book_id
+    lock_reader(reader_id)
+    book = lock_book(book_id)
+    copy = get_copy(barcode)
+    journal = Journal(actor=actor, now=now)
+    _check_can_be_lent(copy, reader_id)
+    claim = find_claim(reader_id=reader_id, book_id=book_id)
+    reservation = _use_claim(book, claim, copy, journal) if claim else _walk_in(book, copy, reader_id, journal)
+    save_book(book)
+    journal.write_in_tx()
+    return reservation
+
+
+def renew(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation:
+    """Lengthen a loan by the policy's loan days from now; a wish to have it shorter is dropped.
+
+    Raises:
+        ReservationNotFound: also for another reader's.
+        WrongState, RenewalsUsedUp, BorrowingBlocked, RenewalWouldDelayOthers
+    """
+    get_visible(reservation_id=reservation_id, actor=actor)
+    book, reservation = lock_book_of_reservation(reservation_id)
+    check_state(State(reservation.state), State.BORROWED)
+    terms = get_terms_of(reservation)
+    check_may_renew(
+        facts=get_reader_facts(reader_id=reservation.reader_id, now=now),
+        terms=terms,
+        renewals=reservation.renewals,
+        readers_waiting=book.queue_length,
+        copies_free=book.copies_available,
+    )
+    journal = Journal(actor=actor, now=now)
+    due = _due_at(reservation, terms, now)
+    journal.amend(
+        reservation,
+        "renewed",
+        renewals=reservation.renewals + 1,
+        reserved_until=None,
+        due_at=max(due, reservation.due_at or due),
+    )
+    save_book(book)
+    journal.write_in_tx()
+    return reservation
+
+
+def _check_can_be_lent(copy: Copy, reader_id: int) -> None:
+    if copy.status != CopyStatus.IN_SERVICE:
+        raise CopyUnavailable
+    holder = find_holder(copy.pk)
+    if holder and (holder.reader_id != reader_id or holder.state == State.BORROWED):
+        raise CopyHeld
+
+
+def _use_claim(book: LockedBook, claim: Reservation, copy: Copy, journal: Journal) -> Reservation:
+    check_state(State(claim.state), State.WAITING, State.ASSIGNED, State.IN_TRANSIT, State.READY)
+    if claim.state == State.WAITING:
+        book.queue_length -= 1
+        book.copies_available -= 1
+        _lend(claim, journal, copy=copy)
+    elif claim.copy_id == copy.pk:
+        _lend(claim, journal)
+    else:
+        book.copies_available -= 1
+        _lend(claim, journal, copy=copy)
+        release_copy(book, journal, because="copy_swapped")
+    return claim
+
+
+def _walk_in(book: LockedBook, copy: Copy, reader_id: int, journal: Journal) -> Reservation:
+    reservation = Reservation(
+        book_id=book.book_id,
+        reader_id=reader_id,
+        state=State.ASSIGNED,
+        pickup_branch_id=copy.location_id,
+        queue_no=book.next_queue_no,
+        created_at=journal.now,
+        version=0,
+    )
+    book.next_queue_no += 1
+    book.copies_available -= 1
+    _lend(reservation, journal, copy=copy, because="walk_in")
+    return reservation
+
+
+def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = None, because: str = "") -> None:
+    """Make the reservation a loan of `copy`, or of the copy that it has.
+
+    Raises:
+        BorrowingBlocked, LoanLimitReached
+    """
+    terms = get_terms_of(reservation)
+    check_may_borrow(get_reader_facts(reader_id=reservation.reader_id, now=journal.now), terms)
+    journal.move(
+        reservation,
+        State.BORROWED,
+        because=because,
+        copy=copy or reservation.copy,
+        borrowed_at=journal.now,
+        due_at=_due_at(reservation, terms, journal.now, reserved_until=reservation.reserved_until),
+        suspended_until=None,
+    )
+
+
+def _due_at(
+    reservation: Reservation, terms: PolicyTerms, now: dt.datetime, *, reserved_until: dt.datetime | None = None
+) -> dt.datetime:
+    """The end of the loan's last day at the branch; never on a closed day, never later for a wish."""
+    calendar = get_branch_at(reservation.pickup_branch_id, now=now).calendar
+    due = due_at(calendar, now=now, days=terms.loan_days)
+    if reserved_until is None or reserved_until >= due:
+        return due
+    return not_later_than(calendar, reserved_until, now=now)

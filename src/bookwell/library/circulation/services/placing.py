@@ -1,0 +1,205 @@
+"""Placing a reservation: the hot path, with hand-written statements around the pure rules."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import connection
+
+from bookwell.kit.adapters.django.instants import to_database
+from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.library.audit.services import Change, record_in_tx
+from bookwell.library.circulation.events import Recipient, ReservationFact
+from bookwell.library.circulation.journal import Journal
+from bookwell.library.circulation.locks import LockedBook, LockedReader, lock_book, lock_reader, save_book
+from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named, get_home_branch
+from bookwell.library.circulation.queries.placing import (
+    FreeCopy,
+    PlacingFacts,
+    find_free_copy_row,
+    get_placing_facts,
+    list_due_dates,
+)
+from bookwell.library.circulation.queries.policies import choose_terms
+from bookwell.library.circulation.rules import (
+    Actor,
+    PolicyTerms,
+    State,
+    check_may_reserve,
+    check_reserved_until,
+    estimate_ready_on,
+)
+from bookwell.library.circulation.services.queue import promote
+from bookwell.library.circulation.views import ReservationView
+from bookwell.library.network.queries import BranchFacts
+from bookwell.library.network.rules import pickup_deadline_at, wall_time
+
+__all__ = ["place_reservation"]
+
+_INSERT = """
+INSERT INTO reservation (book_id, reader_id, state, open_marker, pickup_branch_id, copy_id, held_copy_id, queue_no,
+    is_on_pull_list, suspended_until, reserved_until, ready_at, pickup_deadline_at, borrowed_at, due_at, closed_at,
+    renewals, partner, reason, created_at, version)
+VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s, NULL, %s, %s, %s, NULL, NULL, NULL, 0, '', '', %s, 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pickup:
+    """Where the reservation will be picked up; `facts` are there when they had to be read anyway."""
+
+    branch_id: int
+    name: str
+    facts: BranchFacts | None
+
+
+def place_reservation(
+    *,
+    reader_id: int,
+    book_id: int,
+    actor: Actor,
+    now: dt.datetime,
+    library: str | None = None,
+    reserved_until: dt.datetime | None = None,
+) -> ReservationView:
+    """Set a free copy aside for the reader, or put the reader at the end of the book's queue.
+
+    Raises:
+        ReaderNotFound, BookWithdrawn, BranchNotFound: if one of them is not there.
+        ReservationExists, BorrowingBlocked, ReservationLimitReached, NoPolicy, ReservedUntilInPast
+    """
+    asked = get_branch_named(library, now=now) if library else None
+    reader = lock_reader(reader_id)
+    book = lock_book(book_id)
+    facts = get_placing_facts(reader_id=reader_id, category=reader.category, book_id=book_id, now=now)
+    _serve_the_queue_first(book, actor=actor, now=now)
+    copy = _find_copy(book, asked.id if asked else reader.home_branch_id)
+    pickup = _pickup_of(asked, copy, reader, now)
+    terms = choose_terms(facts.policies, branch_id=pickup.branch_id)
+    check_may_reserve(facts.reader, terms)
+    until = _instant_at(pickup, reserved_until, now)
+    check_reserved_until(until, now=now)
+    draft = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
+    if copy is None:
+        draft = _estimated(draft, book, terms, now)
+    elif terms.shelve_immediately and copy.branch_id == pickup.branch_id:
+        draft = _shelved(draft, pickup, terms, now)
+    placed = _insert(book, copy, draft, pickup)
+    save_book(book)
+    _tell(placed, reader, facts, actor)
+    return placed
+
+
+def _serve_the_queue_first(book: LockedBook, *, actor: Actor, now: dt.datetime) -> None:
+    """A free copy beside a queue means that only blocked or suspended readers wait, unless time has passed."""
+    if book.copies_available and book.queue_length:
+        journal = Journal(actor=actor, now=now)
+        promote(book, journal, because="suspension_ended")
+        journal.write_in_tx()
+
+
+def _find_copy(book: LockedBook, preferred_branch_id: int | None) -> FreeCopy | None:
+    if not book.copies_available:
+        return None
+    return find_free_copy_row(book_id=book.book_id, preferred_branch_id=preferred_branch_id)
+
+
+def _pickup_of(asked: BranchFacts | None, copy: FreeCopy | None, reader: LockedReader, now: dt.datetime) -> _Pickup:
+    if asked:
+        return _Pickup(asked.id, asked.name, asked)
+    if copy:
+        return _Pickup(copy.branch_id, copy.branch, None)
+    home = get_home_branch(reader.home_branch_id, now=now)
+    return _Pickup(home.id, home.name, home)
+
+
+def _facts_of(pickup: _Pickup, now: dt.datetime) -> BranchFacts:
+    return pickup.facts or get_branch_at(pickup.branch_id, now=now)
+
+
+def _instant_at(pickup: _Pickup, moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return wall_time(_facts_of(pickup, now).calendar, moment)
+
+
+def _draft(
+    book: LockedBook,
+    reader: LockedReader,
+    copy: FreeCopy | None,
+    pickup: _Pickup,
+    *,
+    now: dt.datetime,
+    reserved_until: dt.datetime | None,
+) -> ReservationView:
+    return ReservationView(
+        id=0,
+        book_id=book.book_id,
+        reader_id=reader.reader_id,
+        state=State.ASSIGNED if copy else State.WAITING,
+        position=None if copy else book.queue_length + 1,
+        library=pickup.name,
+        copy=copy.barcode if copy else None,
+        reserved_until=reserved_until,
+        created_at=now,
+    )
+
+
+def _estimated(draft: ReservationView, book: LockedBook, terms: PolicyTerms, now: dt.datetime) -> ReservationView:
+    ready_on = estimate_ready_on(
+        position=book.queue_length + 1,
+        loans_due_at=list_due_dates(book.book_id),
+        copies=book.copies_total,
+        loan_days=terms.loan_days,
+        now=now,
+    )
+    return replace(draft, estimated_ready_on=ready_on)
+
+
+def _shelved(draft: ReservationView, pickup: _Pickup, terms: PolicyTerms, now: dt.datetime) -> ReservationView:
+    calendar = _facts_of(pickup, now).calendar
+    deadline = pickup_deadline_at(calendar, now=now, open_days=terms.pickup_days)
+    return replace(draft, state=State.READY, ready_at=now, pickup_deadline_at=deadline)
+
+
+def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pickup: _Pickup) -> ReservationView:
+    copy_id = copy.copy_id if copy else None
+    row: list[Any] = [draft.book_id, draft.reader_id, str(draft.state), pickup.branch_id, copy_id, copy_id]
+    row += [book.next_queue_no, draft.state is State.ASSIGNED]
+    row += [to_database(at) for at in (draft.reserved_until, draft.ready_at, draft.pickup_deadline_at)]
+    row.append(to_database(draft.created_at))
+    book.next_queue_no += 1
+    if copy:
+        book.copies_available -= 1
+    else:
+        book.queue_length += 1
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_INSERT + " RETURNING id", row)
+            return replace(draft, id=cursor.fetchone()[0])
+        cursor.execute(_INSERT, row)
+        return replace(draft, id=cursor.lastrowid)
+
+
+def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, actor: Actor) -> None:
+    details: dict[str, Any] = {
+        "position": placed.position,
+        "estimated_ready_on": placed.estimated_ready_on,
+        "pickup_deadline_at": placed.pickup_deadline_at,
+    }
+    known = {name: str(value) for name, value in details.items() if value is not None}
+    record_in_tx(
+        [Change("reservation.placed", "reservation", placed.id, {"state": placed.state, "copy": placed.copy, **known})],
+        actor_id=actor.user_id,
+    )
+    fact = ReservationFact(
+        change="placed",
+        reservation_id=placed.id,
+        version=1,
+        state=placed.state,
+        title=facts.title,
+        branch=placed.library,
+        recipient=Recipient(reader.reader_id, reader.username, reader.email, reader.language, reader.channels),
+        details=details,
+    )
+    append_in_tx([fact.message()])

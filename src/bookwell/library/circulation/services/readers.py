@@ -1,0 +1,67 @@
+"""Readers as circulation knows them: blocks, and closing an account."""
+
+import datetime as dt
+
+from bookwell.library.accounts.services import anonymise_user_in_tx
+from bookwell.library.audit.services import Change, record_in_tx
+from bookwell.library.circulation.errors import OpenLoans
+from bookwell.library.circulation.journal import Journal
+from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, lock_reader, save_book
+from bookwell.library.circulation.models import Block, Reservation
+from bookwell.library.circulation.queries.readers import get_reader_facts, list_waiting_book_ids
+from bookwell.library.circulation.rules import CLAIM_STATES, Actor, State
+from bookwell.library.circulation.services.ending import give_up
+from bookwell.library.circulation.services.queue import promote
+
+__all__ = ["add_block", "close_reader", "lift_block"]
+
+
+def add_block(*, reader_id: int, reason: str, actor: Actor, now: dt.datetime) -> int:
+    """Block a reader; the queue passes over who is blocked. The id of the block.
+
+    Raises:
+        ReaderNotFound
+    """
+    lock_reader(reader_id)
+    block = Block.objects.create(reader_id=reader_id, reason=reason, created_at=now)
+    record_in_tx([Change("block.added", "user", reader_id, {"block_id": block.pk})], actor_id=actor.user_id)
+    return block.pk
+
+
+def lift_block(*, block_id: int, actor: Actor, now: dt.datetime) -> None:
+    """Lift a block, and hand over whatever free copies the reader was passed over for. Lifting twice is no error."""
+    block = Block.objects.filter(pk=block_id).first()
+    if block is None:
+        return
+    lock_reader(block.reader_id)
+    books = [lock_book(book_id) for book_id in list_waiting_book_ids(reader_id=block.reader_id)]
+    block.delete()
+    journal = Journal(actor=actor, now=now)
+    journal.note(Change("block.lifted", "user", block.reader_id, {"block_id": block_id}))
+    for book in books:
+        promote(book, journal, because="block_lifted")
+        save_book(book)
+    journal.write_in_tx()
+
+
+def close_reader(*, reader_id: int, actor: Actor, now: dt.datetime) -> None:
+    """Close an account: claims are cancelled, the history is kept without the person.
+
+    Raises:
+        ReaderNotFound
+        OpenLoans: while the reader has books.
+    """
+    lock_reader(reader_id)
+    if get_reader_facts(reader_id=reader_id, now=now).open_loans:
+        raise OpenLoans
+    journal = Journal(actor=actor, now=now)
+    claims = Reservation.objects.filter(reader_id=reader_id, state__in=CLAIM_STATES).order_by("book_id")
+    for reservation_id in claims.values_list("pk", flat=True):
+        book, reservation = lock_book_of_reservation(reservation_id)
+        if reservation.state == State.BORROWED:
+            raise OpenLoans
+        if State(reservation.state) in CLAIM_STATES:
+            give_up(book, reservation, State.CANCELLED, journal, reason="account closed")
+            save_book(book)
+    journal.write_in_tx()
+    anonymise_user_in_tx(user_id=reader_id, actor_id=actor.user_id, now=now)
