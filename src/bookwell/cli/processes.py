@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["spawn", "stop"]
+__all__ = ["die_with_parent", "spawn", "stop"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -24,8 +24,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own, so that Ctrl-C reaches the parent alone, which stops it in order.
 
-    On Linux the kernel sends the child `death_signal` when the parent dies, by `kill -9` too. Call it from the main
-    thread: to the kernel the thread is the parent.
+    Call it from the main thread: on Linux the child gets `death_signal` when the thread that started it ends.
     """
     parent = os.getpid()
     return subprocess.Popen(  # noqa: S603 -- callers pass commands of their own
@@ -38,7 +37,7 @@ def spawn(
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=lambda: _die_with(parent, death_signal),  # noqa: PLW1509 -- no thread runs when children start
+        preexec_fn=lambda: die_with_parent(parent, death_signal),  # noqa: PLW1509 -- nothing runs in threads here
     )
 
 
@@ -53,8 +52,9 @@ def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM
     child.wait()
 
 
-def _die_with(parent: int, death_signal: signal.Signals) -> None:
+def die_with_parent(parent: int, death_signal: signal.Signals) -> None:
+    """In a child: be sent `death_signal` when the parent ends, by `kill -9` too. Linux alone can; elsewhere nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-    if os.getppid() != parent:  # it died before the kernel knew
+    if os.getppid() != parent:  # it ended before the kernel was told
         os._exit(1)

@@ -1,0 +1,91 @@
+"""The command `bookwell`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
+from bookwell.cli.management import run_library_command
+from bookwell.cli.supervisor import StartFailed
+
+__all__ = ["app"]
+
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_WSGI = {"library": "bookwell.library.config.wsgi:application"}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
+app.add_typer(keys, name="keys")
+
+
+@app.command()
+def up(
+    data_dir: Annotated[Path | None, typer.Option(help="Default: BOOKWELL_DATA_DIR, or ./.bookwell.")] = None,
+    only: Annotated[str, typer.Option(help="Services, separated by commas.")] = ",".join(SERVICES),
+    demo: Annotated[bool, typer.Option(help="Load the sample library into an empty database.")] = False,
+) -> None:
+    """Run everything on this machine, without any other server; stops on Ctrl-C."""
+    wanted = [name.strip() for name in only.split(",")]
+    unknown = [name for name in wanted if name not in SERVICES]
+    if unknown:
+        raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(SERVICES)}")
+    if data_dir is not None:
+        os.environ["BOOKWELL_DATA_DIR"] = str(data_dir.absolute())
+    try:
+        run_embedded(EmbeddedSettings(), only=wanted, is_demo=demo, say=typer.echo)
+    except StartFailed as error:
+        _fail(str(error))
+    except ValidationError as error:
+        _fail("\n".join(f"BOOKWELL_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()))
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help=f"One of: {', '.join(_WSGI)}.")],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="BOOKWELL_LIBRARY_PORT", min=1, max=65535)] = 8013,
+    workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each process.", min=1)] = 8,
+) -> None:
+    """Run one service in the foreground, in production behind a proxy that speaks TLS."""
+    from bookwell.cli.server import serve_wsgi  # noqa: PLC0415 -- the server is an extra's
+
+    if service not in _WSGI:
+        raise typer.BadParameter(f"no service {service}; there is: {', '.join(_WSGI)}")
+    serve_wsgi(_WSGI[service], host=host, port=port, workers=workers, threads=threads)
+
+
+@app.command(context_settings=_PASSED_ON)
+def library(context: typer.Context) -> None:
+    """Run a management command of the library: `bookwell library migrate`, `… tick`; `… help` lists them."""
+    run_library_command(context.args)
+
+
+@app.command(name="import", context_settings=_PASSED_ON)
+def import_catalogue(context: typer.Context) -> None:
+    """Import a catalogue from CSV or MARC21: `bookwell import FILE`; `bookwell import --help` tells more."""
+    run_library_command(["import_catalog", *context.args])
+
+
+@app.command(context_settings=_PASSED_ON)
+def create_admin(context: typer.Context) -> None:
+    """Create an administrator."""
+    run_library_command(["create_admin", *context.args])
+
+
+@keys.command()
+def rotate() -> None:
+    """Sign with a new key from now on; the old one stays published until its tokens have expired."""
+    run_library_command(["rotate_keys"])
+
+
+def _fail(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,83 @@
+"""The library's management commands, from outside of Django."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["migrate", "run_library_command", "set_up_library"]
+
+_LOCK = "bookwell_migrations"
+_LOCK_NUMBER = 0x626F6F6B
+_LOCK_SECONDS = 600
+
+
+def set_up_library() -> None:
+    """Load Django with the library's settings, into this process."""
+    import django  # noqa: PLC0415 -- a heavy import that other commands do without
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
+    django.setup()
+
+
+def run_library_command(arguments: Sequence[str]) -> None:
+    """Run a management command of the library; `migrate` waits for its lock.
+
+    Raises:
+        SystemExit: when the command fails.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
+
+    command = ["bookwell library", *arguments]
+    if arguments and arguments[0] == "migrate" and "--help" not in arguments:
+        set_up_library()
+        with _migration_lock():
+            execute_from_command_line(command)
+            execute_from_command_line(["bookwell library", "createcachetable"])
+    else:
+        execute_from_command_line(command)
+
+
+def migrate() -> None:
+    """Bring the library's database up to date; one process at a time, and nothing happens when it is."""
+    run_library_command(["migrate", "--no-input", "--verbosity=0"])
+
+
+@contextmanager
+def _migration_lock() -> Iterator[None]:
+    """Keep a second migration out: MySQL's statements about tables cannot be rolled back.
+
+    Raises:
+        SystemExit: when another one does not end in time.
+    """
+    from django.db import connection  # noqa: PLC0415
+
+    if connection.vendor == "sqlite":
+        with _file_lock(Path(str(connection.settings_dict["NAME"])).with_suffix(".migrating")):
+            yield
+        return
+    take, give_back = {
+        "mysql": (f"SELECT GET_LOCK('{_LOCK}', {_LOCK_SECONDS})", f"SELECT RELEASE_LOCK('{_LOCK}')"),
+        "postgresql": (
+            f"SELECT set_config('lock_timeout', '{_LOCK_SECONDS}s', false), pg_advisory_lock({_LOCK_NUMBER})",
+            f"SELECT pg_advisory_unlock({_LOCK_NUMBER})",
+        ),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(take)
+        if not cursor.fetchone()[0]:
+            raise SystemExit("Another migration is running.")
+        try:
+            yield
+        finally:
+            cursor.execute(give_back)
+
+
+@contextmanager
+def _file_lock(file: Path) -> Iterator[None]:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,164 @@
+"""Starts the embedded services, watches them, and stops them together.
+
+A service that ends is started again after a pause, which doubles as long as it keeps ending soon. While they start for
+the first time nothing is started again: the first that ends stops everything.
+"""
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+
+from bookwell.cli.processes import spawn, stop
+
+__all__ = ["Service", "StartFailed", "Supervisor", "check_ports"]
+
+_READY_SECONDS = 120
+_LOOK_SECONDS = 0.1
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_HEALTHY_SECONDS = 30  # who ran that long did not end because of how it starts
+_LOG_LIMIT_BYTES = 10 * 1024 * 1024
+_LOG_TAIL_CHARACTERS = 2000
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is never behind a proxy
+
+
+class StartFailed(Exception):
+    """The services could not be started; the message is for the person who tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process to keep running; ready when `/health/ready` on its loopback port answers 200."""
+
+    name: str
+    port: int
+    port_variable: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(slots=True)
+class _Running:
+    service: Service
+    process: subprocess.Popen[bytes]
+    started_at: float
+    pause: float = _FIRST_PAUSE_SECONDS
+    start_again_at: float | None = None
+
+
+def check_ports(services: Sequence[Service]) -> None:
+    """Refuse to start where something listens already.
+
+    Raises:
+        StartFailed: naming each port that is taken and the variable that moves it.
+    """
+    taken = [service for service in services if not _is_free(service.port)]
+    if taken:
+        lines = [
+            f"Port {service.port} is taken: {service.name} cannot listen on it. "
+            f"Stop what listens there, or choose another with {service.port_variable}."
+            for service in taken
+        ]
+        raise StartFailed("\n".join(lines))
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps services running until SIGINT or SIGTERM; `say` tells the person at the terminal what happens."""
+
+    services: Sequence[Service]
+    say: Callable[[str], None]
+    _running: list[_Running] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Start, wait until all are ready, call `on_ready`, watch; returns when everything has stopped.
+
+        Raises:
+            StartFailed: when a service ends, or does not become ready in time, at the first start.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask_to_stop)
+        try:
+            self._running = [_Running(service, _start(service), time.monotonic()) for service in self.services]
+            for child in self._running:
+                self._wait_until_ready(child)
+            if not self._stopping.is_set():
+                on_ready()
+            while not self._stopping.wait(_LOOK_SECONDS):
+                for child in self._running:
+                    self._look_after(child)
+        finally:
+            for child in reversed(self._running):
+                stop(child.process)
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
+
+    def _wait_until_ready(self, child: _Running) -> None:
+        deadline = child.started_at + _READY_SECONDS
+        while not self._stopping.wait(_LOOK_SECONDS):
+            if child.process.poll() is not None:
+                raise StartFailed(f"{child.service.name} ended while starting.\n{_log_tail(child.service)}")
+            if _is_ready(child.service):
+                return
+            if time.monotonic() > deadline:
+                raise StartFailed(
+                    f"{child.service.name} is not ready after {_READY_SECONDS} s.\n{_log_tail(child.service)}"
+                )
+
+    def _look_after(self, child: _Running) -> None:
+        now = time.monotonic()
+        if child.start_again_at is not None:
+            if now >= child.start_again_at:
+                child.process, child.started_at, child.start_again_at = _start(child.service), now, None
+        elif (status := child.process.poll()) is not None:
+            if now - child.started_at > _HEALTHY_SECONDS:
+                child.pause = _FIRST_PAUSE_SECONDS
+            self.say(f"{child.service.name} ended with status {status}; starting it again in {child.pause:g} s.")
+            child.start_again_at = now + child.pause
+            child.pause = min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _start(service: Service) -> subprocess.Popen[bytes]:
+    service.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if service.log.exists() and service.log.stat().st_size > _LOG_LIMIT_BYTES:
+        service.log.replace(service.log.with_suffix(".old.log"))
+    with service.log.open("ab") as log:
+        return spawn(service.command, env=service.environment, output=log)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _is_ready(service: Service) -> bool:
+    try:
+        with _OPENER.open(f"{service.url}/health/ready", timeout=5) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _log_tail(service: Service) -> str:
+    return f"The end of {service.log}:\n{service.log.read_text(errors='replace')[-_LOG_TAIL_CHARACTERS:]}"
