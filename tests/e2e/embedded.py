@@ -1,0 +1,96 @@
+"""`bookwell up` as a person runs it: a process, its output, its children."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bookwell.cli.processes import spawn, stop
+from tests.infrastructure.servers import free_port
+
+__all__ = ["Up", "run_up", "wait_until"]
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A running (or ended) `bookwell up`."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    port: int
+    output: Path
+
+    @property
+    def text(self) -> str:
+        """What it has printed so far."""
+        return self.output.read_text()
+
+    def is_ready(self) -> bool:
+        """Whether the library answers that it is ready."""
+        try:
+            with _OPENER.open(f"http://127.0.0.1:{self.port}/health/ready", timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def descendants(self) -> list[int]:
+        """The processes below it."""
+        return _descendants(self.process.pid)
+
+    def end(self) -> int:
+        """Send SIGTERM; answers the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@contextmanager
+def run_up(folder: Path, *options: str, port: int | None = None, password: str = "") -> Iterator[Up]:
+    """Start `bookwell up` in `folder`; whatever is left of it in the end is stopped."""
+    port = port or free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
+    environment |= {"BOOKWELL_LIBRARY_PORT": str(port), "BOOKWELL_DATA_DIR": str(folder / "data")}
+    environment |= {"BOOKWELL_DEMO_PASSWORD": password} if password else {}
+    output = folder / "output.txt"
+    with output.open("wb") as stream:
+        process = spawn([sys.executable, "-m", "bookwell.cli.main", "up", *options], env=environment, output=stream)
+    try:
+        yield Up(process, folder / "data", port, output)
+    finally:
+        stop(process, grace_seconds=30)
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Look every 50 ms.
+
+    Raises:
+        TimeoutError: if the condition does not come true in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (one that has ended and waits to be collected does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+    return [below for child in children for below in (child, *_descendants(child))]

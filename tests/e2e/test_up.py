@@ -1,0 +1,132 @@
+"""`bookwell up`: starts, tells, restarts, refuses and stops."""
+
+import json
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.embedded import Up, is_alive, run_up, wait_until
+
+_ADDRESSES_TO_COME = ("partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
+_DEMO_USERS = {
+    "admin": "admin",
+    "librarian": "librarian",
+    "staff": "staff",
+    "reader": "reader",
+    "customer": "reader",
+    "josh": "reader",
+    "mike": "reader",
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with run_up(tmp_path_factory.mktemp("up"), "--demo") as up:
+        wait_until(lambda: "Bookwell is ready" in up.text or up.process.poll() is not None)
+        assert "Bookwell is ready" in up.text, up.text
+        yield up
+
+
+def test_up__ready__answers_and_prints_its_address(demo: Up) -> None:
+    assert demo.is_ready()
+    assert f"http://127.0.0.1:{demo.port}" in demo.text
+
+
+def test_up__with_demo__writes_addresses_and_users_for_scripts(demo: Up) -> None:
+    document = json.loads((demo.folder / "demo.json").read_text())
+
+    assert document["library_url"] == f"http://127.0.0.1:{demo.port}"
+    assert [document[name] for name in _ADDRESSES_TO_COME] == [None] * len(_ADDRESSES_TO_COME)
+    assert set(document) == {"library_url", "users", *_ADDRESSES_TO_COME}
+    assert {user["username"]: user["role"] for user in document["users"]} == _DEMO_USERS
+    assert all(set(user) == {"role", "username", "password"} for user in document["users"])
+    assert len({user["password"] for user in document["users"]}) == len(_DEMO_USERS)
+
+
+def test_up__with_demo__keeps_passwords_from_others_on_the_machine(demo: Up) -> None:
+    modes = {name: stat.S_IMODE((demo.folder / name).stat().st_mode) for name in (".", "demo.json", "keys")}
+
+    assert modes == {".": 0o700, "demo.json": 0o600, "keys": 0o700}
+
+
+def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up) -> None:
+    with run_up(demo.folder.parent, "--data-dir", str(demo.folder)) as second:
+        status = second.process.wait(30)
+
+    assert status == 1
+    assert "Another `bookwell up` is running" in (demo.folder.parent / "output.txt").read_text()
+    assert demo.is_ready()
+
+
+@pytest.mark.parametrize("which", ["server", "worker"])
+def test_up__a_process_is_killed__is_started_again(demo: Up, which: str) -> None:
+    before = demo.descendants()
+    victim = before[0] if which == "server" else before[-1]
+
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: not is_alive(victim))
+    wait_until(demo.is_ready)
+
+    assert victim not in demo.descendants()
+    assert len(demo.descendants()) == len(before)
+
+
+def test_up__the_port_is_taken__refuses_and_names_port_and_variable(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with run_up(tmp_path, port=port) as up:
+            status = up.process.wait(30)
+
+    assert status == 1
+    assert f"Port {port} is taken" in up.text
+    assert "BOOKWELL_LIBRARY_PORT" in up.text
+    assert not (tmp_path / "data" / "library.sqlite3").exists()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
+    with run_up(tmp_path) as up:
+        wait_until(lambda: "Bookwell is ready" in up.text)
+        below = up.descendants()
+
+        up.process.send_signal(end)
+        status = up.process.wait(30)
+
+        assert status == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+        assert below
+        wait_until(lambda: not any(is_alive(pid) for pid in below), seconds=20)
+
+
+def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
+    with run_up(tmp_path) as up:
+        wait_until(lambda: "Bookwell is ready" in up.text)
+
+    assert not (up.folder / "demo.json").exists()
+
+
+def test_up__started_again_with_demo__keeps_users_and_passwords(tmp_path: Path) -> None:
+    users = []
+    for _ in range(2):
+        with run_up(tmp_path, "--demo", password="one-for-all") as up:
+            wait_until(lambda: "Bookwell is ready" in up.text)
+            users.append(json.loads((up.folder / "demo.json").read_text())["users"])
+
+    assert users[0] == users[1]
+    assert {user["password"] for user in users[0]} == {"one-for-all"}
+
+
+def test_up__an_unknown_service__refuses_and_lists_what_there_is(tmp_path: Path) -> None:
+    with run_up(tmp_path, "--only", "library,bakery") as up:
+        status = up.process.wait(30)
+
+    assert status == 2
+    assert "bakery" in up.text
+    assert "library" in up.text
