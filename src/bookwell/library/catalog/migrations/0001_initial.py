@@ -13,20 +13,28 @@ class Migration(migrations.Migration):
             name="Book",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("isbn", models.CharField(help_text="ISBN-13", max_length=13, null=True, unique=True)),
+                ("isbn", models.CharField(help_text="ISBN-13", max_length=13, null=True)),
                 (
                     "control_number",
-                    models.CharField(help_text="Identifier at its source", max_length=64, null=True, unique=True),
+                    models.CharField(help_text="Identifier at its source", max_length=100, null=True),
                 ),
                 ("title", models.CharField(max_length=500)),
                 ("title_key", models.CharField(help_text="The folded title's beginning, for ordering", max_length=120)),
                 ("authors", models.JSONField(default=list)),
                 ("publisher", models.CharField(blank=True, max_length=200)),
                 ("year", models.SmallIntegerField(null=True)),
+                (
+                    "year_key",
+                    models.SmallIntegerField(default=-32768, help_text="The year, for ordering: never NULL"),
+                ),
                 ("language", models.CharField(blank=True, help_text="ISO 639 code", max_length=8)),
                 ("subjects", models.JSONField(default=list)),
                 ("description", models.TextField(blank=True)),
                 ("popularity", models.IntegerField(default=0)),
+                (
+                    "source_digest",
+                    models.CharField(blank=True, help_text="Of the record it was last imported from", max_length=32),
+                ),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
                 (
@@ -39,11 +47,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "book",
+                "constraints": [
+                    models.UniqueConstraint(fields=("isbn",), name="book_isbn_once"),
+                    models.UniqueConstraint(fields=("control_number",), name="book_control_number_once"),
+                ],
                 "indexes": [
                     models.Index(fields=["title_key", "id"], name="book_by_title"),
-                    models.Index(fields=["year", "id"], name="book_by_year"),
-                    models.Index(fields=["language", "id"], name="book_by_language"),
+                    models.Index(fields=["year_key", "id"], name="book_by_year"),
                     models.Index(fields=["popularity", "id"], name="book_by_popularity"),
+                    models.Index(fields=["language", "id"], name="book_by_language"),
+                    models.Index(fields=["language", "title_key", "id"], name="book_by_language_title"),
+                    models.Index(fields=["language", "popularity", "id"], name="book_by_language_popularity"),
                 ],
             },
         ),
