@@ -24,6 +24,7 @@ for _name in [name for name in os.environ if name.startswith("BOOKWELL_") and no
     del os.environ[_name]
 os.environ["BOOKWELL_DATA_DIR"] = str(_data_dir)
 os.environ["BOOKWELL_SECRET_KEY"] = "only-for-tests-" * 4
+os.environ["BOOKWELL_RATE_LIMIT_PER_MINUTE"] = "0"  # tests of limits bring their own
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,9 +1,11 @@
 """The library's HTTP API: every resource's router, under the conventions of `ProblemAPI`."""
 
+from django.conf import settings
 from ninja.openapi.docs import Swagger
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
+from bookwell.library.api import audit, copies, desk, policies, reservations
 
 api = ProblemAPI(
     title="Bookwell library",
@@ -13,5 +15,11 @@ api = ProblemAPI(
     openapi_url="/openapi.json",
     docs_url="/docs",
     docs=Swagger(settings={"persistAuthorization": True}),
-    throttle=CallerThrottle(),
+    throttle=CallerThrottle(limit=settings.RATE_LIMIT_PER_MINUTE),
 )
+
+api.add_router("/reservations", reservations.router)
+api.add_router("/desk", desk.router)
+api.add_router("", copies.router)
+api.add_router("/policies", policies.router)
+api.add_router("/audit", audit.router)

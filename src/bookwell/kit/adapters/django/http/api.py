@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError, ValidationErrorContext
 from ninja.operation import Operation
+from ninja.throttling import BaseThrottle
 
 from bookwell.contracts.problems import FieldProblem
 from bookwell.kit.adapters.django.http import problems
@@ -58,6 +59,7 @@ class ProblemAPI(NinjaAPI):
         super().set_default_exception_handlers()
         for kind, handler in _HANDLERS.items():
             self.add_exception_handler(kind, handler)
+        self.add_exception_handler(AuthenticationError, self._on_authentication_error)
 
     def validation_error_from_error_contexts(
         self, error_contexts: list[ValidationErrorContext[Any]]
@@ -83,6 +85,12 @@ class ProblemAPI(NinjaAPI):
         if prefix not in self._documents:
             self._documents[prefix] = complete_document(super().get_openapi_schema(path_prefix=prefix))
         return self._documents[prefix]
+
+    def _on_authentication_error(self, request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+        if isinstance(self.throttle, BaseThrottle) and not self.throttle.allow_request(request):
+            return _throttled(request, Throttled(wait=None))  # whoever guesses tokens is counted by address
+        challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
+        return problems.kind_response(request, AUTH_REQUIRED, {"WWW-Authenticate": challenge})
 
     def _name_operations(self) -> None:
         taken: set[str] = set()
@@ -140,11 +148,6 @@ def _domain(request: HttpRequest, error: DomainError) -> HttpResponse:
     return problems.problem_response(problems.domain_problem(request, error), problems.retry_headers(error))
 
 
-def _authentication(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
-    challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
-    return problems.kind_response(request, AUTH_REQUIRED, {"WWW-Authenticate": challenge})
-
-
 def _throttled(request: HttpRequest, _error: Throttled) -> HttpResponse:
     seconds = getattr(request, "rate_limit_reset", 60)
     return problems.kind_response(request, TOO_MANY_REQUESTS, {"Retry-After": str(seconds)})
@@ -168,7 +171,6 @@ def _kind(kind: Any) -> Callable[[HttpRequest, Exception], HttpResponse]:
 _HANDLERS: dict[type[Exception], Any] = {
     DomainError: _domain,
     HttpRefusal: problems.refusal_response,
-    AuthenticationError: _authentication,
     Throttled: _throttled,
     HttpError: _http,
     Http404: _kind(NOT_FOUND),

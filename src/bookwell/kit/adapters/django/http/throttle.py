@@ -26,13 +26,12 @@ class Identified(Protocol):
 
 
 class CallerThrottle(BaseThrottle):
-    """Ninja's hook, after authentication. `settings.RATE_LIMIT_PER_MINUTE` requests; 0 means no limit.
+    """Ninja's hook, after authentication: `limit` requests a minute; 0 means as many as they like.
 
     Anonymous callers are counted by address, except loopback ones where `settings.RATE_LIMIT_LOOPBACK` is off.
     """
 
-    def __init__(self) -> None:
-        limit: int = settings.RATE_LIMIT_PER_MINUTE
+    def __init__(self, *, limit: int) -> None:
         self._limiter = RateLimiter(add_to_cache_counter, limit=limit) if limit else None
 
     def allow_request(self, request: HttpRequest) -> bool:

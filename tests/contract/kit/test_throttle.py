@@ -1,0 +1,75 @@
+"""Rate limits over HTTP: three a minute, on an API without a domain."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.test import Client, override_settings
+
+pytestmark = pytest.mark.urls("tests.contract.kit.toy_api")
+
+
+@pytest.fixture(autouse=True)
+def a_fresh_minute() -> Iterator[None]:
+    cache.clear()
+    with time_machine.travel("2026-03-01T12:00:20Z", tick=False):
+        yield
+
+
+def statuses(times: int, path: str, **options: Any) -> list[int]:
+    return [Client().get(path, **options).status_code for _ in range(times)]
+
+
+def token(number: int) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {number}"}}
+
+
+def test_caller__uses_up_the_limit__is_429_and_others_are_served() -> None:
+    assert statuses(5, "/limited/mine/", **token(101)) == [200, 200, 200, 429, 429]
+
+    response = Client().get("/limited/mine/", **token(101))
+    assert response.json()["code"] == "http.too_many_requests"
+    assert response.json()["retryable"] is True
+    assert response["Retry-After"] == "40"
+    assert statuses(1, "/limited/mine/", **token(102)) == [200]
+
+
+def test_answer__carries_the_limit() -> None:
+    response = Client().get("/limited/mine/", **token(103))
+
+    assert response["RateLimit-Policy"] == '"default";q=3;w=60'
+    assert response["RateLimit"] == '"default";r=2;t=40'
+
+
+def test_address__anonymous_callers__share_one_count() -> None:
+    assert statuses(4, "/limited/everyones/", REMOTE_ADDR="203.0.113.7") == [200, 200, 200, 429]
+    assert statuses(1, "/limited/everyones/", REMOTE_ADDR="203.0.113.8") == [200]
+
+
+def test_address__one_network_of_ipv6__shares_one_count() -> None:
+    seen = [
+        Client().get("/limited/everyones/", REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(1, 5)
+    ]
+
+    assert seen == [200, 200, 200, 429]
+
+
+def test_address__guessed_tokens__are_counted() -> None:
+    options: dict[str, Any] = {"headers": {"Authorization": "Bearer guess"}, "REMOTE_ADDR": "203.0.113.9"}
+
+    assert statuses(4, "/limited/mine/", **options) == [401, 401, 401, 429]
+
+
+def test_address__loopback_when_embedded__is_free() -> None:
+    assert statuses(10, "/limited/everyones/") == [200] * 10
+
+
+def test_address__behind_a_proxy__is_what_the_proxy_saw() -> None:
+    options = [{"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.20"} for number in range(4)]
+
+    with override_settings(TRUSTED_PROXIES=1):
+        seen = [Client().get("/limited/everyones/", headers=headers).status_code for headers in options]
+
+    assert seen == [200, 200, 200, 429]

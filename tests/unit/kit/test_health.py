@@ -1,0 +1,20 @@
+from bookwell.kit.health import examine
+
+
+def refuse() -> None:
+    raise ConnectionRefusedError("10.0.0.1 says no")
+
+
+def test_examine__everything_answers__is_up() -> None:
+    report = examine("library", "1.0", {"database": lambda: None})
+
+    assert report.state == "up"
+    assert [(state.name, state.state) for state in report.dependencies] == [("database", "up")]
+
+
+def test_examine__one_fails__names_it_without_the_cause() -> None:
+    report = examine("library", "1.0", {"database": lambda: None, "redis": refuse})
+
+    assert report.state == "down"
+    assert [(state.name, state.state) for state in report.dependencies] == [("database", "up"), ("redis", "down")]
+    assert "10.0.0.1" not in report.model_dump_json()

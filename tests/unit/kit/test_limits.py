@@ -1,0 +1,83 @@
+from collections import Counter
+
+import time_machine
+
+from bookwell.kit.limits import RateLimiter
+
+
+class SharedCounts:
+    """The shared counter, in memory; remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.sums: Counter[str] = Counter()
+        self.calls = 0
+
+    def __call__(self, key: str, amount: int, seconds: int) -> int:
+        self.calls += 1
+        self.sums[key] += amount
+        return self.sums[key]
+
+
+def allowed(limiter: RateLimiter, times: int, key: str = "caller:1") -> int:
+    return sum(limiter.hit(key).is_allowed for _ in range(times))
+
+
+@time_machine.travel("2026-03-01T12:00:05Z", tick=False)
+def test_hit__one_process__gets_exactly_the_limit() -> None:
+    limiter = RateLimiter(SharedCounts(), limit=600)
+
+    assert allowed(limiter, 1000) == 600
+    assert allowed(limiter, 10, key="caller:2") == 10
+
+
+@time_machine.travel("2026-03-01T12:00:05Z", tick=False)
+def test_hit__several_processes__exceed_the_limit_by_a_batch_each_at_most() -> None:
+    shared = SharedCounts()
+    processes = [RateLimiter(shared, limit=600) for _ in range(4)]
+
+    total = sum(allowed(process, 1) for _ in range(1000) for process in processes)
+
+    assert 600 <= total <= 600 + 3 * 30
+
+
+@time_machine.travel("2026-03-01T12:00:05Z", tick=False)
+def test_hit__small_limit__is_exact_for_any_number_of_processes() -> None:
+    shared = SharedCounts()
+    processes = [RateLimiter(shared, limit=5) for _ in range(3)]
+
+    assert sum(allowed(process, 1) for _ in range(10) for process in processes) == 5
+
+
+@time_machine.travel("2026-03-01T12:00:05Z", tick=False)
+def test_hit__within_a_batch__asks_nobody() -> None:
+    shared = SharedCounts()
+
+    allowed(RateLimiter(shared, limit=600), 299)
+
+    assert shared.calls == 9
+
+
+def test_hit__next_window__starts_again() -> None:
+    limiter = RateLimiter(SharedCounts(), limit=5)
+    with time_machine.travel("2026-03-01T12:00:59Z", tick=False):
+        assert allowed(limiter, 10) == 5
+
+    with time_machine.travel("2026-03-01T12:01:00Z", tick=False):
+        assert allowed(limiter, 10) == 5
+
+
+@time_machine.travel("2026-03-01T12:00:20Z", tick=False)
+def test_hit__tells_what_is_left() -> None:
+    verdict = RateLimiter(SharedCounts(), limit=600).hit("caller:1")
+
+    assert verdict.headers == {"RateLimit-Policy": '"default";q=600;w=60', "RateLimit": '"default";r=599;t=40'}
+
+
+@time_machine.travel("2026-03-01T12:00:20Z", tick=False)
+def test_hit__shared_counter_fails__requests_pass() -> None:
+    def fail(key: str, amount: int, seconds: int) -> int:
+        raise ConnectionError
+
+    limiter = RateLimiter(fail, limit=5)
+
+    assert allowed(limiter, 50) == 50

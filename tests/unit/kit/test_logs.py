@@ -1,0 +1,40 @@
+import json
+import logging
+import sys
+
+from bookwell.kit.logs import JsonFormatter
+from bookwell.kit.request_context import set_request_id, set_traceparent
+
+
+def format_record(*, with_exception: bool = False) -> dict[str, object]:
+    set_request_id("desk-7")
+    set_traceparent("00-a-b-01")
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        info = sys.exc_info() if with_exception else None
+    record = logging.LogRecord("django.db", logging.WARNING, "x.py", 1, "slow %s", ("query",), info)
+    try:
+        parsed: dict[str, object] = json.loads(JsonFormatter("library").format(record))
+    finally:
+        set_request_id("")
+        set_traceparent("")
+    return parsed
+
+
+def test_format__a_record_of_the_standard_library__has_our_shape() -> None:
+    parsed = format_record()
+
+    assert str(parsed.pop("time")).endswith("+00:00")
+    assert parsed == {
+        "level": "warning",
+        "event": "slow query",
+        "logger": "django.db",
+        "service": "library",
+        "request_id": "desk-7",
+        "traceparent": "00-a-b-01",
+    }
+
+
+def test_format__an_exception__is_one_field() -> None:
+    assert "ValueError: broken" in str(format_record(with_exception=True)["exception"])
