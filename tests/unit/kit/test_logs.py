@@ -1,6 +1,5 @@
 import json
 import logging
-import sys
 
 from bookwell.kit.logs import JsonFormatter
 from bookwell.kit.request_context import set_request_id, set_traceparent
@@ -9,10 +8,8 @@ from bookwell.kit.request_context import set_request_id, set_traceparent
 def format_record(*, with_exception: bool = False) -> dict[str, object]:
     set_request_id("desk-7")
     set_traceparent("00-a-b-01")
-    try:
-        raise ValueError("broken")
-    except ValueError:
-        info = sys.exc_info() if with_exception else None
+    error = ValueError("broken")
+    info = (ValueError, error, None) if with_exception else None
     record = logging.LogRecord("django.db", logging.WARNING, "x.py", 1, "slow %s", ("query",), info)
     try:
         parsed: dict[str, object] = json.loads(JsonFormatter("library").format(record))

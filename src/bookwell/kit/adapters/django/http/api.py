@@ -86,7 +86,7 @@ class ProblemAPI(NinjaAPI):
             self._documents[prefix] = complete_document(super().get_openapi_schema(path_prefix=prefix))
         return self._documents[prefix]
 
-    def _on_authentication_error(self, request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+    def _on_authentication_error(self, request: HttpRequest, _error: object) -> HttpResponse:
         if isinstance(self.throttle, BaseThrottle) and not self.throttle.allow_request(request):
             return _throttled(request, Throttled(wait=None))  # whoever guesses tokens is counted by address
         challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
