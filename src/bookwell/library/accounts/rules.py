@@ -1,8 +1,28 @@
-"""Roles and what they include."""
+"""Roles and what they include, names and their folding, who may change what of a user."""
 
+import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
 
-__all__ = ["Role", "includes"]
+from bookwell.library.accounts.errors import FieldForbidden, UsernameInvalid
+
+__all__ = [
+    "CHANNELS",
+    "LANGUAGES",
+    "LONGEST_USERNAME",
+    "Role",
+    "check_may_change",
+    "check_username",
+    "fold_username",
+    "has_permission",
+    "includes",
+]
+
+LANGUAGES = ("en", "pl", "ru")
+CHANNELS = ("email", "sms", "webhook")
+LONGEST_USERNAME = 150
+
+_SELF_CHANGEABLE = frozenset({"email", "password", "language", "channels", "home_branch"})
 
 
 class Role(StrEnum):
@@ -21,7 +41,51 @@ _INCLUDED: dict[Role, frozenset[Role]] = {
     Role.ADMIN: frozenset(Role),
 }
 
+# What a librarian may do in Django's admin: "app.verb" of its permissions.
+_LIBRARIAN_MAY = frozenset(
+    {"catalog.view", "catalog.add", "catalog.change", "network.view", "circulation.view", "circulation.change"}
+)
+
 
 def includes(role: Role, needed: Role) -> bool:
     """Whether a user of `role` may do what `needed` may."""
     return needed in _INCLUDED[role]
+
+
+def has_permission(role: Role, permission: str) -> bool:
+    """Whether a role has a permission of Django's (`catalog.change_book`): admins all, librarians their work's."""
+    if role is Role.ADMIN:
+        return True
+    app, _, action = permission.partition(".")
+    return role is Role.LIBRARIAN and f"{app}.{action.partition('_')[0]}" in _LIBRARIAN_MAY
+
+
+def fold_username(username: str) -> str:
+    """The form in which usernames are compared: `Zoë`, `ZOË` and compatibility spellings are one name."""
+    return unicodedata.normalize("NFKC", username).casefold()
+
+
+def check_username(username: str) -> None:
+    """Allow letters and digits of any script and `@ . + - _`, 1 to 150 of them, folded too.
+
+    Raises:
+        UsernameInvalid
+    """
+    if not all(character.isalnum() or character in "@.+-_" for character in username):
+        raise UsernameInvalid("A username has letters, digits and @ . + - _ only.")
+    if not 1 <= len(username) <= LONGEST_USERNAME or len(fold_username(username)) > LONGEST_USERNAME:
+        raise UsernameInvalid(f"A username has 1 to {LONGEST_USERNAME} characters.")
+
+
+def check_may_change(fields: Collection[str], *, is_admin: bool, is_own: bool) -> None:
+    """Let administrators change everybody, but nobody the own role, and others some fields of their own record.
+
+    `fields` are those whose value would differ.
+
+    Raises:
+        FieldForbidden
+    """
+    if is_own and not {"role", "is_active"}.isdisjoint(fields):
+        raise FieldForbidden("Nobody changes the own role or standing.")
+    if not is_admin and not _SELF_CHANGEABLE.issuperset(fields):
+        raise FieldForbidden(f"Only an administrator changes {', '.join(sorted(set(fields) - _SELF_CHANGEABLE))}.")

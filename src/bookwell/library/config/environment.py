@@ -1,5 +1,7 @@
 """The library's settings from the environment."""
 
+from pydantic import Field, SecretStr
+
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["LibrarySettings"]
@@ -12,8 +14,14 @@ class LibrarySettings(CommonSettings):
     library_port: int = 8013
     library_url: str = ""
     library_hosts: str = "localhost,127.0.0.1,[::1]"
-    access_token_seconds: int = 300
-    refresh_token_days: int = 30
+    access_token_seconds: int = Field(default=300, ge=1)
+    refresh_token_days: int = Field(default=30, ge=1)
+    token_audience: str = "bookwell"  # noqa: S105 -- a name
+    signing_keys: SecretStr = Field(
+        default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
+    )
+    login_failures_per_account: int = Field(default=5, ge=1, description="Within five minutes; then locked out")
+    login_failures_per_address: int = Field(default=20, ge=1, description="Within one minute; then locked out")
 
     @property
     def database_url(self) -> str:

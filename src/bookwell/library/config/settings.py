@@ -1,11 +1,15 @@
 """Django's settings, made from `LibrarySettings`."""
 
+import datetime as dt
+
+from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.library.config.databases import cache_settings, database_settings
 from bookwell.library.config.environment import LibrarySettings
 
 ENV = LibrarySettings.load()
 
-SECRET_KEY = ENV.secret_key.get_secret_value() or "embedded-only-and-replaced-by-the-data-folder"
+KEYS_DIR = ENV.data_dir.absolute() / "keys"
+SECRET_KEY = ENV.secret_key.get_secret_value() or load_or_create_secret(KEYS_DIR / "secret")
 DEBUG = False
 ALLOWED_HOSTS = ENV.library_hosts.split(",")
 ROOT_URLCONF = "bookwell.library.config.urls"
@@ -37,6 +41,10 @@ INSTALLED_APPS = [
     "bookwell.library.accounts.apps.AccountsConfig",
     "bookwell.library.catalog.apps.CatalogConfig",
     "bookwell.library.circulation.apps.CirculationConfig",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     "bookwell.kit.adapters.django.http.edge.EdgeMiddleware",
@@ -45,6 +53,7 @@ MIDDLEWARE = [
     "bookwell.kit.adapters.django.http.pages.PageCsrf",
     "bookwell.kit.adapters.django.http.pages.PageUsers",
     "bookwell.kit.adapters.django.http.pages.PageMessages",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 TEMPLATES = [
     {
@@ -72,3 +81,47 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_pro
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.public_url.startswith("https:")
 LOGGING_CONFIG = "bookwell.kit.logs.configure"
 LOGGING = {"level": ENV.log_level, "service": "library"}
+
+SESSION_ENGINE = f"django.contrib.sessions.backends.{'cache' if ENV.redis_url else 'db'}"
+
+TOKEN_ISSUER = ENV.public_url
+TOKEN_AUDIENCE = ENV.token_audience
+ACCESS_TOKEN_LIFETIME = dt.timedelta(seconds=ENV.access_token_seconds)
+REFRESH_TOKEN_LIFETIME = dt.timedelta(days=ENV.refresh_token_days)
+SIGNING_KEYS = ENV.signing_keys.get_secret_value()
+
+AUTHENTICATION_BACKENDS = ["bookwell.library.accounts.password_login.PasswordBackend"]
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # usernames are unique in their folded form
+    "models.W036",  # allauth's constraint that MySQL lacks; account.confirmed_email stands in for it
+]
+PASSWORD_HASHERS = ["bookwell.library.accounts.hashers.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_FAILURES_PER_ACCOUNT = ENV.login_failures_per_account
+LOGIN_FAILURES_PER_ADDRESS = ENV.login_failures_per_address
+
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ("app",)
+HEADLESS_TOKEN_STRATEGY = "bookwell.library.accounts.headless.TokenSessionStrategy"  # noqa: S105 -- a class
+HEADLESS_FRONTEND_URLS = {
+    "account_confirm_email": f"{ENV.public_url}/accounts/confirm-email/{{key}}/",
+    "account_reset_password": f"{ENV.public_url}/accounts/password/reset/",
+    "account_reset_password_from_key": f"{ENV.public_url}/accounts/password/reset/{{key}}/",
+    "account_signup": f"{ENV.public_url}/accounts/signup/",
+}
+ACCOUNT_ADAPTER = "bookwell.library.accounts.headless.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"  # an unconfirmed reader may log in and reserve
+ACCOUNT_PREVENT_ENUMERATION = "strict"  # a known address signs up like an unknown one; its mailbox is told
+ACCOUNT_CHANGE_EMAIL = True
+# Failed log-ins are counted by PasswordBackend, everything else by the API's own limits.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "signup": None, "confirm_email": "20/h/key"}

@@ -1,0 +1,155 @@
+"""Access tokens: RS256 JSON Web Tokens, signed by one service and verified the same way by all.
+
+A verifier trusts a list of issuers, each with the audience it must name, where its roles stand, and a source of
+keys. The library's own source is its key ring; a source that fetches an issuer's JWKS has the same one method.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from bookwell.kit import ids
+from bookwell.kit.key_ring import KeyRing
+
+__all__ = ["Claims", "KeySource", "TokenInvalid", "TokenSigner", "TokenVerifier", "TrustedIssuer"]
+
+ALGORITHM = "RS256"
+_REQUIRED = ["exp", "iss", "aud", "jti"]
+_REMEMBERED_TOKENS = 2048
+_LONGEST_TOKEN = 8192
+# Expiry is checked against the one clock, which the demo may move; PyJWT would ask the system's.
+_OPTIONS: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+
+
+class TokenInvalid(Exception):
+    """The token is no token of a trusted issuer, or its time is over. The reason is for logs, never for callers."""
+
+
+class KeySource(Protocol):
+    """Where an issuer's public keys are found."""
+
+    def find_public_key(self, kid: str) -> RSAPublicKey | None:
+        """The published key of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedIssuer:
+    """Whose tokens are accepted: `roles_claim` is the path to its list of roles (`("realm_access", "roles")`)."""
+
+    issuer: str
+    audience: str
+    keys: KeySource = field(compare=False)
+    roles_claim: tuple[str, ...] = ("roles",)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says. `subject` is None for machine clients; times are seconds since 1970."""
+
+    issuer: str
+    subject: str | None
+    session_id: str | None
+    roles: tuple[str, ...]
+    token_id: str
+    not_before: float
+    expires_at: float
+
+
+class TokenSigner:
+    """Issues access tokens for one issuer and audience, each valid for `lifetime`."""
+
+    def __init__(self, ring: KeyRing, *, issuer: str, audience: str, lifetime: dt.timedelta) -> None:
+        self._ring = ring
+        self._issuer = issuer
+        self._audience = audience
+        self._lifetime = lifetime
+
+    def sign(self, *, subject: str, session_id: str, roles: Sequence[str], now: dt.datetime) -> str:
+        """A token for `subject`, tied to the session `session_id`."""
+        key = self._ring.signing_key()
+        issued_at = int(now.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": subject,
+            "sid": session_id,
+            "roles": list(roles),
+            "iat": issued_at,
+            "exp": issued_at + int(self._lifetime.total_seconds()),
+            "jti": ids.new_id(),
+        }
+        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+
+
+class TokenVerifier:
+    """Verifies tokens of the trusted issuers. Signatures already checked are remembered, up to a bound."""
+
+    def __init__(self, issuers: Sequence[TrustedIssuer]) -> None:
+        self._issuers = {trusted.issuer: trusted for trusted in issuers}
+        self._claims_of = lru_cache(maxsize=_REMEMBERED_TOKENS)(self._decode)
+
+    def verify(self, token: str, *, now: dt.datetime) -> Claims:
+        """The claims of a token that is valid at `now`.
+
+        Raises:
+            TokenInvalid: if its algorithm, key, signature, issuer, audience, claims or time is wrong.
+        """
+        claims = self._claims_of(token)
+        if not claims.not_before <= now.timestamp() < claims.expires_at:
+            raise TokenInvalid("expired, or not valid yet")
+        return claims
+
+    def _decode(self, token: str) -> Claims:
+        if len(token) > _LONGEST_TOKEN:
+            raise TokenInvalid("too long")
+        try:
+            unverified = jwt.decode_complete(token, options={"verify_signature": False})
+            trusted = self._trusted_issuer(unverified["payload"])
+            key = self._public_key(trusted, unverified["header"])
+            payload = jwt.decode(
+                token, key, algorithms=[ALGORITHM], audience=trusted.audience, issuer=trusted.issuer, options=_OPTIONS
+            )
+            return _claims(payload, trusted)
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise TokenInvalid(str(error)) from error
+
+    def _trusted_issuer(self, payload: Mapping[str, Any]) -> TrustedIssuer:
+        issuer = payload.get("iss")
+        trusted = self._issuers.get(issuer) if isinstance(issuer, str) else None
+        if trusted is None:
+            raise TokenInvalid("issuer is not trusted")
+        return trusted
+
+    def _public_key(self, trusted: TrustedIssuer, header: Mapping[str, Any]) -> RSAPublicKey:
+        kid = header.get("kid")
+        if header.get("alg") != ALGORITHM or not isinstance(kid, str):
+            raise TokenInvalid("algorithm or key id is wrong")
+        key = trusted.keys.find_public_key(kid)
+        if key is None:
+            raise TokenInvalid("key is unknown")
+        return key
+
+
+def _claims(payload: Mapping[str, Any], trusted: TrustedIssuer) -> Claims:
+    subject, session_id = payload.get("sub"), payload.get("sid")
+    return Claims(
+        issuer=trusted.issuer,
+        subject=subject if isinstance(subject, str) else None,
+        session_id=session_id if isinstance(session_id, str) else None,
+        roles=_roles(payload, trusted.roles_claim),
+        token_id=str(payload["jti"]),
+        not_before=float(payload.get("nbf", 0)),
+        expires_at=float(payload["exp"]),
+    )
+
+
+def _roles(payload: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
+    value: Any = payload
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return tuple(role for role in value if isinstance(role, str)) if isinstance(value, list) else ()

@@ -1,0 +1,94 @@
+"""What accounts refuse, each with its stable code."""
+
+from bookwell.kit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+
+__all__ = [
+    "CardNumberTaken",
+    "CategoryUnknown",
+    "EmailTaken",
+    "FieldForbidden",
+    "HomeBranchUnknown",
+    "LastAdministrator",
+    "PasswordRefused",
+    "SignUpRefused",
+    "UserNotFound",
+    "UsernameInvalid",
+    "UsernameTaken",
+]
+
+
+class UserNotFound(NotFound):
+    """No such user, or not for this caller."""
+
+    code = "account.not_found"
+    title = "No such user"
+
+
+class UsernameTaken(Conflict):
+    """Another account has this username, in whatever case."""
+
+    code = "account.username_taken"
+    title = "The username is taken"
+
+
+class UsernameInvalid(Invalid):
+    """The username is too long or has characters that usernames do not have."""
+
+    code = "account.username_invalid"
+    title = "The username is not allowed"
+
+
+class EmailTaken(Conflict):
+    """Another account has confirmed this e-mail address."""
+
+    code = "account.email_taken"
+    title = "Another account has this e-mail address"
+
+
+class PasswordRefused(Invalid):
+    """The password rules refuse it; `errors` says which."""
+
+    code = "account.password_refused"
+    title = "The password is too weak"
+
+
+class SignUpRefused(Invalid):
+    """A field of the sign-up is not allowed; `errors` says which."""
+
+    code = "account.sign_up_refused"
+    title = "The sign-up is not complete"
+
+
+class CategoryUnknown(Invalid):
+    """There is no reader category of this code."""
+
+    code = "account.category_unknown"
+    title = "No such reader category"
+
+
+class HomeBranchUnknown(Invalid):
+    """There is no branch of this code."""
+
+    code = "account.home_branch_unknown"
+    title = "No such branch"
+
+
+class FieldForbidden(Forbidden):
+    """The caller may change this record, but not this field of it."""
+
+    code = "account.field_forbidden"
+    title = "You may not change this"
+
+
+class LastAdministrator(Conflict):
+    """Somebody must be left who can administer the library."""
+
+    code = "account.last_administrator"
+    title = "This is the last administrator"
+
+
+class CardNumberTaken(Unavailable):
+    """A random card number met an existing one; the next try draws another."""
+
+    code = "account.card_number_taken"
+    title = "No card number was found"

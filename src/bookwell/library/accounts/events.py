@@ -1,0 +1,46 @@
+"""Messages about accounts that leave the context: mails, as outbox rows of the queue `mail`."""
+
+from dataclasses import dataclass
+
+from bookwell.kit.outbox import OutgoingMessage
+
+__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_reset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """To whom a mail goes, and about which account; `version` orders an account's mails."""
+
+    user_id: int
+    version: int
+    to: str
+    username: str
+    language: str
+
+
+def confirm_email(addressee: Addressee, *, url: str) -> OutgoingMessage:
+    """Ask the mailbox's owner to confirm the address."""
+    return _mail("account.confirm_email", addressee, url=url)
+
+
+def known_email(addressee: Addressee, *, url: str | None) -> OutgoingMessage:
+    """Tell the mailbox's owner that somebody signed up with an address that another account has.
+
+    `url` confirms the address for the new account; None where the other account has confirmed it already.
+    """
+    return _mail("account.known_email", addressee, url=url)
+
+
+def email_changed(addressee: Addressee) -> OutgoingMessage:
+    """Tell the former mailbox that the account now has another address."""
+    return _mail("account.email_changed", addressee)
+
+
+def password_reset(addressee: Addressee, *, url: str) -> OutgoingMessage:
+    """Let the mailbox's owner choose a new password."""
+    return _mail("account.password_reset", addressee, url=url)
+
+
+def _mail(kind: str, addressee: Addressee, **more: str | None) -> OutgoingMessage:
+    payload = {"to": addressee.to, "username": addressee.username, "language": addressee.language, **more}
+    return OutgoingMessage("mail", kind, f"user:{addressee.user_id}", addressee.version, payload)

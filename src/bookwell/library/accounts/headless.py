@@ -1,0 +1,209 @@
+"""Logging in and signing up by django-allauth's headless views, called in process.
+
+allauth decides who gets in and what a sign-up needs (and later asks for second factors); this module gives it our
+token sessions, our users and our outbox, and turns its answers into values and domain errors.
+"""
+
+import json
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.headless.account.inputs import LoginInput, SignupInput
+from allauth.headless.account.views import LoginView, SignupView
+from allauth.headless.constants import Client
+from allauth.headless.tokens.strategies.base import AbstractTokenStrategy
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.handlers.wsgi import WSGIRequest
+from django.forms import CharField
+from django.http import HttpRequest
+
+from bookwell.contracts.problems import FieldProblem
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.http.throttle import client_address
+from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.http_errors import HttpErrorKind, HttpRefusal
+from bookwell.library.accounts import services
+from bookwell.library.accounts.errors import SignUpRefused
+from bookwell.library.accounts.events import password_reset
+from bookwell.library.accounts.lockout import find_lockout_seconds
+from bookwell.library.accounts.models import User
+from bookwell.library.accounts.rules import check_username, fold_username
+from bookwell.library.accounts.services import TokenPair
+from bookwell.library.accounts.services.emails import addressee_of, confirm_email_in_tx, tell_mailbox_in_tx
+
+__all__ = ["BAD_CREDENTIALS", "LOCKED_OUT", "AccountAdapter", "TokenSessionStrategy", "log_in", "sign_up"]
+
+BAD_CREDENTIALS = HttpErrorKind(401, "auth.bad_credentials", "The username or the password is wrong.")
+LOCKED_OUT = HttpErrorKind(429, "auth.locked_out", "Too many log-ins have failed; see `Retry-After`.")
+
+_LEFTOVER_SESSION_SECONDS = 15 * 60
+"""allauth keeps a browser-like session for the steps of a log-in; ours are done with it when the tokens are out."""
+
+
+class TokenSessionStrategy(AbstractTokenStrategy):
+    """allauth's hook: what a client holds after a log-in. Its own strategy loses parallel refreshes and rotations."""
+
+    def create_session_token(self, request: HttpRequest) -> str:
+        """Keep the session of the log-in's steps, for a short while."""
+        request.session.set_expiry(_LEFTOVER_SESSION_SECONDS)
+        if not request.session.session_key:
+            request.session.save()
+        return str(request.session.session_key)
+
+    def lookup_session(self, session_token: str) -> SessionBase | None:  # noqa: ARG002 -- allauth's signature
+        """No client comes back with such a token."""
+        return None
+
+    def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any] | None:
+        """Open the token session of a log-in that is complete."""
+        if not getattr(request, "wants_tokens", False):
+            return None
+        user_id = int(request.user.pk)
+        pair = run_in_transaction(lambda: services.open_session(user_id=user_id, now=clock.now()))
+        return {"access_token": pair.access, "refresh_token": pair.refresh} if pair else None
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+    """allauth's hooks: our lockout, our users, our outbox."""
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse while locked out; `PasswordBackend` counts the failures."""
+        seconds = find_lockout_seconds(username=credentials.get("username", ""), address=client_address(request))
+        if seconds is not None:
+            request.lockout_seconds = seconds  # type: ignore[attr-defined]  # log_in tells it
+            raise self.validation_error("too_many_login_attempts")
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:  # noqa: ARG002 -- allauth's signature
+        """`create_user_in_tx` checks names."""
+        return username
+
+    def clean_password(self, password: str, user: Any = None) -> str:  # noqa: ARG002 -- allauth's signature
+        """The rules were asked, and the password hashed, before the transaction."""
+        return password
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: ARG002
+        """Create the reader; allauth goes on to the address."""
+        fields = form.cleaned_data
+        return services.create_user_in_tx(
+            fields={
+                "username": fields["username"],
+                "email": fields["email"],
+                "password": request.password_hash,  # type: ignore[attr-defined]  # sign_up puts it there
+            },
+            now=clock.now(),
+            claims_email=False,
+        )
+
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:  # noqa: ARG002
+        """Tell the mailbox, in the transaction of the sign-up."""
+        tell_mailbox_in_tx(emailconfirmation.email_address.user, emailconfirmation.key)
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        """Tell the mailbox, in the transaction of the request."""
+        append_in_tx([password_reset(addressee_of(user, to=email), url=context["password_reset_url"])])
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """No mail leaves but by the outbox; allauth's other mails are not among ours."""
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm an address; one that another account has confirmed first is refused."""
+        confirm_email_in_tx(email_address.user)
+        return bool(super().confirm_email(request, email_address))
+
+
+class _LoginInput(LoginInput):  # type: ignore[misc]
+    password = CharField(strip=False)
+
+
+class _SignupInput(SignupInput):  # type: ignore[misc]
+    password = CharField(strip=False)
+
+
+class _LoginView(LoginView):  # type: ignore[misc]
+    input_class = _LoginInput
+
+
+class _SignupView(SignupView):  # type: ignore[misc]
+    input_class = {"POST": _SignupInput}
+
+
+_log_in = _LoginView.as_api_view(client=Client.APP)
+_sign_up = _SignupView.as_api_view(client=Client.APP)
+
+
+def log_in(request: HttpRequest, *, username: str, password: str) -> TokenPair:
+    """Tokens for a name and a password. Opens its own transaction, after the password was checked.
+
+    Raises:
+        HttpRefusal: 401 `auth.bad_credentials`, the same for unknown, wrong and deactivated; 429 `auth.locked_out`.
+    """
+    inner = _inner_request(request, {"username": fold_username(username), "password": password})
+    inner.wants_tokens = True  # type: ignore[attr-defined]  # TokenSessionStrategy asks
+    status, answer = _call(_log_in, inner)
+    seconds = getattr(inner, "lockout_seconds", None)
+    if seconds is not None:
+        raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
+    meta = answer.get("meta", {})
+    if status != 200 or "access_token" not in meta:
+        raise HttpRefusal(BAD_CREDENTIALS, headers={"WWW-Authenticate": "Bearer"})
+    return TokenPair(meta["access_token"], meta["refresh_token"])
+
+
+def sign_up(request: HttpRequest, *, username: str, email: str, password_hash: str) -> int:
+    """Create a reader in the caller's transaction; the id. A known address signs up like an unknown one.
+
+    Raises:
+        UsernameInvalid, UsernameTaken, SignUpRefused
+    """
+    check_username(username)
+    inner = _inner_request(request, {"username": username, "email": email, "password": "-"})
+    inner.password_hash = password_hash  # type: ignore[attr-defined]  # AccountAdapter.save_user takes it
+    status, answer = _call(_sign_up, inner)
+    if status != 200:
+        raise _refusal(answer.get("errors", []))
+    return int(answer["data"]["user"]["id"])
+
+
+def _inner_request(request: HttpRequest, content: dict[str, str]) -> HttpRequest:
+    """A request for allauth, with nothing of ours but the body and the caller's address."""
+    body = json.dumps(content).encode()
+    public = urlsplit(settings.TOKEN_ISSUER)
+    inner = WSGIRequest(
+        {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/",
+            "SERVER_NAME": public.hostname or "localhost",
+            "SERVER_PORT": str(public.port or 80),
+            "REMOTE_ADDR": client_address(request),
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.url_scheme": public.scheme,
+            "wsgi.input": BytesIO(body),
+        }
+    )
+    inner.allauth = SimpleNamespace()  # type: ignore[attr-defined]  # what allauth's middleware sets
+    inner.user = AnonymousUser()
+    inner.session = SessionBase()
+    return inner
+
+
+def _call(view: Any, inner: HttpRequest) -> tuple[int, dict[str, Any]]:
+    with context.request_context(inner):
+        response = view(inner)
+    return response.status_code, json.loads(response.content)
+
+
+def _refusal(errors: list[dict[str, str]]) -> Exception:
+    fields = tuple(
+        FieldProblem(code=error["code"], detail=error["message"], pointer=f"#/{error.get('param', '')}")
+        for error in errors
+    )
+    return SignUpRefused(errors=fields)

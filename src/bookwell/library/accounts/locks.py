@@ -1,0 +1,30 @@
+"""Every row lock of accounts. Order: administrators by id, then the user, then sessions."""
+
+from bookwell.library.accounts.errors import UserNotFound
+from bookwell.library.accounts.models import TokenSession, User
+from bookwell.library.accounts.rules import Role
+
+__all__ = ["lock_administrators", "lock_session", "lock_user"]
+
+
+def lock_user(user_id: int) -> User:
+    """Lock a user's row until the transaction ends.
+
+    Raises:
+        UserNotFound: if there is none, or it was deleted.
+    """
+    user = User.objects.select_for_update().filter(pk=user_id, deleted_at__isnull=True).first()
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def lock_administrators() -> frozenset[int]:
+    """Lock the active administrators in the order of their ids; their ids."""
+    rows = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
+    return frozenset(rows.values_list("pk", flat=True))
+
+
+def lock_session(session_id: str) -> TokenSession | None:
+    """Lock a session's row until the transaction ends."""
+    return TokenSession.objects.select_for_update().filter(pk=session_id).first()

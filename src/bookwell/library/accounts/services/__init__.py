@@ -1,0 +1,29 @@
+"""What happens to accounts, by verb."""
+
+from bookwell.library.accounts.services.sessions import (
+    TokenPair,
+    end_session,
+    end_sessions_in_tx,
+    forget_dead_sessions,
+    open_session,
+    refresh_session,
+)
+from bookwell.library.accounts.services.users import (
+    UserFields,
+    anonymise_user_in_tx,
+    change_user_in_tx,
+    create_user_in_tx,
+)
+
+__all__ = [
+    "TokenPair",
+    "UserFields",
+    "anonymise_user_in_tx",
+    "change_user_in_tx",
+    "create_user_in_tx",
+    "end_session",
+    "end_sessions_in_tx",
+    "forget_dead_sessions",
+    "open_session",
+    "refresh_session",
+]

@@ -1,0 +1,57 @@
+"""A user's e-mail address: claimed by many, confirmed by one."""
+
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from django.conf import settings
+
+from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.library.accounts.errors import EmailTaken
+from bookwell.library.accounts.events import Addressee, confirm_email, email_changed, known_email
+from bookwell.library.accounts.models import User
+from bookwell.library.accounts.queries import is_email_claimed_elsewhere, is_email_confirmed_elsewhere
+
+__all__ = ["addressee_of", "claim_email_in_tx", "confirm_email_in_tx", "tell_mailbox_in_tx"]
+
+
+def claim_email_in_tx(user: User, *, is_confirmed: bool, former: str = "") -> None:
+    """Make the user's present address the only one of the account; unless confirmed already, its mailbox is asked.
+
+    Raises:
+        EmailTaken: if it is to be confirmed and another account has confirmed it.
+    """
+    EmailAddress.objects.filter(user_id=user.pk).delete()
+    if not user.email:
+        return
+    address = EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=is_confirmed)
+    if is_confirmed:
+        confirm_email_in_tx(user)
+        return
+    tell_mailbox_in_tx(user, EmailConfirmationHMAC(address).key)
+    if former:
+        append_in_tx([email_changed(addressee_of(user, to=former))])
+
+
+def confirm_email_in_tx(user: User) -> None:
+    """Note that the mailbox's owner has confirmed the user's present address.
+
+    Raises:
+        EmailTaken: if another account has confirmed it before.
+    """
+    if is_email_confirmed_elsewhere(user.email, user_id=user.pk):
+        raise EmailTaken
+    user.confirmed_email = user.email
+    user.save(update_fields=["confirmed_email"])
+
+
+def tell_mailbox_in_tx(user: User, key: str) -> None:
+    """Ask the mailbox to confirm, or tell it that another account has the address; callers see no difference."""
+    url = settings.HEADLESS_FRONTEND_URLS["account_confirm_email"].format(key=key)
+    if not is_email_claimed_elsewhere(user.email, user_id=user.pk):
+        append_in_tx([confirm_email(addressee_of(user), url=url)])
+        return
+    is_lost = is_email_confirmed_elsewhere(user.email, user_id=user.pk)
+    append_in_tx([known_email(addressee_of(user), url=None if is_lost else url)])
+
+
+def addressee_of(user: User, *, to: str = "") -> Addressee:
+    """Whom a mail about the user goes to."""
+    return Addressee(user.pk, user.version, to or user.email, user.username, user.language)
