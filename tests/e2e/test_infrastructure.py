@@ -1,0 +1,50 @@
+"""Throw-away servers end with whoever asked for them."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bookwell.cli.processes import spawn, stop
+from tests.e2e.embedded import is_alive, wait_until
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_servers__their_owner_ends__are_gone(tmp_path: Path, end: signal.Signals) -> None:
+    output = tmp_path / "output.txt"
+    with output.open("wb") as stream:
+        owner = spawn([sys.executable, "-m", "tests.infrastructure", "--only", "redis"], env={}, output=stream)
+    try:
+        wait_until(lambda: "BOOKWELL_TEST_REDIS_URL" in output.read_text())
+        servers = [int(pid) for pid in Path(f"/proc/{owner.pid}/task/{owner.pid}/children").read_text().split()]
+
+        owner.send_signal(end)
+        owner.wait(20)
+        wait_until(lambda: not any(is_alive(pid) for pid in servers), seconds=10)
+
+        assert len(servers) == 1
+    finally:
+        stop(owner)
+
+
+def test_spawn__the_child_ignores_the_request__is_killed_after_its_grace() -> None:
+    stubborn = spawn(
+        [
+            sys.executable,
+            "-c",
+            "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()",
+        ],
+        output=subprocess.PIPE,
+    )
+    assert stubborn.stdout is not None
+    stubborn.stdout.readline()
+    began = time.monotonic()
+
+    stop(stubborn, grace_seconds=0.5)
+    stubborn.stdout.close()
+
+    assert stubborn.returncode == -signal.SIGKILL
+    assert time.monotonic() - began >= 0.5

@@ -1,0 +1,47 @@
+"""The runner's plan and its honesty about what ran."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, plan
+
+
+def test_plan__nothing_chosen__runs_integration_on_every_database() -> None:
+    sessions = plan(databases=DATABASES, paths=[], is_chaos=False)
+
+    assert [session.database for session in sessions] == ["sqlite", "sqlite", "mariadb", "postgresql"]
+    assert "tests/unit" in sessions[0].paths
+    assert all("tests/integration" in session.paths for session in sessions[1:])
+
+
+def test_plan__paths_given__runs_just_them_on_each_chosen_database() -> None:
+    sessions = plan(databases=["mariadb"], paths=["tests/integration/kit"], is_chaos=False)
+
+    assert sessions == [Session("mariadb", "mariadb", ("tests/integration/kit",))]
+
+
+@pytest.mark.parametrize(
+    ("suite", "status", "expected"),
+    [
+        ('tests="5" failures="0" errors="0" skipped="0"', 0, Counts(passed=5)),
+        ('tests="5" failures="1" errors="1" skipped="1"', 1, Counts(passed=2, failed=2, skipped=1)),
+        ('tests="5" failures="0" errors="0" skipped="0"', 3, Counts(passed=5, failed=1)),
+        ('tests="0" failures="0" errors="0" skipped="0"', 5, Counts(failed=1)),
+    ],
+)
+def test_counts_in__a_report__counts_every_outcome(tmp_path: Path, suite: str, status: int, expected: Counts) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(f"<testsuites><testsuite {suite}/></testsuites>")
+
+    assert counts_in(report, status) == expected
+
+
+def test_counts_in__the_session_died_without_a_report__is_a_failure(tmp_path: Path) -> None:
+    assert counts_in(tmp_path / "missing.xml", -9) == Counts(failed=1)
+
+
+def test_counts__several_sessions__add_up_to_one_line() -> None:
+    total = sum([Counts(3, 0, 0), Counts(4, 1, 2)], Counts())
+
+    assert str(total) == "7 passed, 1 failed, 2 skipped"
