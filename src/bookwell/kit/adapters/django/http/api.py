@@ -83,6 +83,7 @@ class ProblemAPI(NinjaAPI):
         """The document with problems and headers, made once a prefix."""
         prefix = path_prefix if path_prefix is not None else self.get_root_path(path_params or {})
         if prefix not in self._documents:
+            self._show_names_as_sent()
             self._documents[prefix] = complete_document(super().get_openapi_schema(path_prefix=prefix))
         return self._documents[prefix]
 
@@ -91,6 +92,13 @@ class ProblemAPI(NinjaAPI):
             return _throttled(request, Throttled(wait=None))  # whoever guesses tokens is counted by address
         challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
         return problems.kind_response(request, AUTH_REQUIRED, {"WWW-Authenticate": challenge})
+
+    def _show_names_as_sent(self) -> None:
+        """Let the document use the aliases of fields, as the answers do; ninja's default is the attributes."""
+        for bound_router in self._get_bound_routers():
+            for view in bound_router.path_operations.values():
+                for operation in view.operations:
+                    operation.by_alias = True
 
     def _name_operations(self) -> None:
         taken: set[str] = set()
