@@ -4,6 +4,8 @@ from bookwell.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 __all__ = [
     "BarcodeTaken",
+    "BookHasCopies",
+    "BookHasOpenReservations",
     "BookWithdrawn",
     "BorrowingBlocked",
     "CategoryUnknown",
@@ -196,3 +198,17 @@ class PolicyNotFound(NotFound):
 
     code = "policy.not_found"
     title = "No such policy"
+
+
+class BookHasCopies(Conflict):
+    """A title stays in the catalogue while the network owns a copy of it."""
+
+    code = "book.has_copies"
+    title = "The book still has copies"
+
+
+class BookHasOpenReservations(Conflict):
+    """A title stays in the catalogue while a reservation or loan of it is open."""
+
+    code = "book.has_open_reservations"
+    title = "The book still has open reservations"

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bookwell.library.circulation.rules import CopyStatus, State
 
@@ -28,7 +28,7 @@ class ReservationOut(BaseModel):
     position: int | None
     estimated_ready_on: dt.date | None
     library: str
-    copy: str | None
+    held_copy: str | None = Field(alias="copy", description="Barcode")
     ready_at: dt.datetime | None
     pickup_deadline_at: dt.datetime | None
     borrowed_at: dt.datetime | None

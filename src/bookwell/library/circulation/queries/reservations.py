@@ -74,9 +74,7 @@ def get_view(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservat
     return views_of(rows, now)[0]
 
 
-def listviews_of(
-    wanted: ReservationFilter, *, position: Position, limit: int, now: dt.datetime
-) -> list[ReservationView]:
+def list_views(wanted: ReservationFilter, *, position: Position, limit: int, now: dt.datetime) -> list[ReservationView]:
     """Up to `limit + 1` reservations behind `position`, an (id,), newest first; two statements."""
     return views_of(keyset_page(_filtered(wanted, now), ["id"], position, limit=limit, is_descending=True), now)
 

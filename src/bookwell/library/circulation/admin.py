@@ -1,0 +1,100 @@
+"""Circulation in Django's admin: reservations, copies and counters are read-only, changes go through services."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.admin import ReadOnlyAdmin, ServiceAdmin
+from bookwell.library.circulation import services
+from bookwell.library.circulation.models import Block, Copy, Policy, Reservation
+from bookwell.library.circulation.queries.policies import TERMS
+from bookwell.library.circulation.rules import CLAIM_STATES, Actor
+
+__all__ = ["BlockAdmin", "CopyAdmin", "PolicyAdmin", "ReservationAdmin"]
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return Actor(user_id=request.user.pk or 0, is_librarian=True)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin, ServiceAdmin):
+    """Every claim and loan, with an action to cancel claims."""
+
+    list_display = ("id", "book", "reader", "state", "pickup_branch", "due_at", "created_at")
+    list_filter = ("state", "pickup_branch")
+    search_fields = ("book__title", "reader__username", "copy__barcode")
+    list_select_related = ("book", "reader", "pickup_branch")
+    actions = ("cancel",)
+
+    @admin.action(description="Cancel claims", permissions=["view"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
+        """Cancel the chosen claims; loans and ended ones are left as they are."""
+        for reservation_id in queryset.filter(state__in=CLAIM_STATES).values_list("pk", flat=True):
+            services.cancel_reservation(
+                reservation_id=reservation_id, actor=_actor(request), now=clock.now(), reason="admin"
+            )
+
+
+@admin.register(Copy)
+class CopyAdmin(ReadOnlyAdmin):
+    """Every copy; they are changed over the API, which keeps counters and queues right."""
+
+    list_display = ("barcode", "book", "branch", "location", "status", "condition")
+    list_filter = ("status", "branch")
+    search_fields = ("barcode", "book__title")
+    list_select_related = ("book", "branch", "location")
+
+
+@admin.register(Policy)
+class PolicyAdmin(ServiceAdmin):
+    """Policies are edited here."""
+
+    list_display = ("category", "branch", "max_open_reservations", "max_open_loans", "loan_days")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A category's general policy stays."""
+        return super().has_delete_permission(request, obj) and (obj is None or obj.branch_id is not None)
+
+    def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:  # noqa: ARG002 -- Django's
+        """Save through the services, so that the change is audited."""
+        terms = {name: getattr(obj, name) for name in TERMS}
+        actor = _actor(request)
+        if change:
+            services.change_policy(policy_id=obj.pk, terms=terms, actor=actor)
+            return
+        branch = obj.branch.code if obj.branch else None
+        saved = services.add_policy(category=str(obj.category_id), branch=branch, terms=terms, actor=actor)
+        obj.pk = saved.pk
+
+
+@admin.register(Block)
+class BlockAdmin(ServiceAdmin):
+    """Blocks are added here, and lifted by deleting them."""
+
+    list_display = ("reader", "reason", "created_at")
+    search_fields = ("reader__username", "reason")
+    fields = ("reader", "reason")
+    autocomplete_fields = ("reader",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 -- Django passes it
+        """A block is lifted and made anew, never changed."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Block, form: Any, change: bool) -> None:  # noqa: ARG002 -- Django's
+        """Block the reader."""
+        actor, now = _actor(request), clock.now()
+        obj.pk = services.add_block(reader_id=obj.reader_id, reason=obj.reason, actor=actor, now=now)
+
+    def delete_model(self, request: HttpRequest, obj: Block) -> None:
+        """Lift the block; the reader is served at once where a copy is free."""
+        actor, now = _actor(request), clock.now()
+        services.lift_block(block_id=obj.pk, actor=actor, now=now)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Block]) -> None:
+        """Lift each of the chosen blocks."""
+        for block in queryset:
+            self.delete_model(request, block)
