@@ -5,7 +5,7 @@ from ninja.openapi.docs import Swagger
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
-from bookwell.library.api import audit, copies, desk, policies, reservations
+from bookwell.library.api import audit, books, branches, copies, desk, policies, reservations
 
 api = ProblemAPI(
     title="Bookwell library",
@@ -21,5 +21,8 @@ api = ProblemAPI(
 api.add_router("/reservations", reservations.router)
 api.add_router("/desk", desk.router)
 api.add_router("", copies.router)
+api.add_router("/books", books.router)
+api.add_router("/branches", branches.router)
+api.add_router("/closures", branches.closures_router)
 api.add_router("/policies", policies.router)
 api.add_router("/audit", audit.router)

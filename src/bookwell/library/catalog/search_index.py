@@ -22,7 +22,7 @@ _UPSERT = {
     ),
 }
 _MATCH = {
-    "sqlite": "SELECT s.rowid AS book_id FROM book_search s{join} WHERE s.terms MATCH %s",
+    "sqlite": "SELECT s.rowid AS book_id FROM book_search s{join} WHERE s.book_search MATCH %s",
     "mysql": "SELECT s.book_id FROM book_search s{join} WHERE MATCH (s.terms) AGAINST (%s IN BOOLEAN MODE)",
     "postgresql": "SELECT s.book_id FROM book_search s{join} WHERE s.terms @@ %s::tsquery",
 }

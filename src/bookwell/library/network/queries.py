@@ -44,7 +44,7 @@ _FACTS = """
     WHERE """
 _BY_ID = _FACTS + "b.id = %s"
 _BY_NAME_OR_CODE = _FACTS + "b.code = %s OR b.name = %s ORDER BY CASE WHEN b.code = %s THEN 0 ELSE 1 END, b.id"
-_FIRST = _FACTS + "b.id = (SELECT f.id FROM branch f ORDER BY f.position, f.id LIMIT 1)"  # noqa: S608 -- constants
+_FIRST = _FACTS + "b.id = (SELECT f.id FROM branch f ORDER BY f.position, f.id LIMIT 1)"
 
 
 def get_branch_facts(*, branch_id: int, today: dt.date) -> BranchFacts:

@@ -37,4 +37,4 @@ def _drop(_apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = [("catalog", "0001_initial")]
 
-    operations = [migrations.RunPython(_create, _drop)]
+    operations = [migrations.RunPython(_create, _drop, atomic=False)]
