@@ -7,15 +7,18 @@ from bookwell.kit.problems import http_problem
 
 __all__ = [
     "AUTH_REQUIRED",
+    "BAD_CREDENTIALS",
     "BAD_REQUEST",
     "FORBIDDEN",
     "INTERNAL_ERROR",
     "INVALID",
     "KINDS",
+    "LOCKED_OUT",
     "METHOD_NOT_ALLOWED",
     "NOT_ACCEPTABLE",
     "NOT_FOUND",
     "NOT_READY",
+    "REFRESH_INVALID",
     "TOO_LARGE",
     "TOO_MANY_REQUESTS",
     "UNREADABLE",
@@ -49,6 +52,9 @@ INVALID = HttpErrorKind(422, "request.invalid", "The request breaks its schema; 
 TOO_MANY_REQUESTS = HttpErrorKind(429, "http.too_many_requests", "The rate limit is used up; see `Retry-After`.")
 INTERNAL_ERROR = HttpErrorKind(500, "http.internal_error", "The service failed; `trace_id` finds it in its logs.")
 NOT_READY = HttpErrorKind(503, "http.unavailable", "The service cannot answer now; see `Retry-After`.")
+BAD_CREDENTIALS = HttpErrorKind(401, "auth.bad_credentials", "The username or the password is wrong.")
+REFRESH_INVALID = HttpErrorKind(401, "auth.refresh_invalid", "The refresh token is unknown, used up or ended.")
+LOCKED_OUT = HttpErrorKind(429, "auth.locked_out", "Too many log-ins have failed; see `Retry-After`.")
 
 KINDS = (
     BAD_REQUEST,
@@ -64,6 +70,9 @@ KINDS = (
     TOO_MANY_REQUESTS,
     INTERNAL_ERROR,
     NOT_READY,
+    BAD_CREDENTIALS,
+    REFRESH_INVALID,
+    LOCKED_OUT,
 )
 _BY_STATUS = {kind.status: kind for kind in reversed(KINDS)}
 

@@ -29,7 +29,7 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.kit.adapters.django.transactions import run_in_transaction
-from bookwell.kit.http_errors import HttpErrorKind, HttpRefusal
+from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, HttpRefusal
 from bookwell.library.accounts import services
 from bookwell.library.accounts.errors import SignUpRefused
 from bookwell.library.accounts.events import password_reset
@@ -39,10 +39,7 @@ from bookwell.library.accounts.rules import check_username, fold_username
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.accounts.services.emails import addressee_of, confirm_email_in_tx, tell_mailbox_in_tx
 
-__all__ = ["BAD_CREDENTIALS", "LOCKED_OUT", "AccountAdapter", "TokenSessionStrategy", "log_in", "sign_up"]
-
-BAD_CREDENTIALS = HttpErrorKind(401, "auth.bad_credentials", "The username or the password is wrong.")
-LOCKED_OUT = HttpErrorKind(429, "auth.locked_out", "Too many log-ins have failed; see `Retry-After`.")
+__all__ = ["AccountAdapter", "TokenSessionStrategy", "log_in", "sign_up"]
 
 _LEFTOVER_SESSION_SECONDS = 15 * 60
 """allauth keeps a browser-like session for the steps of a log-in; ours are done with it when the tokens are out."""

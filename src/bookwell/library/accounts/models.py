@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from bookwell.kit import clock
 from bookwell.library.accounts.rules import LONGEST_USERNAME, Role, fold_username, has_permission
 
 __all__ = ["ReaderCategory", "TokenSession", "User", "UserManager"]
@@ -60,7 +61,7 @@ class User(AbstractBaseUser):
         default=list, blank=True, help_text="How messages reach the reader, in order of preference"
     )
     is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=clock.now)
     deleted_at = models.DateTimeField(null=True, editable=False)
     version = models.BigIntegerField(default=1, editable=False)
 

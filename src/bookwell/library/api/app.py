@@ -5,7 +5,7 @@ from ninja.openapi.docs import Swagger
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
-from bookwell.library.api import audit, books, branches, copies, desk, policies, reservations
+from bookwell.library.api import audit, books, branches, copies, desk, me, policies, reservations, session, users
 
 api = ProblemAPI(
     title="Bookwell library",
@@ -26,3 +26,6 @@ api.add_router("/branches", branches.router)
 api.add_router("/closures", branches.closures_router)
 api.add_router("/policies", policies.router)
 api.add_router("/audit", audit.router)
+api.add_router("", session.router)
+api.add_router("/me", me.router)
+api.add_router("/users", users.router)

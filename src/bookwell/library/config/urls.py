@@ -3,9 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bookwell.library.api import health
+from bookwell.library.api import health, well_known
 from bookwell.library.api.app import api
 
-urlpatterns = [path("admin/", admin.site.urls), path("api/", api.urls), path("", include(health))]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    path(".well-known/", include(well_known)),
+    path("", include(health)),
+]
 
 handler500 = "bookwell.kit.adapters.django.http.problems.server_error"

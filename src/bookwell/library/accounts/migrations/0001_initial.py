@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import bookwell.kit.clock
 import bookwell.library.accounts.rules
 
 
@@ -57,7 +58,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(default=bookwell.kit.clock.now)),
                 ("deleted_at", models.DateTimeField(editable=False, null=True)),
                 ("version", models.BigIntegerField(default=1, editable=False)),
                 (

@@ -100,13 +100,13 @@ def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> No
     Raises:
         UserNotFound, LastAdministrator
     """
-    administrators = lock_administrators()
     user = lock_user(user_id)
-    _check_administrator_is_left(user, {"is_active": False}, administrators)
-    user.username = f"deleted-{user.pk}"
+    if user.role == Role.ADMIN:
+        _check_administrator_is_left(user, {"is_active": False}, lock_administrators())
+    user.username = f"deleted:{user.pk}"  # which nobody can sign up as
     user.email, user.confirmed_email, user.password = "", None, make_password(None)
     user.role, user.home_branch_id, user.channels = Role.READER, None, []
-    user.card_number = f"deleted-{user.pk}"
+    user.card_number = f"deleted:{user.pk}"
     user.is_active, user.deleted_at, user.version = False, now, user.version + 1
     user.save()
     EmailAddress.objects.filter(user_id=user.pk).delete()
