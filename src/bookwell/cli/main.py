@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
-from bookwell.cli.management import run_library_command
+from bookwell.cli.management import migrate, run_library_command
 from bookwell.cli.supervisor import StartFailed
 
 __all__ = ["app"]
@@ -67,6 +67,8 @@ def library(context: typer.Context) -> None:
 @app.command(name="import", context_settings=_PASSED_ON)
 def import_catalogue(context: typer.Context) -> None:
     """Import a catalogue from CSV or MARC21: `bookwell import FILE`; `bookwell import --help` tells more."""
+    if "BOOKWELL_LIBRARY_DATABASE_URL" not in os.environ:
+        migrate()  # the embedded database may be imported into before its first start
     run_library_command(["import_catalog", *context.args])
 
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+from bookwell.library.audit.services import Change, record_in_tx
+from bookwell.library.catalog.importing.records import Record
+from bookwell.library.catalog.importing.store import Plan, plan_records, write_plan_in_tx
 from bookwell.library.catalog.models import Book
 from bookwell.library.catalog.rules import BookData
 from bookwell.library.catalog.services import create_book_in_tx, withdraw_book_in_tx
@@ -12,7 +15,7 @@ from bookwell.library.circulation.errors import BookHasCopies, BookHasOpenReserv
 from bookwell.library.circulation.locks import lock_book
 from bookwell.library.circulation.models import Copy, Reservation
 
-__all__ = ["add_book", "add_holdings_in_tx", "remove_book"]
+__all__ = ["add_book", "add_holdings_in_tx", "import_books", "remove_book"]
 
 _HOLDINGS = (
     "INSERT INTO holding (book_id, copies_total, copies_available, queue_length, next_queue_no, version) VALUES "
@@ -52,3 +55,15 @@ def remove_book(*, book_id: int, actor_id: int, now: dt.datetime) -> None:
     if Reservation.objects.filter(book_id=book_id, open_marker=1).exists():
         raise BookHasOpenReservations
     withdraw_book_in_tx(book_id=book_id, actor_id=actor_id, now=now)
+
+
+def import_books(records: Sequence[Record], *, actor_id: int, now: dt.datetime) -> Plan:
+    """Store a batch of records, with empty holdings for the new books and one audit entry for the whole batch."""
+    plan = plan_records(records)
+    new_ids = write_plan_in_tx(plan, now=now)
+    add_holdings_in_tx(new_ids)
+    if plan.new or plan.changed:
+        first = min([*new_ids[:1], *(book_id for book_id, _ in plan.changed)])
+        data = {"created": len(plan.new), "changed": len(plan.changed)}
+        record_in_tx([Change("book.imported", "book", first, data)], actor_id=actor_id)
+    return plan
