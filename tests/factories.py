@@ -22,6 +22,7 @@ __all__ = [
     "PolicyFactory",
     "ReaderFactory",
     "ReservationFactory",
+    "barcode_of",
     "unique",
 ]
 
@@ -142,3 +143,9 @@ class ReservationFactory:
         )
         reservation.refresh_from_db()
         return reservation
+
+
+def barcode_of(reservation: Reservation) -> str:
+    """The barcode of the reservation's copy."""
+    assert reservation.copy is not None
+    return reservation.copy.barcode
