@@ -17,7 +17,7 @@ from bookwell.library.api.answers import json_answer, respond_in_transaction, re
 from bookwell.library.api.auth import actor_of, caller_of, librarian, reader
 from bookwell.library.api.desk import instruction_shape
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, Id, Name, PageOf
+from bookwell.library.api.types import Body, Id, Moment, Name, PageOf
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.rules import Actor, State
 from bookwell.library.circulation.schemas import ExplanationOut, ReservationOut, ReturnedOut
@@ -42,7 +42,7 @@ class PlaceReservation(Body):
     """What to reserve. `library` is a branch by name or code, where it will be picked up."""
 
     book_id: Id
-    reserved_until: dt.datetime | None = None
+    reserved_until: Moment | None = None
     library: Name | None = None
     reader_id: Id | None = Field(default=None, description="For librarians: on whose behalf")
 
@@ -51,8 +51,8 @@ class ChangeReservation(Body):
     """Only the fields that are sent change; null ends a suspension or a wish."""
 
     pickup_branch: Name | None = None
-    suspended_until: dt.datetime | None = None
-    reserved_until: dt.datetime | None = None
+    suspended_until: Moment | None = None
+    reserved_until: Moment | None = None
 
 
 class CancelReservation(Body):

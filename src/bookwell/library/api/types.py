@@ -1,11 +1,12 @@
 """Types that the API's parameters and bodies share."""
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "Body",
@@ -14,6 +15,7 @@ __all__ = [
     "Email",
     "Id",
     "Language",
+    "Moment",
     "Name",
     "PageOf",
     "Password",
@@ -38,6 +40,23 @@ def _check_email(address: str) -> str:
 
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(_check_email)]
+
+
+def _check_written_out(moment: object) -> object:
+    """Numbers and bare dates, which pydantic would take too, are no instants to us."""
+    if not isinstance(moment, str) or moment[10:11] not in ("T", "t", " "):
+        raise ValueError("An instant is written as in RFC 3339, 2026-03-12T18:00:00Z")
+    return moment
+
+
+def _check_moment(moment: dt.datetime) -> dt.datetime:
+    if not 1971 <= moment.year <= 2200:
+        raise ValueError("The year must lie between 1971 and 2200")
+    return moment
+
+
+Moment = Annotated[dt.datetime, BeforeValidator(_check_written_out), AfterValidator(_check_moment)]
+"""RFC 3339; without an offset it is wall time at the pickup branch."""
 
 
 class Body(Schema):
