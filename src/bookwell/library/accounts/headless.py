@@ -45,7 +45,7 @@ _LEFTOVER_SESSION_SECONDS = 15 * 60
 """allauth keeps a browser-like session for the steps of a log-in; ours are done with it when the tokens are out."""
 
 
-class TokenSessionStrategy(AbstractTokenStrategy):
+class TokenSessionStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # allauth ships no types
     """allauth's hook: what a client holds after a log-in. Its own strategy loses parallel refreshes and rotations."""
 
     def create_session_token(self, request: HttpRequest) -> str:
@@ -63,12 +63,12 @@ class TokenSessionStrategy(AbstractTokenStrategy):
         """Open the token session of a log-in that is complete."""
         if not getattr(request, "wants_tokens", False):
             return None
-        user_id = int(request.user.pk)
+        user_id: int = request.user.pk  # type: ignore[assignment]  # allauth calls when somebody is logged in
         pair = run_in_transaction(lambda: services.open_session(user_id=user_id, now=clock.now()))
         return {"access_token": pair.access, "refresh_token": pair.refresh} if pair else None
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """allauth's hooks: our lockout, our users, our outbox."""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

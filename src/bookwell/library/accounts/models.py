@@ -46,7 +46,7 @@ class User(AbstractBaseUser):
     has it. `version` counts the changes and orders the user's messages.
     """
 
-    last_login: ClassVar[None] = None  # type: ignore[assignment,misc]  # a log-in is a row of token_session
+    last_login: ClassVar[None] = None  # type: ignore[misc]  # a log-in is a row of token_session
 
     username = models.CharField(max_length=LONGEST_USERNAME)
     username_key = models.CharField(max_length=LONGEST_USERNAME)

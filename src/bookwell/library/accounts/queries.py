@@ -95,6 +95,6 @@ def is_email_claimed_elsewhere(email: str, *, user_id: int) -> bool:
     return User.objects.filter(email=email).exclude(pk=user_id).exists()
 
 
-def has_username(username: str, *, except_user_id: int | None = None) -> bool:
+def has_username(username: str, *, except_user_id: int = 0) -> bool:
     """Whether a user has this name, in whatever case."""
     return User.objects.filter(username_key=fold_username(username)).exclude(pk=except_user_id).exists()

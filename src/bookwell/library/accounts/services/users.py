@@ -151,7 +151,7 @@ def _names(changed: dict[str, Any]) -> set[str]:
 
 def _facts(changed: dict[str, Any]) -> dict[str, Any]:
     """What the audit trail keeps: the names of the fields, and the values of those that are no personal data."""
-    told = {name: changed[name] for name in ("role", "category_id", "is_active") if name in changed}
+    told: dict[str, Any] = {name: changed[name] for name in ("role", "category_id", "is_active") if name in changed}
     return {"fields": sorted(_names(changed)), **told}
 
 

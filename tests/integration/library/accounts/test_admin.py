@@ -1,0 +1,97 @@
+"""Django's admin over users."""
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from bookwell.library.accounts.models import TokenSession, User
+from bookwell.library.accounts.rules import Role
+from bookwell.library.audit.models import AuditEntry
+from tests.factories import unique
+from tests.people import PASSWORD, api_as, make_user
+
+pytestmark = pytest.mark.django_db
+USERS = "/admin/accounts/user/"
+
+
+def _browser(user: User, password: str = PASSWORD) -> Any:
+    client = Client()
+    client.post("/admin/login/?next=/admin/", {"username": user.username, "password": password})
+    return client
+
+
+@pytest.mark.parametrize(
+    ("role", "index", "users"),
+    [(Role.ADMIN, 200, 200), (Role.LIBRARIAN, 200, 403), (Role.READER, 302, 302), (Role.STAFF, 302, 302)],
+)
+def test_admin__lets_in_by_role(role: Role, index: int, users: int) -> None:
+    client = _browser(make_user(role))
+
+    assert client.get("/admin/").status_code == index
+    assert client.get(USERS).status_code == users
+
+
+def test_admin__wrong_passwords__lock_out_too() -> None:
+    admin = make_user(Role.ADMIN)
+    for _ in range(5):
+        _browser(admin, "wrong")
+
+    assert _browser(admin).get("/admin/").status_code == 302
+
+    cache.clear()
+    assert _browser(admin).get("/admin/").status_code == 200
+
+
+def test_admin__adds_a_user_through_the_service() -> None:
+    admin, name = make_user(Role.ADMIN), unique("desk")
+    form = {
+        "username": name,
+        "email": f"{name}@example.org",
+        "role": "librarian",
+        "category": "staff",
+        "language": "en",
+        "is_active": "on",
+        "new_password": PASSWORD,
+    }
+
+    answer = _browser(admin).post(f"{USERS}add/", form)
+
+    assert answer.status_code == 302
+    user = User.objects.get(username=name)
+    assert (user.role, user.check_password(PASSWORD), len(user.card_number)) == ("librarian", True, 14)
+    assert AuditEntry.objects.filter(action="user.created", object_id=user.pk, actor_id=admin.pk).exists()
+
+
+def test_admin__changes_role_and_password__audited_and_sessions_end() -> None:
+    admin, user = make_user(Role.ADMIN), make_user()
+    api_as(user)
+    form = {
+        "username": user.username,
+        "email": user.email,
+        "role": "librarian",
+        "category": "adult",
+        "language": "en",
+        "is_active": "on",
+        "new_password": "blue whales sing 3",
+    }
+
+    answer = _browser(admin).post(f"{USERS}{user.pk}/change/", form)
+
+    assert answer.status_code == 302
+    assert User.objects.get(pk=user.pk).role == "librarian"
+    assert not TokenSession.objects.filter(user=user, revoked_at__isnull=True).exists()
+    assert AuditEntry.objects.filter(action="user.changed", object_id=user.pk, actor_id=admin.pk).exists()
+
+
+def test_admin__taken_username_and_own_role__are_refused() -> None:
+    admin, other = make_user(Role.ADMIN), make_user()
+    form = {"email": admin.email, "category": "adult", "language": "en", "is_active": "on"}
+    client = _browser(admin)
+
+    client.post(f"{USERS}{admin.pk}/change/", form | {"username": other.username.upper(), "role": "admin"})
+    client.post(f"{USERS}{admin.pk}/change/", form | {"username": admin.username, "role": "reader"})
+
+    unchanged = User.objects.get(pk=admin.pk)
+    assert (unchanged.username, unchanged.role, unchanged.version) == (admin.username, "admin", admin.version)
