@@ -1,7 +1,6 @@
 """`bookwell up` as a person runs it: a process, its output, its children."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["Up", "run_up", "wait_until"]
+__all__ = ["Up", "is_alive", "run_up", "thread_count", "wait_until"]
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -41,14 +40,14 @@ class Up:
         except OSError:
             return False
 
+    def wait_until_ready(self) -> None:
+        """Wait for the words that say so."""
+        wait_until(lambda: "Bookwell is ready" in self.text or self.process.poll() is not None)
+        assert "Bookwell is ready" in self.text, self.text
+
     def descendants(self) -> list[int]:
         """The processes below it."""
         return _descendants(self.process.pid)
-
-    def end(self) -> int:
-        """Send SIGTERM; answers the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
 
 
 @contextmanager
@@ -87,6 +86,11 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def thread_count(pid: int) -> int:
+    """How many threads a process has: the one that works for the server has many."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def _descendants(pid: int) -> list[int]:

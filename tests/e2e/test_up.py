@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import Up, is_alive, run_up, wait_until
+from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
 
 _ADDRESSES_TO_COME = ("partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
 _DEMO_USERS = {
@@ -27,8 +27,7 @@ _DEMO_USERS = {
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with run_up(tmp_path_factory.mktemp("up"), "--demo") as up:
-        wait_until(lambda: "Bookwell is ready" in up.text or up.process.poll() is not None)
-        assert "Bookwell is ready" in up.text, up.text
+        up.wait_until_ready()
         yield up
 
 
@@ -54,19 +53,19 @@ def test_up__with_demo__keeps_passwords_from_others_on_the_machine(demo: Up) -> 
     assert modes == {".": 0o700, "demo.json": 0o600, "keys": 0o700}
 
 
-def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up) -> None:
-    with run_up(demo.folder.parent, "--data-dir", str(demo.folder)) as second:
+def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up, tmp_path: Path) -> None:
+    with run_up(tmp_path, "--data-dir", str(demo.folder)) as second:
         status = second.process.wait(30)
 
     assert status == 1
-    assert "Another `bookwell up` is running" in (demo.folder.parent / "output.txt").read_text()
+    assert "Another `bookwell up` is running" in second.text
     assert demo.is_ready()
 
 
 @pytest.mark.parametrize("which", ["server", "worker"])
 def test_up__a_process_is_killed__is_started_again(demo: Up, which: str) -> None:
     before = demo.descendants()
-    victim = before[0] if which == "server" else before[-1]
+    victim = before[0] if which == "server" else max(before, key=thread_count)
 
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not is_alive(victim))
@@ -94,7 +93,7 @@ def test_up__the_port_is_taken__refuses_and_names_port_and_variable(tmp_path: Pa
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
     with run_up(tmp_path) as up:
-        wait_until(lambda: "Bookwell is ready" in up.text)
+        up.wait_until_ready()
         below = up.descendants()
 
         up.process.send_signal(end)
@@ -107,7 +106,7 @@ def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: si
 
 def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
     with run_up(tmp_path) as up:
-        wait_until(lambda: "Bookwell is ready" in up.text)
+        up.wait_until_ready()
 
     assert not (up.folder / "demo.json").exists()
 
@@ -116,7 +115,7 @@ def test_up__started_again_with_demo__keeps_users_and_passwords(tmp_path: Path) 
     users = []
     for _ in range(2):
         with run_up(tmp_path, "--demo", password="one-for-all") as up:
-            wait_until(lambda: "Bookwell is ready" in up.text)
+            up.wait_until_ready()
             users.append(json.loads((up.folder / "demo.json").read_text())["users"])
 
     assert users[0] == users[1]
