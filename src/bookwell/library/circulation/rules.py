@@ -242,7 +242,13 @@ def estimate_ready_on(
     """
     if copies < 1:
         return None
+    loan = dt.timedelta(days=max(loan_days, 1))
     due = sorted(max(instant, now) for instant in loans_due_at)[:copies]
-    due += [now + dt.timedelta(days=loan_days)] * (copies - len(due))
-    rounds, turn = divmod(position - 1, copies)
-    return (sorted(due)[turn] + dt.timedelta(days=loan_days * rounds)).date()
+    due += [now + loan] * (copies - len(due))
+    latest = max(due)
+    # Up to `latest` every copy may serve several readers; from then on each serves one in every `loan`.
+    turns = sorted(first + loan * number for first in due for number in range((latest - first) // loan + 1))
+    if position <= len(turns):
+        return turns[position - 1].date()
+    rounds, turn = divmod(position - len(turns) - 1, copies)
+    return (turns[-copies:][turn] + loan * (rounds + 1)).date()

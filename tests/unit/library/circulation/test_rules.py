@@ -1,0 +1,316 @@
+"""Circulation's rules: the life of a reservation as data, the checks, the estimate."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookwell.library.circulation.errors import (
+    BorrowingBlocked,
+    LoanLimitReached,
+    RenewalsUsedUp,
+    RenewalWouldDelayOthers,
+    ReservationExists,
+    ReservationLimitReached,
+    ReservedUntilInPast,
+    WrongState,
+)
+from bookwell.library.circulation.rules import (
+    CLAIM_STATES,
+    COPY_STATES,
+    OPEN_STATES,
+    TRANSITIONS,
+    PolicyTerms,
+    ReaderFacts,
+    State,
+    check_may_borrow,
+    check_may_renew,
+    check_may_reserve,
+    check_not_blocked,
+    check_reserved_until,
+    check_state,
+    check_transition,
+    estimate_ready_on,
+    has_run_out,
+)
+
+NOW = dt.datetime(2026, 3, 2, 9, 30, tzinfo=dt.UTC)
+LATER, EARLIER = NOW + dt.timedelta(seconds=1), NOW - dt.timedelta(seconds=1)
+TERMS = PolicyTerms(
+    max_open_reservations=3,
+    max_open_loans=2,
+    loan_days=10,
+    max_renewals=1,
+    pickup_days=7,
+    reminder_days=3,
+    overdue_loans_that_block=2,
+    shelve_immediately=False,
+    renewal_blocked_by_queue=True,
+    self_return=False,
+)
+NOTHING = ReaderFacts(open_reservations=0, open_loans=0, overdue_loans=0, blocks=0)
+
+BEFORE_BORROWED = (
+    State.WAITING,
+    State.ASSIGNED,
+    State.IN_TRANSIT,
+    State.READY,
+    State.REQUESTED,
+    State.ACCEPTED,
+)
+LIVES = [
+    "waiting assigned in_transit ready borrowed returned",
+    "waiting assigned ready borrowed returned",
+    "waiting assigned ready expired",
+    "waiting assigned borrowed lost",
+    "waiting borrowed returned",
+    "waiting expired",
+    "assigned waiting assigned",
+    "in_transit waiting",
+    "ready waiting",
+    "in_transit borrowed",
+    "requested accepted ready borrowed returned",
+    "requested refused",
+    "accepted refused",
+    "requested expired",
+    "accepted expired",
+    *(f"{state} cancelled" for state in BEFORE_BORROWED),
+]
+
+
+def _steps(lives: Sequence[str]) -> set[tuple[State, State]]:
+    states = [[State(name) for name in life.split()] for life in lives]
+    return {step for life in states for step in pairwise(life)}
+
+
+def test_transitions__are_the_steps_of_the_known_lives_and_no_others() -> None:
+    listed = {(old, new) for old, following in TRANSITIONS.items() for new in following}
+
+    assert listed == _steps(LIVES)
+    assert set(TRANSITIONS) == set(State)
+
+
+@pytest.mark.parametrize("old", State)
+@pytest.mark.parametrize("new", State)
+def test_check_transition__walks_the_table(old: State, new: State) -> None:
+    if new in TRANSITIONS[old]:
+        check_transition(old, new)
+    else:
+        with pytest.raises(WrongState, match=f"is {old} cannot become {new}"):
+            check_transition(old, new)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_open_state__leads_to_an_end__and_ends_lead_nowhere(state: State) -> None:
+    reached, frontier = {state}, {state}
+    while frontier:
+        frontier = {new for old in frontier for new in TRANSITIONS[old]} - reached
+        reached |= frontier
+
+    assert bool(TRANSITIONS[state]) is (state in OPEN_STATES)
+    assert reached - OPEN_STATES
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state__is_reached_from_a_place_where_lives_begin(state: State) -> None:
+    reached = {State.WAITING, State.REQUESTED}
+    for _ in State:
+        reached |= {new for old in reached for new in TRANSITIONS[old]}
+
+    assert state in reached
+
+
+def test_states__copies_are_held_in_open_states_and_loans_are_no_claims() -> None:
+    assert COPY_STATES < OPEN_STATES
+    assert {State.BORROWED} == OPEN_STATES - CLAIM_STATES
+
+
+@pytest.mark.parametrize("state", State)
+def test_check_state__allows_the_named_ones_only(state: State) -> None:
+    if state in (State.READY, State.ASSIGNED):
+        check_state(state, State.READY, State.ASSIGNED)
+    else:
+        with pytest.raises(WrongState, match=f"is {state}"):
+            check_state(state, State.READY, State.ASSIGNED)
+
+
+def test_check_not_blocked__a_block__refuses() -> None:
+    with pytest.raises(BorrowingBlocked):
+        check_not_blocked(replace(NOTHING, blocks=1), TERMS)
+
+
+@pytest.mark.parametrize(("allowed", "overdue", "refused"), [(2, 1, False), (2, 2, True), (1, 1, True), (0, 9, False)])
+def test_check_not_blocked__overdue_loans__refuse_from_the_policys_number_on(
+    allowed: int, overdue: int, refused: bool
+) -> None:
+    terms = replace(TERMS, overdue_loans_that_block=allowed)
+    facts = replace(NOTHING, overdue_loans=overdue)
+
+    if refused:
+        with pytest.raises(BorrowingBlocked, match=f"^{overdue} of"):
+            check_not_blocked(facts, terms)
+    else:
+        check_not_blocked(facts, terms)
+
+
+def test_check_may_reserve__below_the_limit__is_allowed() -> None:
+    check_may_reserve(replace(NOTHING, open_reservations=2, open_loans=9), TERMS)
+
+
+@pytest.mark.parametrize(
+    ("facts", "refusal"),
+    [
+        (replace(NOTHING, has_this_book=True, blocks=1, open_reservations=3), ReservationExists),
+        (replace(NOTHING, blocks=1, open_reservations=3), BorrowingBlocked),
+        (replace(NOTHING, open_reservations=3), ReservationLimitReached),
+        (replace(NOTHING, open_reservations=4), ReservationLimitReached),
+    ],
+)
+def test_check_may_reserve__refuses_in_this_order(facts: ReaderFacts, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        check_may_reserve(facts, TERMS)
+
+
+def test_check_may_borrow__below_the_limit__is_allowed() -> None:
+    check_may_borrow(replace(NOTHING, open_loans=1, open_reservations=9), TERMS)
+
+
+@pytest.mark.parametrize(
+    ("facts", "refusal"),
+    [
+        (replace(NOTHING, blocks=1, open_loans=2), BorrowingBlocked),
+        (replace(NOTHING, open_loans=2), LoanLimitReached),
+    ],
+)
+def test_check_may_borrow__refuses_in_this_order(facts: ReaderFacts, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        check_may_borrow(facts, TERMS)
+
+
+@pytest.mark.parametrize(
+    ("renewals", "blocks", "waiting", "free", "by_queue", "refusal"),
+    [
+        (0, 0, 0, 0, True, None),
+        (0, 0, 2, 2, True, None),
+        (0, 0, 9, 0, False, None),
+        (0, 0, 3, 2, True, RenewalWouldDelayOthers),
+        (0, 1, 3, 2, True, BorrowingBlocked),
+        (1, 1, 3, 2, True, RenewalsUsedUp),
+    ],
+)
+def test_check_may_renew(
+    renewals: int, blocks: int, waiting: int, free: int, by_queue: bool, refusal: type[Exception] | None
+) -> None:
+    def check() -> None:
+        check_may_renew(
+            facts=replace(NOTHING, blocks=blocks),
+            terms=replace(TERMS, renewal_blocked_by_queue=by_queue),
+            renewals=renewals,
+            readers_waiting=waiting,
+            copies_free=free,
+        )
+
+    if refusal is None:
+        check()
+    else:
+        with pytest.raises(refusal):
+            check()
+
+
+@pytest.mark.parametrize("until", [None, LATER])
+def test_check_reserved_until__to_come__is_allowed(until: dt.datetime | None) -> None:
+    check_reserved_until(until, now=NOW)
+
+
+@pytest.mark.parametrize("until", [NOW, EARLIER])
+def test_check_reserved_until__passed__is_refused(until: dt.datetime) -> None:
+    with pytest.raises(ReservedUntilInPast):
+        check_reserved_until(until, now=NOW)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("moment", [None, EARLIER, NOW, LATER])
+def test_has_run_out__the_pickup_deadline_counts_while_ready(state: State, moment: dt.datetime | None) -> None:
+    is_over = state is State.READY and moment in (EARLIER, NOW)
+
+    assert has_run_out(state, moment, None, now=NOW) == ("pickup deadline" if is_over else None)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("moment", [None, EARLIER, NOW, LATER])
+def test_has_run_out__the_readers_wish_counts_until_a_copy_is_set_aside(
+    state: State, moment: dt.datetime | None
+) -> None:
+    is_over = state in (State.WAITING, State.REQUESTED, State.ACCEPTED) and moment in (EARLIER, NOW)
+
+    assert has_run_out(state, None, moment, now=NOW) == ("no longer needed" if is_over else None)
+
+
+def _in_days(*days: int) -> list[dt.datetime]:
+    return [NOW + dt.timedelta(days=number) for number in days]
+
+
+@pytest.mark.parametrize(
+    ("position", "due_in_days", "copies", "expected_in_days"),
+    [
+        (1, [], 0, None),
+        (1, [5], 1, 5),
+        (2, [5], 1, 15),
+        (3, [5], 1, 25),
+        (1, [-30], 1, 0),
+        (2, [-30], 1, 10),
+        (1, [9, 4], 2, 4),
+        (2, [9, 4], 2, 9),
+        (3, [9, 4], 2, 14),
+        (4, [9, 4], 2, 19),
+        (1, [], 1, 10),
+        (1, [12], 2, 10),
+        (2, [12], 2, 12),
+        (1, [3, 4, 5], 1, 3),
+    ],
+)
+def test_estimate_ready_on(position: int, due_in_days: list[int], copies: int, expected_in_days: int | None) -> None:
+    expected = None if expected_in_days is None else (NOW + dt.timedelta(days=expected_in_days)).date()
+
+    estimate = estimate_ready_on(
+        position=position, loans_due_at=_in_days(*due_in_days), copies=copies, loan_days=10, now=NOW
+    )
+
+    assert estimate == expected
+
+
+def _by_hand(position: int, due: list[int], copies: int, loan_days: int) -> dt.date:
+    """Hand the copies out one by one."""
+    back_in_days = [max(days, 0) for days in sorted(due)[:copies]]
+    back_in_days += [loan_days] * (copies - len(back_in_days))
+    for _ in range(position):
+        turn = min(back_in_days)
+        back_in_days.remove(turn)
+        back_in_days.append(turn + loan_days)
+    return (NOW + dt.timedelta(days=turn)).date()
+
+
+@given(
+    position=st.integers(1, 40),
+    due=st.lists(st.integers(-60, 60), max_size=8),
+    copies=st.integers(1, 8),
+    loan_days=st.integers(1, 60),
+)
+def test_estimate_ready_on__any_queue__is_as_if_copies_were_handed_out_one_by_one(
+    position: int, due: list[int], copies: int, loan_days: int
+) -> None:
+    estimate = estimate_ready_on(
+        position=position, loans_due_at=_in_days(*due), copies=copies, loan_days=loan_days, now=NOW
+    )
+
+    assert estimate == _by_hand(position, due, copies, loan_days)
+
+
+def test_estimate_ready_on__a_policy_without_loan_days__counts_one_day_a_loan() -> None:
+    estimate = estimate_ready_on(position=3, loans_due_at=[NOW], copies=1, loan_days=0, now=NOW)
+
+    assert estimate == (NOW + dt.timedelta(days=2)).date()
