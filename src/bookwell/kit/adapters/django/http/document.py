@@ -10,7 +10,7 @@ __all__ = ["complete_document"]
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (400, 406, 429, 500, 503)
 _WRITES = ("post", "put", "patch", "delete")
-_NO_KEY = ("login", "token", "refresh", "logout")
+_TOKENS = ("login", "token", "refresh", "logout")
 _OPTIONAL_SCHEME = "OptionalToken"
 _DESCRIPTIONS = {
     403: "The role does not include this, or a rule forbids it.",
@@ -38,9 +38,13 @@ def complete_document(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             _set_security(operation)
             _add_problems(operation, method, path)
-            if method == "post" and path.strip("/").rsplit("/", 1)[-1] not in _NO_KEY:
+            if method == "post" and not _is_about_tokens(path):
                 operation["parameters"].append(_IDEMPOTENCY_KEY)
     return document
+
+
+def _is_about_tokens(path: str) -> bool:
+    return path.strip("/").rsplit("/", 1)[-1] in _TOKENS
 
 
 def _add_components(components: dict[str, Any]) -> None:
@@ -89,7 +93,9 @@ def _statuses_of(operation: dict[str, Any], method: str, path: str) -> set[int]:
     if "{" in path:
         statuses.add(404)
     if method in _WRITES:
-        statuses |= {404, 409, 413, 422}
+        statuses |= {413, 422}
+    if method in _WRITES and not _is_about_tokens(path):
+        statuses |= {404, 409}
     if "requestBody" in operation:
         statuses.add(415)
     if operation["parameters"]:
