@@ -16,11 +16,13 @@ def _field(tag: str, *subfields: str) -> Field:
 
 
 def _marc(title: str = "Quo vadis", *fields: Field, number: str = "42", utf8: bool = True) -> bytes:
-    record = pymarc.Record(force_utf8=utf8, leader="00000nam a2200000 i 4500" if utf8 else "00000nam  2200000 i 4500")
-    record.add_field(Field(tag="001", data=number))
-    record.add_field(Field(tag="008", data="960101s1896    pl            000 1 pol d"))
-    record.add_field(_field("245", f"a{title} /", "cHenryk Sienkiewicz."))
-    record.add_field(*fields) if fields else None
+    leader = "00000nam a2200000 i 4500" if utf8 else "00000nam  2200000 i 4500"
+    common = [
+        Field(tag="001", data=number),
+        Field(tag="008", data="960101s1896    pl            000 1 pol d"),
+        _field("245", f"a{title} /", "cHenryk Sienkiewicz."),
+    ]
+    record = pymarc.Record(force_utf8=utf8, leader=leader, fields=[*common, *fields])
     raw: bytes = record.as_marc()
     return raw[:9] + (b"a" if utf8 else b" ") + raw[10:]
 
