@@ -56,7 +56,7 @@ class UserForm(_UserForm):
             check_password_rules(
                 cleaned["new_password"], username=cleaned.get("username", ""), email=cleaned.get("email", "")
             )
-        elif self.instance.pk is None:
+        elif not self.instance.pk:
             self.add_error("new_password", "A new user needs a password.")
         return cleaned
 
