@@ -1,7 +1,8 @@
 """The library's main job over HTTP, on a demo started as a newcomer starts it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 class Person:
     """Somebody with a token."""
 
-    def __init__(self, demo: dict[str, Any], username: str) -> None:
+    def __init__(self, demo: dict[str, Any], http: httpx2.Client, username: str) -> None:
         password = next(user["password"] for user in demo["users"] if user["username"] == username)
-        self.http = httpx2.Client(base_url=demo["library_url"], timeout=20, trust_env=False)
+        self.http = http
         tokens = self.http.post("/api/login/", json={"username": username, "password": password}).json()
         self.http.headers["Authorization"] = f"Bearer {tokens['access']}"
 
@@ -44,13 +45,28 @@ class Person:
         return answer.json()
 
 
+People = Callable[[str], Person]
+
+
+@pytest.fixture
+def person(demo: dict[str, Any]) -> Iterator[People]:
+    """People by their usernames, who leave when the test ends."""
+    with ExitStack() as stack:
+
+        def come(username: str) -> Person:
+            client = httpx2.Client(base_url=demo["library_url"], timeout=20, trust_env=False)
+            return Person(demo, stack.enter_context(client), username)
+
+        yield come
+
+
 def _single_copy_book(reader: Person) -> dict[str, Any]:
     found = reader.get("/api/books/", q="tolkien")["items"]
     return next(book for book in found if book["copies_total"] == 1 == book["copies_available"])
 
 
-def test_story__search_reserve_queue_shelve_issue_return__second_reader_is_assigned(demo: dict[str, Any]) -> None:
-    first, second, librarian = (Person(demo, name) for name in ("reader", "customer", "librarian"))
+def test_story__search_reserve_queue_shelve_issue_return__second_reader_is_assigned(person: People) -> None:
+    first, second, librarian = person("reader"), person("customer"), person("librarian")
     book = _single_copy_book(first)
 
     mine = first.post("/api/reservations/", {"book_id": book["id"]}, status=201)
@@ -73,12 +89,12 @@ def test_story__search_reserve_queue_shelve_issue_return__second_reader_is_assig
     assert first.http.get(f"/api/reservations/{theirs['id']}/").status_code == 404
 
 
-def test_older_contract__root_paths_with_and_without_slash(demo: dict[str, Any]) -> None:
-    person = Person(demo, "customer")
+def test_older_contract__root_paths_with_and_without_slash(person: People) -> None:
+    customer = person("customer")
 
-    books = [person.http.get(path, params={"q": "tolkien"}) for path in ("/books", "/books/", "/api/books/")]
+    books = [customer.http.get(path, params={"q": "tolkien"}) for path in ("/books", "/books/", "/api/books/")]
     book_id = books[0].json()["items"][0]["id"]
-    one = [person.http.get(path) for path in (f"/books/{book_id}", f"/books/{book_id}/", f"/api/books/{book_id}/")]
+    one = [customer.http.get(path) for path in (f"/books/{book_id}", f"/books/{book_id}/", f"/api/books/{book_id}/")]
 
     assert {answer.status_code for answer in books + one} == {200}
     assert [item["id"] for item in books[0].json()["items"]] == [item["id"] for item in books[2].json()["items"]]

@@ -4,6 +4,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from bookwell.library.network.public_holidays import is_known_country
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
 
 application = get_wsgi_application()
+
+# The holidays take a second to load; the first deadline must not wait for them with a book locked.
+is_known_country("PL")
