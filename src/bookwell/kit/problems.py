@@ -14,6 +14,8 @@ _STATUS: dict[type[DomainError], int] = {
     Invalid: 422,
     Unavailable: 503,
 }
+# RFC 9110's names, which Python 3.13 has and earlier ones have not: a title is the same everywhere.
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 def status_of(error: DomainError | type[DomainError]) -> int:
@@ -47,7 +49,7 @@ def http_problem(
     errors: tuple[FieldProblem, ...] = (),
 ) -> Problem:
     """A problem that HTTP itself raises (405, 415, 500 …) and no domain rule."""
-    title = HTTPStatus(status).phrase
+    title = _RENAMED.get(status) or HTTPStatus(status).phrase
     return Problem(
         type=PROBLEM_TYPE_BASE + code,
         title=title,

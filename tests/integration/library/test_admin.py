@@ -1,0 +1,111 @@
+"""Django's admin for staff: under the strict policy, over the services."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin import site
+from django.test import Client
+
+from bookwell.library.accounts.rules import Role
+from bookwell.library.audit.models import AuditEntry
+from bookwell.library.network.models import Branch
+from tests.factories import BookFactory, BranchFactory, ReaderFactory, ReservationFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(role: Role) -> Client:
+    client = Client()
+    client.force_login(ReaderFactory.create(role=role))
+    return client
+
+
+def a_branch(**changes: str) -> dict[str, str]:
+    branch = {"code": "north", "name": "North", "time_zone": "UTC", "open_weekdays": "[1, 2]", "position": "3"}
+    return branch | changes
+
+
+def test_admin__nobody__is_sent_to_the_login_page() -> None:
+    response = Client().get("/admin/")
+
+    assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/")
+
+
+def test_admin__reader__does_not_get_in() -> None:
+    assert client_of(Role.READER).get("/admin/").status_code == 302
+
+
+def keeps_to_the_policy(response: Any) -> bool:
+    """No script or style that a policy without `unsafe-inline` would stop."""
+    page = response.content.decode()
+    scripts = re.findall(r"<script([^>]*)>", page)
+    return (
+        "unsafe" not in response["Content-Security-Policy"]
+        and response["Content-Security-Policy"].startswith("default-src 'self';")
+        and all("src=" in script or "application/json" in script for script in scripts)
+        and not re.search(r"<style|\sstyle=\"|\son[a-z]+=\"", page)
+    )
+
+
+@pytest.mark.parametrize("path", ["/admin/login/?next=/admin/", "/api/docs"])
+def test_page__for_anyone__keeps_to_the_policy(path: str) -> None:
+    response = Client().get(path, headers={"Accept": "text/html"})
+
+    assert response.status_code == 200
+    assert keeps_to_the_policy(response)
+
+
+def test_pages__for_an_admin__keep_to_the_policy() -> None:
+    ReservationFactory.place(ReaderFactory.create(), BookFactory.create())
+    client = client_of(Role.ADMIN)
+    names = [model._meta.label_lower.replace(".", "/") for model in site._registry]  # noqa: SLF001 -- Django's way
+    assert {"audit/auditentry", "plumbing/outboxrow", "network/branch", "circulation/policy"} <= set(names)
+
+    for path in ["/admin/", "/admin/network/branch/add/", *(f"/admin/{name}/" for name in names)]:
+        response = client.get(path)
+        assert (path, response.status_code) == (path, 200)
+        assert keeps_to_the_policy(response), path
+
+
+@pytest.mark.parametrize("path", ["/admin/audit/auditentry/", "/admin/plumbing/outboxrow/"])
+def test_trail__is_searched_but_never_changed(path: str) -> None:
+    ReservationFactory.place(ReaderFactory.create(), BookFactory.create())
+    client = client_of(Role.ADMIN)
+
+    assert client.get(f"{path}add/").status_code == 403
+    assert client.post(f"{path}{AuditEntry.objects.latest('id').pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_branch__added_and_changed__is_audited() -> None:
+    client = client_of(Role.ADMIN)
+
+    client.post("/admin/network/branch/add/", a_branch())
+    branch = Branch.objects.get(code="north")
+    client.post(f"/admin/network/branch/{branch.pk}/change/", a_branch(name="Far North"))
+
+    branch.refresh_from_db()
+    assert branch.name == "Far North"
+    actions = AuditEntry.objects.filter(object_type="branch", object_id=branch.pk).order_by("id")
+    assert [entry.action for entry in actions] == ["branch.created", "branch.changed"]
+
+
+def test_branch__rule_refuses__is_told_and_nothing_changes() -> None:
+    client = client_of(Role.ADMIN)
+    entries = AuditEntry.objects.count()
+
+    response = client.post("/admin/network/branch/add/", a_branch(time_zone="Mars/Olympus"), follow=True)
+
+    assert response.status_code == 200
+    assert "time zone" in response.content.decode()
+    assert not Branch.objects.filter(code="north").exists()
+    assert AuditEntry.objects.count() == entries
+
+
+def test_branch__in_use__is_not_deleted() -> None:
+    branch = BranchFactory.create()
+    BookFactory.create(branch=branch)
+
+    client_of(Role.ADMIN).post(f"/admin/network/branch/{branch.pk}/delete/", {"post": "yes"})
+
+    assert Branch.objects.filter(pk=branch.pk).exists()
