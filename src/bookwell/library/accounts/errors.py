@@ -5,6 +5,7 @@ from bookwell.kit.errors import Conflict, Forbidden, Invalid, NotFound, Unavaila
 __all__ = [
     "CardNumberTaken",
     "CategoryUnknown",
+    "ConfirmationInvalid",
     "EmailTaken",
     "FieldForbidden",
     "HomeBranchUnknown",
@@ -43,6 +44,13 @@ class EmailTaken(Conflict):
 
     code = "account.email_taken"
     title = "Another account has this e-mail address"
+
+
+class ConfirmationInvalid(Invalid):
+    """The link to confirm an address is damaged, was used, is too old, or the account has another address by now."""
+
+    code = "account.confirmation_invalid"
+    title = "The link is no longer valid"
 
 
 class PasswordRefused(Invalid):

@@ -14,7 +14,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.headless.account.inputs import LoginInput, SignupInput
-from allauth.headless.account.views import LoginView, SignupView
+from allauth.headless.account.views import LoginView, SignupView, VerifyEmailView
 from allauth.headless.constants import Client
 from allauth.headless.tokens.strategies.base import AbstractTokenStrategy
 from django.conf import settings
@@ -31,7 +31,7 @@ from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, HttpRefusal
 from bookwell.library.accounts import services
-from bookwell.library.accounts.errors import SignUpRefused
+from bookwell.library.accounts.errors import ConfirmationInvalid, SignUpRefused
 from bookwell.library.accounts.events import password_reset
 from bookwell.library.accounts.lockout import find_lockout_seconds
 from bookwell.library.accounts.models import User
@@ -39,7 +39,7 @@ from bookwell.library.accounts.rules import check_username, fold_username
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.accounts.services.emails import addressee_of, confirm_email_in_tx, tell_mailbox_in_tx
 
-__all__ = ["AccountAdapter", "TokenSessionStrategy", "log_in", "sign_up"]
+__all__ = ["AccountAdapter", "TokenSessionStrategy", "confirm_address", "log_in", "sign_up"]
 
 _LEFTOVER_SESSION_SECONDS = 15 * 60
 """allauth keeps a browser-like session for the steps of a log-in; ours are done with it when the tokens are out."""
@@ -112,7 +112,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm an address; one that another account has confirmed first is refused."""
-        confirm_email_in_tx(email_address.user)
+        confirm_email_in_tx(user_id=email_address.user_id, email=email_address.email)
         return bool(super().confirm_email(request, email_address))
 
 
@@ -134,6 +134,7 @@ class _SignupView(SignupView):  # type: ignore[misc]
 
 _log_in = _LoginView.as_api_view(client=Client.APP)
 _sign_up = _SignupView.as_api_view(client=Client.APP)
+_verify_email = VerifyEmailView.as_api_view(client=Client.APP)
 
 
 def log_in(request: HttpRequest, *, username: str, password: str) -> TokenPair:
@@ -167,6 +168,17 @@ def sign_up(request: HttpRequest, *, username: str, email: str, password_hash: s
     if status != 200:
         raise _refusal(answer.get("errors", []))
     return int(answer["data"]["user"]["id"])
+
+
+def confirm_address(request: HttpRequest, *, key: str) -> None:
+    """Confirm the address that a mail's link was sent to, in the caller's transaction.
+
+    Raises:
+        ConfirmationInvalid, EmailTaken
+    """
+    _, answer = _call(_verify_email, _inner_request(request, {"key": key}))
+    if "errors" in answer:
+        raise ConfirmationInvalid
 
 
 def _inner_request(request: HttpRequest, content: dict[str, str]) -> HttpRequest:

@@ -15,12 +15,12 @@ from bookwell.library.accounts.tokens import verifier
 
 __all__ = [
     "Caller",
+    "EmailStanding",
     "find_caller",
+    "find_email_standing",
     "get_user",
     "has_category",
     "has_username",
-    "is_email_claimed_elsewhere",
-    "is_email_confirmed_elsewhere",
     "list_users",
 ]
 
@@ -85,16 +85,22 @@ def has_category(code: str) -> bool:
     return ReaderCategory.objects.filter(pk=code).exists()
 
 
-def is_email_confirmed_elsewhere(email: str, *, user_id: int) -> bool:
-    """Whether another account has confirmed the address."""
-    return User.objects.filter(confirmed_email=email).exclude(pk=user_id).exists()
-
-
-def is_email_claimed_elsewhere(email: str, *, user_id: int) -> bool:
-    """Whether another account has given the address, confirmed or not."""
-    return User.objects.filter(email=email).exclude(pk=user_id).exists()
-
-
 def has_username(username: str, *, except_user_id: int = 0) -> bool:
     """Whether a user has this name, in whatever case."""
     return User.objects.filter(username_key=fold_username(username)).exclude(pk=except_user_id).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class EmailStanding:
+    """What other accounts have of an address."""
+
+    is_claimed: bool
+    is_confirmed: bool
+
+
+def find_email_standing(email: str, *, user_id: int) -> EmailStanding:
+    """Whether an account other than the user's has given the address, and whether one has confirmed it."""
+    others = User.objects.exclude(pk=user_id)
+    return EmailStanding(
+        is_claimed=others.filter(email=email).exists(), is_confirmed=others.filter(confirmed_email=email).exists()
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from pydantic_core import to_json
 
@@ -45,7 +46,9 @@ def _key_of(request: HttpRequest) -> IdempotencyKey | None:
         return None
     caller = getattr(request, "auth", None)
     scope = f"{caller.user_id if isinstance(caller, Caller) else '-'} {request.method} {request.path_info}"
-    return IdempotencyKey(scope, parse_key(header), fingerprint_of(request.get_full_path(), request.body))
+    # Keyed: a body may hold a password, whose bare SHA-256 would be quick to guess from a stolen table.
+    fingerprint = fingerprint_of(settings.SECRET_KEY, request.get_full_path(), request.body)
+    return IdempotencyKey(scope, parse_key(header), fingerprint)
 
 
 def _refusal(request: HttpRequest, error: DomainError) -> Answer:

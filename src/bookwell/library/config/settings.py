@@ -1,6 +1,7 @@
 """Django's settings, made from `LibrarySettings`."""
 
 import datetime as dt
+from pathlib import Path
 
 from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.library.config.databases import cache_settings, database_settings
@@ -58,6 +59,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent.parent / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -82,7 +84,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.public_url.startswith("https:")
 LOGGING_CONFIG = "bookwell.kit.logs.configure"
 LOGGING = {"level": ENV.log_level, "service": "library"}
 
-SESSION_ENGINE = f"django.contrib.sessions.backends.{'cache' if ENV.redis_url else 'db'}"
+SESSION_ENGINE = "django.contrib.sessions.backends.cache" if ENV.redis_url else "bookwell.kit.adapters.django.sessions"
 
 TOKEN_ISSUER = ENV.public_url
 TOKEN_AUDIENCE = ENV.token_audience

@@ -76,7 +76,7 @@ def test_confirm__one_address_of_many_accounts__exactly_one_has_it() -> None:
 
     def confirm(user_id: int) -> str:
         try:
-            run_in_transaction(lambda: confirm_email_in_tx(User.objects.get(pk=user_id)))
+            run_in_transaction(lambda: confirm_email_in_tx(user_id=user_id, email=address))
         except EmailTaken:
             return "taken"
         return "confirmed"

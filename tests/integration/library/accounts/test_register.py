@@ -84,7 +84,7 @@ def test_register__known_email__same_answer_and_the_mailbox_is_told() -> None:
 
 def test_register__email_confirmed_by_another__cannot_be_confirmed_again() -> None:
     owner = make_user()
-    run_in_transaction(lambda: confirm_email_in_tx(User.objects.get(pk=owner.pk)))
+    run_in_transaction(lambda: confirm_email_in_tx(user_id=owner.pk, email=owner.email))
 
     answer = nobody.post("/api/register/", _body(email=owner.email))
 

@@ -4,10 +4,12 @@ from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
 
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
-from bookwell.library.accounts.errors import EmailTaken
+from bookwell.library.accounts.errors import ConfirmationInvalid, EmailTaken
 from bookwell.library.accounts.events import Addressee, confirm_email, email_changed, known_email
+from bookwell.library.accounts.locks import lock_user
 from bookwell.library.accounts.models import User
-from bookwell.library.accounts.queries import is_email_claimed_elsewhere, is_email_confirmed_elsewhere
+from bookwell.library.accounts.queries import find_email_standing
+from bookwell.library.audit.services import Change, record_in_tx
 
 __all__ = ["addressee_of", "claim_email_in_tx", "confirm_email_in_tx", "tell_mailbox_in_tx"]
 
@@ -23,33 +25,39 @@ def claim_email_in_tx(user: User, *, is_confirmed: bool, former: str = "") -> No
         return
     address = EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=is_confirmed)
     if is_confirmed:
-        confirm_email_in_tx(user)
+        confirm_email_in_tx(user_id=user.pk, email=user.email)
         return
     tell_mailbox_in_tx(user, EmailConfirmationHMAC(address).key)
     if former:
         append_in_tx([email_changed(addressee_of(user, to=former))])
 
 
-def confirm_email_in_tx(user: User) -> None:
-    """Note that the mailbox's owner has confirmed the user's present address.
+def confirm_email_in_tx(*, user_id: int, email: str) -> None:
+    """Note that the owner of a mailbox has confirmed it as the user's address.
 
     Raises:
+        UserNotFound
+        ConfirmationInvalid: if the user has another address by now.
         EmailTaken: if another account has confirmed it before.
     """
-    if is_email_confirmed_elsewhere(user.email, user_id=user.pk):
+    user = lock_user(user_id)
+    if user.email != email:
+        raise ConfirmationInvalid
+    if find_email_standing(email, user_id=user_id).is_confirmed:
         raise EmailTaken
-    user.confirmed_email = user.email
+    user.confirmed_email = email
     user.save(update_fields=["confirmed_email"])
+    record_in_tx([Change("user.email_confirmed", "user", user_id)], actor_id=user_id)
 
 
 def tell_mailbox_in_tx(user: User, key: str) -> None:
     """Ask the mailbox to confirm, or tell it that another account has the address; callers see no difference."""
     url = settings.HEADLESS_FRONTEND_URLS["account_confirm_email"].format(key=key)
-    if not is_email_claimed_elsewhere(user.email, user_id=user.pk):
+    standing = find_email_standing(user.email, user_id=user.pk)
+    if standing.is_claimed:
+        append_in_tx([known_email(addressee_of(user), url=None if standing.is_confirmed else url)])
+    else:
         append_in_tx([confirm_email(addressee_of(user), url=url)])
-        return
-    is_lost = is_email_confirmed_elsewhere(user.email, user_id=user.pk)
-    append_in_tx([known_email(addressee_of(user), url=None if is_lost else url)])
 
 
 def addressee_of(user: User, *, to: str = "") -> Addressee:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from importlib import import_module
 
 from django.conf import settings
 
@@ -93,7 +94,8 @@ def end_sessions_in_tx(*, user_id: int, now: dt.datetime) -> None:
 
 
 def forget_dead_sessions(*, now: dt.datetime) -> int:
-    """Delete sessions whose last token has expired, up to a thousand; how many."""
+    """Delete token sessions whose last token has expired, up to a thousand, and browsers' dead sessions; how many."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     dead = list(TokenSession.objects.filter(expires_at__lte=now).values_list("pk", flat=True)[:_FORGET_AT_ONCE])
     return TokenSession.objects.filter(pk__in=dead, expires_at__lte=now).delete()[0]
 

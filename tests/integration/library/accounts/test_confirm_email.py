@@ -1,0 +1,95 @@
+"""Confirming an address by the link in its mail."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from bookwell.library.accounts.models import User
+from bookwell.library.plumbing.models import OutboxRow
+from tests.factories import unique
+from tests.people import PASSWORD, Api, api_as, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def _sign_up(email: str) -> User:
+    body = {"username": unique("new"), "email": email, "password": PASSWORD}
+    return User.objects.get(pk=Api().post("/api/register/", body).json()["id"])
+
+
+def _link(user: User) -> str:
+    row = (
+        OutboxRow.objects.filter(aggregate=f"user:{user.pk}", queue="mail").exclude(type="account.email_changed").last()
+    )
+    assert row is not None
+    url: str = json.loads(row.payload)["url"]
+    return url.removeprefix("http://127.0.0.1:8013")
+
+
+def _press(link: str) -> Any:
+    browser = Client()
+    assert browser.get(link).status_code == 200
+    return browser.post(link)
+
+
+def test_link__opened_alone__confirms_nothing() -> None:
+    user = _sign_up("opened@example.org")
+
+    answer = Client().get(_link(user))
+
+    assert answer.status_code == 200
+    assert User.objects.get(pk=user.pk).confirmed_email is None
+
+
+def test_link__button_pressed__confirms() -> None:
+    user = _sign_up("Pressed@example.org")
+
+    answer = _press(_link(user))
+
+    assert answer.status_code == 200
+    assert User.objects.get(pk=user.pk).confirmed_email == "pressed@example.org"
+    assert api_as(user).get("/api/me/").json()["is_email_confirmed"] is True
+
+
+def test_link__used_twice_or_damaged__is_refused() -> None:
+    user = _sign_up("twice@example.org")
+    link = _link(user)
+    _press(link)
+
+    assert _press(link).status_code == 422
+    assert _press(link[:-4] + "xxx/").status_code == 422
+
+
+def test_link__of_a_former_address__is_refused() -> None:
+    user = _sign_up("former@example.org")
+    link = _link(user)
+    api_as(user).patch(f"/api/users/{user.pk}/", {"email": "present@example.org"})
+
+    answer = _press(link)
+
+    assert answer.status_code == 422
+    assert User.objects.get(pk=user.pk).confirmed_email is None
+    assert _press(_link(user)).status_code == 200
+    assert User.objects.get(pk=user.pk).confirmed_email == "present@example.org"
+
+
+def test_link__of_two_claimants__the_first_to_press_has_the_address() -> None:
+    first, second = _sign_up("both@example.org"), _sign_up("both@example.org")
+    links = [_link(first), _link(second)]
+
+    answers = [_press(link).status_code for link in reversed(links)]
+
+    assert answers[0] == 200
+    assert answers[1] in (409, 422)
+    assert User.objects.get(confirmed_email="both@example.org").pk == second.pk
+
+
+def test_change_email__a_confirmed_address__is_unconfirmed_until_asked_again() -> None:
+    user = make_user()
+    User.objects.filter(pk=user.pk).update(confirmed_email=user.email)
+
+    api_as(user).patch(f"/api/users/{user.pk}/", {"email": f"{unique('moved')}@example.org"})
+
+    assert User.objects.get(pk=user.pk).confirmed_email is None
