@@ -41,15 +41,15 @@ def _load_demo(folder: Path) -> None:
 
     The passwords are in `demo.json` before the database knows them: whenever this is killed, none is lost.
     """
-    from bookwell.library import demo  # noqa: PLC0415 -- Django must have been set up
+    from bookwell.library.demo import DEMO_USERS, is_empty, load_demo  # noqa: PLC0415 -- Django must be set up first
 
-    if not demo.is_empty():
+    if not is_empty():
         return
     one_for_all = os.environ.get("BOOKWELL_DEMO_PASSWORD")
-    passwords = {name: one_for_all or secrets.token_urlsafe(_PASSWORD_BYTES) for name in demo.DEMO_USERS}
-    users = [{"role": role, "username": name, "password": passwords[name]} for name, role in demo.DEMO_USERS.items()]
+    passwords = {name: one_for_all or secrets.token_urlsafe(_PASSWORD_BYTES) for name in DEMO_USERS}
+    users = [{"role": role, "username": name, "password": passwords[name]} for name, role in DEMO_USERS.items()]
     write_demo_file(folder, {"users": users})
-    demo.load_demo(passwords=passwords)
+    load_demo(passwords=passwords)
 
 
 def _main() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 __all__ = ["migrate", "run_library_command", "set_up_library"]
 
-_LOCK = "bookwell_migrations"
-_LOCK_NUMBER = 0x626F6F6B
-_LOCK_SECONDS = 600
+_TAKE_LOCK = {
+    "mysql": ["SELECT GET_LOCK('bookwell_migrations', 600)"],
+    "postgresql": ["SET lock_timeout = '600s'", "SELECT pg_advisory_lock(1651470187)"],
+}
+"""For ten minutes at most; MySQL then answers 0, PostgreSQL raises."""
 
 
 def set_up_library() -> None:
@@ -58,21 +60,16 @@ def _migration_lock() -> Iterator[None]:
         with _file_lock(Path(str(connection.settings_dict["NAME"])).with_suffix(".migrating")):
             yield
         return
-    take, give_back = {
-        "mysql": (f"SELECT GET_LOCK('{_LOCK}', {_LOCK_SECONDS})", f"SELECT RELEASE_LOCK('{_LOCK}')"),
-        "postgresql": (
-            f"SELECT set_config('lock_timeout', '{_LOCK_SECONDS}s', false), pg_advisory_lock({_LOCK_NUMBER})",
-            f"SELECT pg_advisory_unlock({_LOCK_NUMBER})",
-        ),
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(take)
-        if not cursor.fetchone()[0]:
-            raise SystemExit("Another migration is running.")
-        try:
-            yield
-        finally:
-            cursor.execute(give_back)
+    holder = connection.copy()  # commands close the usual one at their end; the lock goes when this one closes
+    try:
+        with holder.cursor() as cursor:
+            for statement in _TAKE_LOCK[connection.vendor]:
+                cursor.execute(statement)
+            if cursor.fetchone()[0] == 0:
+                raise SystemExit("Another migration is running.")
+        yield
+    finally:
+        holder.close()
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""Migrations describe the models, and can be run by two machines at once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from bookwell.cli.processes import spawn, stop
+from tests.infrastructure import drop_database, new_database
+
+
+@pytest.fixture
+def empty_database_url(tmp_path: Path) -> Iterator[str]:
+    given = os.environ.get("BOOKWELL_LIBRARY_DATABASE_URL")
+    if not given:
+        yield f"sqlite:///{tmp_path / 'library.sqlite3'}"
+        return
+    url = new_database(given)
+    yield url
+    drop_database(url)
+
+
+@pytest.mark.django_db
+def test_models__compared_with_migrations__have_not_drifted() -> None:
+    output = StringIO()
+
+    call_command("makemigrations", "--check", "--dry-run", stdout=output)
+
+    assert "No changes detected" in output.getvalue()
+
+
+def test_migrate__two_at_once_on_an_empty_database__both_end_well(tmp_path: Path, empty_database_url: str) -> None:
+    environment = os.environ | {"BOOKWELL_LIBRARY_DATABASE_URL": empty_database_url, "BOOKWELL_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "bookwell.cli.main", "library", "migrate", "--no-input"]
+
+    both = [spawn(command, env=environment, output=subprocess.PIPE) for _ in range(2)]
+    outputs = [_end_of(child) for child in both]
+
+    assert [child.returncode for child in both] == [0, 0], outputs
+    assert sum("No migrations to apply" in output for output in outputs) == 1, outputs
+
+
+def _end_of(child: subprocess.Popen[bytes]) -> str:
+    try:
+        output, _ = child.communicate(timeout=120)
+    finally:
+        stop(child)
+    return output.decode()
