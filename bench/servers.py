@@ -36,7 +36,7 @@ def _gunicorn(app: str, port: int, *options: str) -> list[str]:
 
 def _granian(app: str, port: int, threads: int) -> list[str]:
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    pool = ["--workers", str(WORKERS), "--blocking-threads", str(threads), "--backpressure", "128"]
+    pool = ["--workers", str(WORKERS), "--blocking-threads", str(threads), "--http", "1", "--no-ws"]
     return [str(_BIN / "granian"), "--interface", "wsgi", *address, *pool, "--log-level", "error", app]
 
 

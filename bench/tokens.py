@@ -1,0 +1,28 @@
+"""Access tokens of the placing readers, by the service's own code: `python -m bench.tokens FILE FIRST_ID COUNT`."""
+
+import sys
+from pathlib import Path
+
+import django
+
+from bookwell.kit import clock
+
+__all__ = ["main"]
+
+
+def main(file: Path, first: int, count: int) -> None:
+    """Open a session for each of the readers and write a line of "id token" for it."""
+    django.setup()
+    from bookwell.kit.adapters.django.transactions import run_in_transaction  # noqa: PLC0415 -- needs the set-up
+    from bookwell.library.accounts.services import open_session  # noqa: PLC0415
+
+    def log_in() -> list[str]:
+        now = clock.now()
+        pairs = [(reader, open_session(user_id=reader, now=now)) for reader in range(first, first + count)]
+        return [f"{reader} {pair.access}\n" for reader, pair in pairs if pair]
+
+    file.write_text("".join(run_in_transaction(log_in)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
