@@ -93,6 +93,14 @@ def test_idempotency_key__same_request__gets_the_first_answer_quoted_or_bare(wor
     assert Reservation.objects.filter(reader=world.other).count() == 1
 
 
+def test_idempotency_key__older_path_of_the_same_operation__is_the_same_request(world: World) -> None:
+    key = unique("key")
+    first = reserve(world, "/api/reservations/reserve/", key=key)
+
+    assert same(reserve(world, "/reserve", key=key), first)
+    assert Reservation.objects.filter(reader=world.other).count() == 1
+
+
 def test_idempotency_key__refusal__is_replayed(world: World) -> None:
     key = unique("key")
     first = reserve(world, book_id=987654321, key=key)

@@ -47,7 +47,7 @@ def _key_of(request: HttpRequest) -> IdempotencyKey | None:
     caller = getattr(request, "auth", None)
     scope = f"{caller.user_id if isinstance(caller, Caller) else '-'} {request.method} {request.path_info}"
     # Keyed: a body may hold a password, whose bare SHA-256 would be quick to guess from a stolen table.
-    fingerprint = fingerprint_of(settings.SECRET_KEY, request.get_full_path(), request.body)
+    fingerprint = fingerprint_of(settings.SECRET_KEY, request.META.get("QUERY_STRING", ""), request.body)
     return IdempotencyKey(scope, parse_key(header), fingerprint)
 
 
