@@ -26,6 +26,7 @@ _CAUSES = {
     "found": "A copy turned up at the desk and you were the first in the queue who could have it.",
     "block_lifted": "A block was lifted and a copy was free.",
     "suspension_ended": "A suspension ended and a copy was free.",
+    "wanted_again": "You wanted the book for longer and a copy was free.",
     "copy_swapped": "Another reader took a different copy and you were the first in the queue who could have this one.",
     "copy_taken_away": "Another copy was free for you.",
 }

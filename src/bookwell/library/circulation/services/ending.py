@@ -89,7 +89,8 @@ def change_reservation(
         _change_reserved_until(reservation, _moment(reservation, changes["reserved_until"], now), journal)
     if "suspended_until" in changes:
         _suspend(reservation, _moment(reservation, changes["suspended_until"], now), journal)
-        promote(book, journal, because="suspension_ended")
+    # Whoever wants a book again after `reserved_until` had passed becomes eligible like one who resumes.
+    promote(book, journal, because="suspension_ended" if "suspended_until" in changes else "wanted_again")
     save_book(book)
     journal.write_in_tx()
     return reservation
