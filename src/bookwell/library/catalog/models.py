@@ -45,6 +45,7 @@ class Book(models.Model):
             models.Index(fields=["popularity", "id"], name="book_by_popularity"),
             models.Index(fields=["language", "id"], name="book_by_language"),
             models.Index(fields=["language", "title_key", "id"], name="book_by_language_title"),
+            models.Index(fields=["language", "year_key", "id"], name="book_by_language_year"),
             models.Index(fields=["language", "popularity", "id"], name="book_by_language_popularity"),
         ]
 

@@ -26,6 +26,8 @@ _MATCH = {
     "mysql": "SELECT s.book_id FROM book_search s{join} WHERE MATCH (s.terms) AGAINST (%s IN BOOLEAN MODE)",
     "postgresql": "SELECT s.book_id FROM book_search s{join} WHERE s.terms @@ %s::tsquery",
 }
+# Matches first, then their books: SQLite would rather look every book of a language up in the index.
+_JOIN = {"sqlite": "CROSS JOIN", "mysql": "STRAIGHT_JOIN", "postgresql": "JOIN"}
 _ID = {"sqlite": "s.rowid", "mysql": "s.book_id", "postgresql": "s.book_id"}
 
 
@@ -48,7 +50,7 @@ def remove_terms_in_tx(book_id: int) -> None:
 def match_sql(terms: SearchTerms, *, is_joined: bool) -> tuple[str, str]:
     """A SELECT of the `book_id` of every match, and its one parameter; joined to `book b` when filters need it."""
     vendor = connection.vendor
-    join = f" JOIN book b ON b.id = {_ID[vendor]}" if is_joined else ""
+    join = f" {_JOIN[vendor]} book b ON b.id = {_ID[vendor]}" if is_joined else ""
     return _MATCH[vendor].format(join=join), _EXPRESSION[vendor](terms)
 
 
