@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.library.accounts.errors import ConfirmationInvalid
 from bookwell.library.accounts.models import User
+from bookwell.library.accounts.services.emails import confirm_email_in_tx
 from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import unique
 from tests.people import PASSWORD, Api, api_as, make_user
@@ -91,5 +94,14 @@ def test_change_email__a_confirmed_address__is_unconfirmed_until_asked_again() -
     User.objects.filter(pk=user.pk).update(confirmed_email=user.email)
 
     api_as(user).patch(f"/api/users/{user.pk}/", {"email": f"{unique('moved')}@example.org"})
+
+    assert User.objects.get(pk=user.pk).confirmed_email is None
+
+
+def test_confirm__an_address_that_changed_meanwhile__is_refused() -> None:
+    user = make_user()
+
+    with pytest.raises(ConfirmationInvalid):
+        run_in_transaction(lambda: confirm_email_in_tx(user_id=user.pk, email="before@example.org"))
 
     assert User.objects.get(pk=user.pk).confirmed_email is None
