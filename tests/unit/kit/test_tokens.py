@@ -105,7 +105,7 @@ def test_verify__unknown_key__is_refused(ring: KeyRing, verifier: TokenVerifier,
 
 
 def test_verify__unsigned__is_refused(ring: KeyRing, verifier: TokenVerifier) -> None:
-    unsigned = jwt.encode(CLAIMS, None, algorithm="none", headers={"kid": ring.signing_key().kid})
+    unsigned = jwt.encode(CLAIMS, "", algorithm="none", headers={"kid": ring.signing_key().kid})
 
     with pytest.raises(TokenInvalid):
         verifier.verify(unsigned, now=NOW)
