@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from bookwell.library.circulation.models import Block, Reservation
 from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
 
-__all__ = ["get_reader_facts", "list_waiting_book_ids", "reader_summary"]
+__all__ = ["get_reader_facts", "list_claimed_book_ids", "reader_summary"]
 
 
 def get_reader_facts(*, reader_id: int, now: dt.datetime, book_id: int | None = None) -> ReaderFacts:
@@ -52,7 +52,10 @@ def reader_summary(*, reader_id: int, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def list_waiting_book_ids(*, reader_id: int) -> list[int]:
-    """The books that a reader waits for, in the order in which they are to be locked."""
-    waiting = Reservation.objects.filter(reader_id=reader_id, state=State.WAITING)
-    return list(waiting.order_by("book_id").values_list("book_id", flat=True))
+def list_claimed_book_ids(*, reader_id: int) -> list[int]:
+    """The books on which a reader has a claim, in the order in which they are to be locked.
+
+    Also those of which a copy is set aside: a repair may send the reader back into the queue at any moment.
+    """
+    claims = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state__in=CLAIM_STATES)
+    return list(claims.order_by("book_id").values_list("book_id", flat=True))

@@ -26,8 +26,12 @@ def find_due_work(*, now: dt.datetime, limit: int = 500) -> DueWork:
     queued = Reservation.objects.filter(
         open_marker=1, reserved_until__lte=now, state__in=(State.WAITING, State.REQUESTED, State.ACCEPTED)
     )
+    # Who is blocked besides is served when the block is lifted, and must not fill the list until then.
     resumed = Reservation.objects.filter(
-        state=State.WAITING, suspended_until__lte=now, book__holding__copies_available__gt=0
+        state=State.WAITING,
+        suspended_until__lte=now,
+        book__holding__copies_available__gt=0,
+        reader__blocks__isnull=True,
     )
     ids = [*ready.values_list("pk", flat=True)[:limit], *queued.values_list("pk", flat=True)[:limit]]
     return DueWork(ids, sorted(set(resumed.values_list("book_id", flat=True)[:limit])))

@@ -26,7 +26,7 @@ from bookwell.library.circulation.rules import (
     check_may_renew,
     check_state,
 )
-from bookwell.library.circulation.services.queue import release_copy
+from bookwell.library.circulation.services.queue import promote, release_copy
 from bookwell.library.network.rules import due_at, not_later_than
 
 __all__ = ["check_out", "issue", "renew"]
@@ -66,6 +66,7 @@ def check_out(*, barcode: str, card: str, actor: Actor, now: dt.datetime) -> Res
     book = lock_book(book_id)
     copy = get_copy(barcode)
     journal = Journal(actor=actor, now=now)
+    promote(book, journal, because="suspension_ended")  # whose suspension has just run out comes before a walk-in
     _check_can_be_lent(copy, reader_id)
     claim = find_claim(reader_id=reader_id, book_id=book_id)
     reservation = _use_claim(book, claim, copy, journal) if claim else _walk_in(book, copy, reader_id, journal)

@@ -8,7 +8,7 @@ from bookwell.library.circulation.errors import OpenLoans
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, lock_reader, save_book
 from bookwell.library.circulation.models import Block, Reservation
-from bookwell.library.circulation.queries.readers import get_reader_facts, list_waiting_book_ids
+from bookwell.library.circulation.queries.readers import get_reader_facts, list_claimed_book_ids
 from bookwell.library.circulation.rules import CLAIM_STATES, Actor, State
 from bookwell.library.circulation.services.ending import give_up
 from bookwell.library.circulation.services.queue import promote
@@ -34,8 +34,9 @@ def lift_block(*, block_id: int, actor: Actor, now: dt.datetime) -> None:
     if block is None:
         return
     lock_reader(block.reader_id)
-    books = [lock_book(book_id) for book_id in list_waiting_book_ids(reader_id=block.reader_id)]
-    block.delete()
+    if not Block.objects.filter(pk=block_id).delete()[0]:
+        return
+    books = [lock_book(book_id) for book_id in list_claimed_book_ids(reader_id=block.reader_id)]
     journal = Journal(actor=actor, now=now)
     journal.note(Change("block.lifted", "user", block.reader_id, {"block_id": block_id}))
     for book in books:
