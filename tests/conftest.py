@@ -54,7 +54,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long versions out, unless they were asked for: deselected, since nothing is skipped."""
+    """Refuse tests that flush, and leave the long versions out unless they were asked for."""
+    _refuse_flushing(items)
     if os.environ.get("BOOKWELL_CHAOS"):
         return
     long_ones = [item for item in items if item.get_closest_marker("chaos")]
@@ -68,3 +69,12 @@ def redis_url() -> Iterator[str]:
     """A Redis for the whole session: the runner's, else one started here."""
     with running_servers(["redis"]) as servers:
         yield servers["redis"].url
+
+
+def _refuse_flushing(items: list[pytest.Item]) -> None:
+    """Emptying every table also removes what migrations wrote, and the next test of the process misses it."""
+    markers = [(item.nodeid, marker) for item in items for marker in item.iter_markers("django_db")]
+    flushing = [name for name, marker in markers if marker.kwargs.get("transaction")]
+    flushing += [item.nodeid for item in items if "transactional_db" in getattr(item, "fixturenames", ())]
+    if flushing:
+        raise pytest.UsageError(f"These tests flush the database; commit rows of your own instead: {flushing}")
