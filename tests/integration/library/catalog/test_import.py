@@ -1,0 +1,156 @@
+"""Importing a file: what it makes, what it changes, and what it leaves alone."""
+
+import io
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.library.audit.models import AuditEntry
+from bookwell.library.catalog.importing.csv_source import read_csv
+from bookwell.library.catalog.importing.records import Record
+from bookwell.library.catalog.models import Book
+from bookwell.library.catalog.rules import BookData
+from bookwell.library.circulation.models import Holding
+from bookwell.library.circulation.services.books import add_book, import_books, remove_book
+
+pytestmark = pytest.mark.django_db
+
+_HEADER = "control_number,title,authors,isbn,year\n"
+_SYSTEM = 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _import(folder: Path, rows: str, *options: str) -> str:
+    file = folder / "books.csv"
+    file.write_text(_HEADER + rows, encoding="utf-8")
+    out = io.StringIO()
+    call_command("import_catalog", str(file), *options, stdout=out)
+    return out.getvalue()
+
+
+def _state() -> list[tuple[object, ...]]:
+    return list(Book.objects.order_by("id").values_list())
+
+
+_ROWS = "1,One,A. Author,0439023483,1999\n2,Two,B,,\n3,Three,C,439023483,\n4,Four,D,812971060,\n2,Five,E,,\n"
+
+
+def test_import__rows_good_and_bad__keeps_the_good_and_reports_the_bad(folder: Path) -> None:
+    said = _import(folder, _ROWS)
+
+    assert "5 rows: 2 created, 0 changed, 0 unchanged, 3 rejected." in said
+    assert dict(Book.objects.values_list("title", "isbn")) == {"One": "9780439023481", "Two": None}
+    assert Holding.objects.filter(book__title__in=["One", "Two"], copies_total=0).count() == 2
+    report = (folder / "books.csv.rejected.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in report] == [
+        ["line", "code"],
+        ["4", "duplicate"],
+        ["5", "isbn_invalid"],
+        ["6", "duplicate"],
+    ]
+
+
+def test_import__second_time__changes_nothing(folder: Path) -> None:
+    _import(folder, _ROWS)
+    before, audited = _state(), AuditEntry.objects.count()
+
+    said = _import(folder, _ROWS)
+
+    assert "0 created, 0 changed, 2 unchanged, 3 rejected." in said
+    assert _state() == before
+    assert AuditEntry.objects.count() == audited
+
+
+def test_import__record_has_changed__changes_its_book_alone(folder: Path) -> None:
+    _import(folder, "1,One,A,0439023483,1999\n2,Two,B,,\n")
+    ids = dict(Book.objects.values_list("control_number", "id"))
+
+    said = _import(folder, "1,One and a half,A,,2001\n2,Two,B,,\n")
+
+    assert "0 created, 1 changed, 1 unchanged" in said
+    book = Book.objects.get(control_number="1")
+    assert (book.pk, book.title, book.isbn, book.year, book.version) == (ids["1"], "One and a half", None, 2001, 2)
+    assert Book.objects.get(control_number="2").version == 1
+
+
+def test_import__librarian_has_corrected_a_book__keeps_the_correction(folder: Path) -> None:
+    _import(folder, "1,One,A,,\n")
+    Book.objects.filter(control_number="1").update(title="Corrected")
+
+    _import(folder, "1,One,A,,\n")
+
+    assert Book.objects.get(control_number="1").title == "Corrected"
+
+
+def test_import__isbn_was_catalogued_by_hand__leaves_that_book(folder: Path) -> None:
+    data = BookData("By hand", ["A"], "0439023483")
+    run_in_transaction(lambda: add_book(data=data, actor_id=_SYSTEM, now=clock.now()))
+
+    said = _import(folder, "1,One,A,9780439023481,\n")
+
+    assert "0 created, 0 changed, 1 unchanged" in said
+    assert Book.objects.get(isbn="9780439023481").title == "By hand"
+
+
+def test_import__new_isbn_belongs_to_another_book__is_rejected(folder: Path) -> None:
+    _import(folder, "1,One,A,0439023483,\n2,Two,B,,\n")
+
+    said = _import(folder, "2,Two,B,0439023483,\n")
+
+    assert "1 rejected" in said
+    assert Book.objects.get(control_number="2").isbn is None
+
+
+def test_import__withdrawn_book__comes_back_as_a_new_one(folder: Path) -> None:
+    _import(folder, "1,One,A,0439023483,\n")
+    old = Book.objects.get(control_number="1")
+    run_in_transaction(lambda: remove_book(book_id=old.pk, actor_id=_SYSTEM, now=clock.now()))
+
+    _import(folder, "1,One,A,0439023483,\n")
+
+    assert Book.objects.get(control_number="1").pk != old.pk
+
+
+def test_import__dry_run__tells_and_changes_nothing(folder: Path) -> None:
+    said = _import(folder, _ROWS, "--dry-run", "--report", str(folder / "why.csv"))
+
+    assert "Nothing was changed. It would be 5 rows: 2 created" in said
+    assert not Book.objects.exists()
+    assert (folder / "why.csv").read_text().count("\n") == 4
+
+
+def test_import__no_rejection__leaves_no_report(folder: Path) -> None:
+    (folder / "books.csv.rejected.csv").write_text("from an earlier run")
+
+    _import(folder, "1,One,A,,\n")
+
+    assert not (folder / "books.csv.rejected.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "empty.csv"])
+def test_import__unreadable_file__is_refused(folder: Path, name: str) -> None:
+    (folder / "empty.csv").touch()
+
+    with pytest.raises(CommandError):
+        call_command("import_catalog", str(folder / name))
+
+
+def test_import__a_batch__takes_few_statements() -> None:
+    rows = read_csv(io.BytesIO((_HEADER + "".join(f"s{n},T {n},A,,\n" for n in range(500))).encode()))
+    records = [row for row in rows if isinstance(row, Record)]
+
+    with CaptureQueriesContext(connection) as statements:
+        import_books(records, actor_id=_SYSTEM, now=clock.now())
+
+    assert len(records) == 500
+    assert len(statements) <= 6
