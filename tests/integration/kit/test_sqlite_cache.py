@@ -14,7 +14,7 @@ def cache(tmp_path: Path) -> SqliteCache:
 
 def count_up(path: str) -> None:
     cache = SqliteCache(path, {})
-    for _ in range(100):
+    for _ in range(1500):
         cache.add("n", 0)
         cache.incr("n", 2)
 
@@ -69,4 +69,4 @@ def test_incr__several_processes__loses_nothing(tmp_path: Path) -> None:
         process.join(60)
 
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert SqliteCache(path, {}).get("n") == 600
+    assert SqliteCache(path, {}).get("n") == 9000

@@ -34,3 +34,4 @@ def test_traceparent__missing_or_invalid__is_made(sent: str | None) -> None:
 
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", answered)
     assert TRACE not in answered
+    assert "0" * 16 not in answered
