@@ -9,12 +9,15 @@ from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from bookwell.cli.processes import die_with_parent
 
 __all__ = ["EMBEDDED_THREADS", "serve_wsgi", "serving_command"]
 
 EMBEDDED_THREADS = 8
+_MOST_HEADER_BYTES = 65_536
 _STOP_SECONDS = 10
 _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection along
 
@@ -36,12 +39,14 @@ def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int)
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=_MOST_HEADER_BYTES),
         websockets=False,
         workers=workers,
         blocking_threads=threads,
         blocking_threads_idle_timeout=_THREAD_IDLE_SECONDS,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
+        log_level=LogLevels.warning,  # what happens to requests, the application logs
     )
     server.serve(target_loader=partial(_load, os.getpid()))
 
