@@ -208,3 +208,10 @@ def test_list__cursor_of_another_list__is_refused(world: World) -> None:
     response = send("GET", f"/api/books/?limit=1&ordering=title&cursor={cursor}", world)
 
     assert (response.status_code, response.json()["code"]) == (422, "page.cursor_invalid")
+
+
+def test_list__limit_over_the_cap__is_capped(world: World) -> None:
+    page = send("GET", "/api/books/?limit=1000", world).json()
+
+    assert page["next"] is None
+    assert page["items"]

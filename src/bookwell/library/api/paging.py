@@ -18,7 +18,9 @@ T = TypeVar("T")
 class PageQuery(Schema):
     """Which page of a list, and how long."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+    limit: (
+        Annotated[int, Field(ge=1, lt=2**63, description="50 when left out; more than 200 is read as 200")] | None
+    ) = None
     cursor: Annotated[str, Field(max_length=2000)] | None = None
 
 

@@ -17,14 +17,14 @@ from bookwell.library.demo.places import MAIN
 __all__ = ["add_stock"]
 
 _SINGLE_COPY_AUTHOR = "Tolkien"
-_IN_THREE_COPIES = "The Hobbit"
+_IN_THREE_COPIES = "The Silmarillion (Middle-Earth Universe)"
 _FIRST_BARCODE = 30_000_000_001
 
 
 def add_stock(branches: Sequence[str], *, now: dt.datetime) -> None:
     """Import the books, and give each one to three copies, the same ones every time.
 
-    Books by Tolkien have a single copy, at the Main Library, so that a queue is easily made; The Hobbit has three.
+    Books by Tolkien have a single copy, at the Main Library, which makes a queue easy; The Silmarillion has three.
     """
     with resources.files("bookwell.library.demo").joinpath("books.csv").open("rb") as file:
         import_records(
