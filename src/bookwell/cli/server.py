@@ -17,7 +17,7 @@ from bookwell.cli.processes import die_with_parent
 __all__ = ["EMBEDDED_THREADS", "serve_wsgi", "serving_command"]
 
 EMBEDDED_THREADS = 8
-_MOST_HEADER_BYTES = 65_536
+_HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
 _STOP_SECONDS = 10
 _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection along
 
@@ -39,7 +39,7 @@ def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int)
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(max_buffer_size=_MOST_HEADER_BYTES),
+        http1_settings=HTTP1Settings(max_buffer_size=_HEADER_BUFFER_BYTES),
         websockets=False,
         workers=workers,
         blocking_threads=threads,

@@ -13,6 +13,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "INVALID",
     "KINDS",
+    "LENGTH_REQUIRED",
     "LOCKED_OUT",
     "METHOD_NOT_ALLOWED",
     "NOT_ACCEPTABLE",
@@ -46,6 +47,7 @@ FORBIDDEN = HttpErrorKind(403, "http.forbidden", "The request is refused.")
 NOT_FOUND = HttpErrorKind(404, "http.not_found", "There is nothing at this path.")
 METHOD_NOT_ALLOWED = HttpErrorKind(405, "http.method_not_allowed", "`Allow` lists the methods of this path.")
 NOT_ACCEPTABLE = HttpErrorKind(406, "http.not_acceptable", "The answer is JSON, which `Accept` excludes.")
+LENGTH_REQUIRED = HttpErrorKind(411, "http.length_required", "A body needs a `Content-Length`.")
 TOO_LARGE = HttpErrorKind(413, "http.too_large", "The body is larger than the service reads.")
 UNSUPPORTED_MEDIA_TYPE = HttpErrorKind(415, "http.unsupported_media_type", "The body must be `application/json`.")
 INVALID = HttpErrorKind(422, "request.invalid", "The request breaks its schema; `errors` lists the fields.")
@@ -64,6 +66,7 @@ KINDS = (
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     NOT_ACCEPTABLE,
+    LENGTH_REQUIRED,
     TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID,

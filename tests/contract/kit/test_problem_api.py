@@ -144,6 +144,18 @@ def test_body__is_too_large__is_413(client: Client) -> None:
     problem_of(post(client, b" " * 1_048_577), 413, "http.too_large")
 
 
+def test_body__without_a_length__is_411(client: Client) -> None:
+    response = client.post(
+        "/api/things/",
+        b'{"name": "chair"}',
+        content_type="application/json",
+        headers={**GOOD, "Transfer-Encoding": "chunked"},
+        CONTENT_LENGTH="",
+    )
+
+    problem_of(response, 411, "http.length_required")
+
+
 def test_body__is_too_large_where_none_is_read__is_413(client: Client) -> None:
     problem_of(client.generic("GET", "/api/things/", b" " * 1_048_577), 413, "http.too_large")
 
@@ -254,7 +266,7 @@ def test_openapi__lists_the_problems_of_each_operation(client: Client) -> None:
     always = {"400", "406", "429", "500", "503"}
     assert document["openapi"].startswith("3.1")
     assert responses["/api/things/", "get"] == {"200", "422"} | always
-    assert responses["/api/things/", "post"] == {"201", "401", "403", "404", "409", "413", "415", "422"} | always
+    assert responses["/api/things/", "post"] == {"201", "401", "403", "404", "409", "411", "413", "415", "422"} | always
     assert responses["/api/things/{thing_id}/", "get"] == {"200", "404", "422"} | always
     assert document["paths"]["/api/things/"]["post"]["security"] == [{"bearer": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"

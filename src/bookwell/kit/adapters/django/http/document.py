@@ -52,7 +52,7 @@ def _add_components(components: dict[str, Any]) -> None:
     components["schemas"].update(schema.pop("$defs"))
     components["schemas"]["Problem"] = schema
     components["responses"] = {}
-    for status in (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 503):
+    for status in (400, 401, 403, 404, 406, 409, 411, 413, 415, 422, 429, 500, 503):
         components["responses"][f"Problem{status}"] = _response(status)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
@@ -93,7 +93,7 @@ def _statuses_of(operation: dict[str, Any], method: str, path: str) -> set[int]:
     if "{" in path:
         statuses.add(404)
     if method in _WRITES:
-        statuses |= {413, 422}
+        statuses |= {411, 413, 422}
     if method in _WRITES and not _is_about_tokens(path):
         statuses |= {404, 409}
     if "requestBody" in operation:

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE
 from bookwell.kit import metrics
 from bookwell.kit.adapters.django.http.problems import kind_response
-from bookwell.kit.http_errors import BAD_REQUEST, TOO_LARGE, HttpErrorKind, kind_of_status
+from bookwell.kit.http_errors import BAD_REQUEST, LENGTH_REQUIRED, TOO_LARGE, HttpErrorKind, kind_of_status
 from bookwell.kit.request_context import set_request_id, set_traceparent
 from bookwell.kit.tracing import accept_request_id, accept_traceparent
 
@@ -79,6 +79,8 @@ class EdgeMiddleware:
         length = request.META.get("CONTENT_LENGTH")
         if length and int(length) > self._max_body_bytes:
             return TOO_LARGE
+        if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+            return LENGTH_REQUIRED  # Django would take the body for an empty one
         host = request.META.get("HTTP_HOST", "")
         if host in self._known_hosts or request.path_info.startswith(OPERATOR_PATHS):
             return None
