@@ -46,8 +46,8 @@ check-dependencies: $(developed)
 	$(bin)/deptry .
 
 check-migrations: $(developed)
-	BOOKWELL_LIBRARY_DATABASE_URL=sqlite://:memory: DJANGO_SETTINGS_MODULE=bookwell.library.config.settings \
-		$(bin)/django-admin makemigrations --check --dry-run
+	BOOKWELL_LIBRARY_DATABASE_URL=sqlite://:memory: BOOKWELL_SECRET_KEY=not-needed-for-this \
+		DJANGO_SETTINGS_MODULE=bookwell.library.config.settings $(bin)/django-admin makemigrations --check --dry-run
 
 check-lock:
 	tools/uv lock --check
