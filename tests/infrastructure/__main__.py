@@ -19,13 +19,15 @@ def environment_of(servers: dict[str, Server]) -> dict[str, str]:
 
 
 def stop_on_signals() -> None:
-    """Let SIGTERM unwind the program like Ctrl-C, so that every server is stopped."""
+    """Let what ends the program unwind it, so that every server is stopped; in the background Ctrl-C is ignored."""
 
     def unwind(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
+    signal.signal(signal.SIGINT, unwind)
     signal.signal(signal.SIGTERM, unwind)
-    signal.signal(signal.SIGHUP, unwind)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+        signal.signal(signal.SIGHUP, unwind)
 
 
 def _main() -> int:
@@ -49,7 +51,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(_main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(_main())

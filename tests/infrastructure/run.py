@@ -164,7 +164,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(_main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(_main())

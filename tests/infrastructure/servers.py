@@ -1,5 +1,6 @@
 """Servers for as long as a block runs: given, started here, or in containers; always stopped."""
 
+import fcntl
 import os
 import random
 import shutil
@@ -26,6 +27,8 @@ __all__ = ["MissingServers", "Server", "free_port", "running_servers", "scratch_
 
 _START_SECONDS = 90
 _PORTS = range(20_000, 32_000)  # below the range from which systems hand out ports by themselves
+_FOLDER_PREFIX = "bookwell-servers-"
+_OWNED = "owned"
 _ROOM_FOR_SERVERS = 2 * 1024**3
 
 
@@ -57,8 +60,7 @@ def running_servers(kinds: Sequence[str] = tuple(KINDS), *, durable: bool = Fals
     in_containers = _bring_programs(absent)
     with ExitStack() as stack:
         urls = given | stack.enter_context(running_containers({kind.name: free_port() for kind in in_containers}))
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bookwell-servers-", dir=scratch_root())))
-        root.chmod(0o711)  # a server that refuses root must reach its own folder
+        root = stack.enter_context(_scratch_folder())
         for kind in absent:
             if kind.name not in urls:
                 urls[kind.name] = stack.enter_context(_running(kind, root / kind.name, durable=durable))
@@ -83,6 +85,33 @@ def scratch_root() -> str | None:
     memory = Path("/dev/shm")  # noqa: S108 -- what is made in it has a fresh, closed folder
     has_room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM_FOR_SERVERS
     return str(memory) if has_room else None
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A folder for the servers' files, removed in the end; first, those whose owners were killed are."""
+    parent = Path(scratch_root() or tempfile.gettempdir())
+    for left_behind in parent.glob(f"{_FOLDER_PREFIX}*"):
+        if _is_abandoned(left_behind):
+            shutil.rmtree(left_behind, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX, dir=parent) as folder:
+        root = Path(folder)
+        draft = root / "draft"
+        with draft.open("w") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+            draft.rename(root / _OWNED)  # never to be seen without the lock
+            root.chmod(0o711)  # a server that refuses root must reach its own folder
+            yield root
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether the process that made the folder has ended: the kernel then gave its lock back."""
+    try:
+        with (folder / _OWNED).open("r+") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _bring_programs(kinds: Sequence[Kind]) -> list[Kind]:

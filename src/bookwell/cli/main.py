@@ -16,7 +16,12 @@ __all__ = ["app"]
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _WSGI = {"library": "bookwell.library.config.wsgi:application"}
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Reservations for library networks.",
+    pretty_exceptions_enable=False,
+)
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
 

@@ -92,7 +92,8 @@ class Supervisor:
             StartFailed: when a service ends, or does not become ready in time, at the first start.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask_to_stop)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, self._ask_to_stop)
         try:
             self._running = [_Running(service, _start(service), time.monotonic()) for service in self.services]
             for child in self._running:
