@@ -43,14 +43,14 @@ class BookOrdering:
 
 
 _ORDERINGS = {
-    "id": BookOrdering(("b.id",), False, (int,)),
-    "newest": BookOrdering(("b.id",), True, (int,)),
-    "title": BookOrdering(("b.title_key", "b.id"), False, (str, int)),
-    "-title": BookOrdering(("b.title_key", "b.id"), True, (str, int)),
-    "year": BookOrdering(("b.year_key", "b.id"), False, (int, int)),
-    "-year": BookOrdering(("b.year_key", "b.id"), True, (int, int)),
-    "popularity": BookOrdering(("b.popularity", "b.id"), True, (int, int)),
-    "relevance": BookOrdering(("m.score", "b.id"), True, (int, int)),
+    "id": BookOrdering(("id",), False, (int,)),
+    "newest": BookOrdering(("id",), True, (int,)),
+    "title": BookOrdering(("title_key", "id"), False, (str, int)),
+    "-title": BookOrdering(("title_key", "id"), True, (str, int)),
+    "year": BookOrdering(("year_key", "id"), False, (int, int)),
+    "-year": BookOrdering(("year_key", "id"), True, (int, int)),
+    "popularity": BookOrdering(("popularity", "id"), True, (int, int)),
+    "relevance": BookOrdering(("score", "id"), True, (int, int)),
 }
 
 
@@ -100,21 +100,15 @@ def list_book_rows(
     search = parse_search(chosen.q, author=chosen.author)
     if search is not None and not search:
         return []
-    behind, key, order = keyset_sql(
-        ordering.columns, position, vendor=connection.vendor, is_descending=ordering.is_descending
-    )
     conditions, params = _conditions(chosen)
     if search is None:
-        source = "FROM book b JOIN holding h ON h.book_id = b.id"
-        conditions, values = ["b.withdrawn_at IS NULL", *conditions], params
+        statement, values = _browsed(conditions, params, ordering, position)
     else:
-        source, values = _matches(search, conditions, params, has_author=bool(chosen.author.strip()))
-        conditions = []
-    where = " AND ".join([*conditions, *filter(None, [behind])]) or "1 = 1"
-    columns = ", ".join((_COLUMNS, *ordering.columns))
-    statement = f"SELECT {columns} {source} WHERE {where} ORDER BY {order} LIMIT %s"
+        matches, found = _matches(search, conditions, params, has_author=bool(chosen.author.strip()))
+        statement, values = _ranked(matches, ordering, position)
+        values = [*found, *values]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, *key, limit + 1])
+        cursor.execute(statement, [*values, limit + 1])
         return list(cursor.fetchall())
 
 
@@ -155,6 +149,32 @@ def _conditions(chosen: BookFilter) -> tuple[list[str], list[Any]]:
     return conditions, params
 
 
+def _keyset(ordering: BookOrdering, table: str, position: Position) -> tuple[str, list[Any], str]:
+    columns = [f"{table}.{column}" for column in ordering.columns]
+    return keyset_sql(columns, position, vendor=connection.vendor, is_descending=ordering.is_descending)
+
+
+def _browsed(
+    conditions: list[str], params: list[Any], ordering: BookOrdering, position: Position
+) -> tuple[str, list[Any]]:
+    """A page of the whole catalogue, along the ordering's index."""
+    behind, key, order = _keyset(ordering, "b", position)
+    where = " AND ".join(["b.withdrawn_at IS NULL", *conditions, *filter(None, [behind])])
+    columns = ", ".join((_COLUMNS, *(f"b.{column}" for column in ordering.columns)))
+    source = "FROM book b JOIN holding h ON h.book_id = b.id"
+    return f"SELECT {columns} {source} WHERE {where} ORDER BY {order} LIMIT %s", [*params, *key]
+
+
+def _ranked(matches: str, ordering: BookOrdering, position: Position) -> tuple[str, list[Any]]:
+    """A page of matches. They are ordered and cut before the books are joined: sorting whole rows costs far more."""
+    behind, key, order = _keyset(ordering, "m", position)
+    keys = ", ".join(f"m.{column}" for column in ordering.columns)
+    page = f"SELECT {keys} FROM ({matches}) m {behind and f'WHERE {behind}'} ORDER BY {order} LIMIT %s"
+    columns = ", ".join((_COLUMNS, *(f"p.{column}" for column in ordering.columns)))
+    source = f"FROM ({page}) p JOIN book b ON b.id = p.id JOIN holding h ON h.book_id = b.id"
+    return f"SELECT {columns} {source} ORDER BY {order.replace('m.', 'p.')}", key
+
+
 def _matches(
     search: SearchTerms, conditions: list[str], params: list[Any], *, has_author: bool
 ) -> tuple[str, list[Any]]:
@@ -174,6 +194,5 @@ def _matches(
     if search.phrase:
         score = f"CASE WHEN t.title_key = %s THEN {_EXACT} WHEN t.title_key LIKE %s THEN {_BEGINS} ELSE 0 END + {score}"
         phrase = [search.phrase, search.phrase + "%"]
-    scored = f"SELECT t.id, {score} AS score FROM ({candidates}) u JOIN book t ON t.id = u.book_id"
-    source = f"FROM ({scored}) m JOIN book b ON b.id = m.id JOIN holding h ON h.book_id = b.id"
-    return source, [*phrase, *values]
+    columns = f"t.id, t.title_key, t.year_key, t.popularity, {score} AS score"
+    return f"SELECT {columns} FROM ({candidates}) u JOIN book t ON t.id = u.book_id", [*phrase, *values]
