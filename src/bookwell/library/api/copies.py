@@ -10,7 +10,7 @@ from bookwell.kit import clock
 from bookwell.kit.idempotency import Answer
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.library.api.auth import actor_of, librarian
-from bookwell.library.api.types import Body, Id, Name, PageOf
+from bookwell.library.api.types import Barcode, Body, Id, Name, PageOf
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Copy
 from bookwell.library.circulation.rules import CopyStatus
@@ -20,7 +20,6 @@ __all__ = ["router"]
 
 router = Router(tags=["copies"])
 
-Barcode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s/]+$")]
 Condition = Annotated[str, Field(max_length=100)]
 
 

@@ -13,7 +13,7 @@ from bookwell.kit.idempotency import Answer
 from bookwell.library.api.answers import json_answer, respond_in_transaction
 from bookwell.library.api.auth import actor_of, librarian
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, Name, PageOf
+from bookwell.library.api.types import Barcode, Body, Name, PageOf
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.rules import Actor
 from bookwell.library.circulation.schemas import DeskItemOut, InstructionOut, ReservationOut
@@ -22,8 +22,6 @@ from bookwell.library.circulation.views import DeskItem
 __all__ = ["instruction_shape", "router"]
 
 router = Router(tags=["desk"])
-
-Barcode = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class CheckOut(Body):

@@ -14,6 +14,7 @@ from bookwell.library.api.types import Body, Id, PageOf
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Policy
 from bookwell.library.circulation.queries.policies import TERMS
+from bookwell.library.circulation.rules import DEFAULT_TERMS
 from bookwell.library.circulation.schemas import PolicyOut
 
 __all__ = ["router"]
@@ -27,16 +28,16 @@ Days = Annotated[int, Field(ge=1, le=365)]
 class Terms(Body):
     """What readers may do; only the fields that are sent change, the others keep their value or default."""
 
-    max_open_reservations: Count = 10
-    max_open_loans: Count = 10
-    loan_days: Days = 28
-    max_renewals: Count = 2
-    pickup_days: Days = 7
-    reminder_days: Count = 3
-    overdue_loans_that_block: Count = 1
-    shelve_immediately: bool = False
-    renewal_blocked_by_queue: bool = True
-    self_return: bool = False
+    max_open_reservations: Count = DEFAULT_TERMS.max_open_reservations
+    max_open_loans: Count = DEFAULT_TERMS.max_open_loans
+    loan_days: Days = DEFAULT_TERMS.loan_days
+    max_renewals: Count = DEFAULT_TERMS.max_renewals
+    pickup_days: Days = DEFAULT_TERMS.pickup_days
+    reminder_days: Count = DEFAULT_TERMS.reminder_days
+    overdue_loans_that_block: Count = DEFAULT_TERMS.overdue_loans_that_block
+    shelve_immediately: bool = DEFAULT_TERMS.shelve_immediately
+    renewal_blocked_by_queue: bool = DEFAULT_TERMS.renewal_blocked_by_queue
+    self_return: bool = DEFAULT_TERMS.self_return
 
 
 class AddPolicy(Terms):

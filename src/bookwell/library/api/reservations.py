@@ -50,13 +50,13 @@ class PlaceReservation(Body):
 class ChangeReservation(Body):
     """Only the fields that are sent change; null ends a suspension or a wish."""
 
-    pickup_branch: Name | None = None
+    pickup_branch: Name = ""
     suspended_until: Moment | None = None
     reserved_until: Moment | None = None
 
 
 class CancelReservation(Body):
-    """Why, for the record."""
+    """Why: kept for the record and told to the reader."""
 
     reason: Annotated[str, Field(max_length=150)] = ""
 

@@ -9,6 +9,7 @@ from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 __all__ = [
+    "Barcode",
     "Body",
     "BranchCode",
     "Channels",
@@ -28,6 +29,7 @@ Password = Annotated[str, Field(min_length=1, max_length=128)]
 BranchCode = Annotated[str, Field(min_length=1, max_length=20)]
 Language = Literal["en", "pl", "ru"]
 Channels = Annotated[list[Literal["email", "sms", "webhook"]], Field(max_length=3)]
+Barcode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s/]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 

@@ -20,12 +20,16 @@ _INSERT = "INSERT INTO audit_entry (at, actor_id, action, object_type, object_id
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing done to one object; `data` holds what changed, never personal data."""
+    """One thing done to one object; `data` holds what changed, never personal data.
+
+    `actor_id` is whose doing it was where that is not the one whose request it came of: a promotion is the system's.
+    """
 
     action: str
     object_type: str
     object_id: int
     data: dict[str, Any] = field(default_factory=dict)
+    actor_id: int | None = None
 
 
 def record_in_tx(changes: Sequence[Change], *, actor_id: int) -> None:
@@ -36,6 +40,7 @@ def record_in_tx(changes: Sequence[Change], *, actor_id: int) -> None:
     values: list[Any] = []
     for change in changes:
         data = json.dumps(change.data, ensure_ascii=False, separators=(",", ":"))
-        values += [at, actor_id, change.action, change.object_type, change.object_id, data, request_id()]
+        by = actor_id if change.actor_id is None else change.actor_id
+        values += [at, by, change.action, change.object_type, change.object_id, data, request_id()]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT + ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(changes)), values)

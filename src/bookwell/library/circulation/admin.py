@@ -33,7 +33,8 @@ class ReservationAdmin(ReadOnlyAdmin, ServiceAdmin):
     @admin.action(description="Cancel claims", permissions=["view"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
         """Cancel the chosen claims; loans and ended ones are left as they are."""
-        for reservation_id in queryset.filter(state__in=CLAIM_STATES).values_list("pk", flat=True):
+        chosen = queryset.filter(state__in=CLAIM_STATES).order_by("book_id")  # the order of the books' locks
+        for reservation_id in chosen.values_list("pk", flat=True):
             services.cancel_reservation(
                 reservation_id=reservation_id, actor=_actor(request), now=clock.now(), reason="admin"
             )
@@ -59,6 +60,19 @@ class PolicyAdmin(ServiceAdmin):
         """A category's general policy stays."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.branch_id is not None)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002 -- Django's
+        """Whom a policy is for is chosen once."""
+        return ("category", "branch") if obj else ()
+
+    def delete_model(self, request: HttpRequest, obj: Policy) -> None:
+        """Remove a branch's policy."""
+        services.remove_policy(policy_id=obj.pk, actor=_actor(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Policy]) -> None:
+        """Remove each of the chosen policies."""
+        for policy in queryset.order_by("pk"):
+            self.delete_model(request, policy)
+
     def save_model(self, request: HttpRequest, obj: Policy, form: Any, change: bool) -> None:  # noqa: ARG002 -- Django's
         """Save through the services, so that the change is audited."""
         terms = {name: getattr(obj, name) for name in TERMS}
@@ -79,6 +93,7 @@ class BlockAdmin(ServiceAdmin):
     search_fields = ("reader__username", "reason")
     fields = ("reader", "reason")
     autocomplete_fields = ("reader",)
+    actions = None  # one reader at a time: lifting locks the reader, then the reader's books
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 -- Django passes it
         """A block is lifted and made anew, never changed."""
@@ -93,8 +108,3 @@ class BlockAdmin(ServiceAdmin):
         """Lift the block; the reader is served at once where a copy is free."""
         actor, now = _actor(request), clock.now()
         services.lift_block(block_id=obj.pk, actor=actor, now=now)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Block]) -> None:
-        """Lift each of the chosen blocks."""
-        for block in queryset:
-            self.delete_model(request, block)

@@ -1,7 +1,7 @@
 """The database's last line of defence, as domain errors."""
 
 from bookwell.kit.adapters.django.constraints import map_constraint
-from bookwell.library.circulation.errors import BarcodeTaken, CopyHeld, ReservationExists
+from bookwell.library.circulation.errors import BarcodeTaken, CopyHeld, PolicyExists, ReservationExists
 
 __all__ = ["map_constraints"]
 
@@ -14,4 +14,5 @@ def map_constraints() -> None:
         ReservationExists,
         sqlite_columns="reservation.reader_id, reservation.book_id, reservation.open_marker",
     )
-    map_constraint("barcode", BarcodeTaken, sqlite_columns="copy.barcode")
+    map_constraint("copy_barcode_once", BarcodeTaken, sqlite_columns="copy.barcode")
+    map_constraint("policy_once", PolicyExists, sqlite_columns="policy.category_id, policy.branch_key")

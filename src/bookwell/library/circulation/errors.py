@@ -8,13 +8,12 @@ __all__ = [
     "BookHasOpenReservations",
     "BookWithdrawn",
     "BorrowingBlocked",
-    "CategoryUnknown",
     "CopyHeld",
     "CopyNotFound",
     "CopyNotHere",
     "CopyUnavailable",
+    "LibraryUnknown",
     "LoanLimitReached",
-    "NoPolicy",
     "OpenLoans",
     "PolicyExists",
     "PolicyNeeded",
@@ -123,6 +122,13 @@ class CopyNotFound(NotFound):
     title = "No such copy"
 
 
+class LibraryUnknown(Invalid):
+    """A request names no branch of the network."""
+
+    code = "library.unknown"
+    title = "No such library"
+
+
 class CopyHeld(Conflict):
     """The copy is set aside for, or lent to, a reader."""
 
@@ -158,25 +164,11 @@ class BookWithdrawn(NotFound):
     title = "No such book"
 
 
-class NoPolicy(Conflict):
-    """No circulation policy exists for this reader's category."""
-
-    code = "policy.missing"
-    title = "There is no circulation policy for this reader's category"
-
-
 class OpenLoans(Conflict):
     """The account cannot be closed while its reader has books."""
 
     code = "account.open_loans"
     title = "The reader still has books"
-
-
-class CategoryUnknown(Invalid):
-    """No reader category has this code."""
-
-    code = "category.unknown"
-    title = "No such reader category"
 
 
 class PolicyExists(Conflict):

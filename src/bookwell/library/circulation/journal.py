@@ -4,9 +4,9 @@ import datetime as dt
 from typing import Any
 
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
-from bookwell.library.audit.services import Change, record_in_tx
+from bookwell.library.audit.services import SYSTEM, Change, record_in_tx
 from bookwell.library.circulation.events import Recipient, ReservationFact
-from bookwell.library.circulation.models import Reservation
+from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.rules import COPY_STATES, OPEN_STATES, Actor, State, check_transition
 
 __all__ = ["Journal"]
@@ -53,12 +53,25 @@ class Journal:
             details["because"] = because
         if passed_over:
             details["passed_over"] = passed_over
-        self._changes.append(Change(f"reservation.{change}", "reservation", reservation.pk, details))
+        by = SYSTEM if change == State.ASSIGNED else None
+        self._changes.append(Change(f"reservation.{change}", "reservation", reservation.pk, details, actor_id=by))
         self._facts.append(_fact_of(reservation, change, details))
 
     def note(self, change: Change) -> None:
         """Record a change of something else (a copy, a policy) beside the reservations'."""
         self._changes.append(change)
+
+    def move_copy(self, copy: Copy, branch_id: int, *, is_travelling: bool = False) -> None:
+        """Note where a copy stands now, or where it travels to."""
+        if (copy.location_id, copy.is_travelling) != (branch_id, is_travelling):
+            copy.location_id, copy.is_travelling = branch_id, is_travelling
+            self.save_copy(copy, "moved", location_id=branch_id, is_travelling=is_travelling)
+
+    def save_copy(self, copy: Copy, change: str, **data: Any) -> None:
+        """Store a changed copy, with its audit entry."""
+        copy.version += 1
+        copy.save()
+        self.note(Change(f"copy.{change}", "copy", copy.pk, data))
 
     def write_in_tx(self) -> None:
         """Store everything noted so far."""

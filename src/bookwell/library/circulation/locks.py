@@ -9,10 +9,25 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from bookwell.library.circulation.errors import BookWithdrawn, ReaderNotFound, ReservationNotFound
-from bookwell.library.circulation.models import Reservation
+from bookwell.library.circulation.errors import (
+    BookWithdrawn,
+    CopyNotFound,
+    PolicyNotFound,
+    ReaderNotFound,
+    ReservationNotFound,
+)
+from bookwell.library.circulation.models import Copy, Policy, Reservation
 
-__all__ = ["LockedBook", "LockedReader", "lock_book", "lock_book_of_reservation", "lock_reader", "save_book"]
+__all__ = [
+    "LockedBook",
+    "LockedReader",
+    "lock_book",
+    "lock_book_of_copy",
+    "lock_book_of_reservation",
+    "lock_policy",
+    "lock_reader",
+    "save_book",
+]
 
 
 @dataclass(slots=True)
@@ -46,16 +61,16 @@ def _for_update() -> str:
     return "" if connection.vendor == "sqlite" else " FOR UPDATE"
 
 
-def lock_reader(reader_id: int) -> LockedReader:
-    """Lock the reader's row.
+def lock_reader(reader_id: int, *, is_active: bool = True) -> LockedReader:
+    """Lock the reader's row; with `is_active=False` also a deactivated reader's.
 
     Raises:
-        ReaderNotFound: if there is none, or the account is closed.
+        ReaderNotFound: if there is none, or the account is not active.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, username, email, language, channels, category_id, home_branch_id FROM account "
-            "WHERE id = %s AND is_active" + _for_update(),
+            "WHERE id = %s" + (" AND is_active" if is_active else "") + _for_update(),
             (reader_id,),
         )
         row = cursor.fetchone()
@@ -98,6 +113,34 @@ def save_book(book: LockedBook) -> None:
                 book.book_id,
             ),
         )
+
+
+def lock_book_of_copy(barcode: str) -> tuple[LockedBook, Copy]:
+    """Lock the book of a copy, then read the copy as it is under that lock.
+
+    Raises:
+        CopyNotFound: if there is none, or it became another book's meanwhile.
+    """
+    book_id = Copy.objects.filter(barcode=barcode).values_list("book_id", flat=True).first()
+    if book_id is None:
+        raise CopyNotFound
+    book = lock_book(book_id)
+    copy = Copy.objects.select_related("branch", "location", "book").filter(barcode=barcode, book_id=book_id).first()
+    if copy is None:
+        raise CopyNotFound
+    return book, copy
+
+
+def lock_policy(policy_id: int) -> Policy:
+    """Lock a policy while it is changed.
+
+    Raises:
+        PolicyNotFound
+    """
+    policy = Policy.objects.select_for_update().filter(pk=policy_id).first()
+    if policy is None:
+        raise PolicyNotFound
+    return policy
 
 
 def lock_book_of_reservation(reservation_id: int) -> tuple[LockedBook, Reservation]:

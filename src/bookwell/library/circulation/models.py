@@ -3,10 +3,12 @@
 `Holding` is one row per book: the lock and the counters of everything about that book's copies and queue.
 """
 
-from django.db import models
-from django.db.models import CheckConstraint, Q, UniqueConstraint
+from typing import Any
 
-from bookwell.library.circulation.rules import OPEN_STATES, CopyStatus, State
+from django.db import models
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+
+from bookwell.library.circulation.rules import COPY_STATES, DEFAULT_TERMS, OPEN_STATES, CopyStatus, State
 
 
 class Holding(models.Model):
@@ -21,19 +23,26 @@ class Holding(models.Model):
 
     class Meta:
         db_table = "holding"
+        constraints = [
+            CheckConstraint(
+                name="holding_counters",
+                condition=Q(copies_available__gte=0, queue_length__gte=0, copies_available__lte=F("copies_total")),
+            )
+        ]
         indexes = [models.Index(fields=["copies_available", "book"], name="holding_available")]
 
 
 class Copy(models.Model):
-    """One physical item. `branch` owns it, `location` is where it stands or travels to.
+    """One physical item. `branch` owns it; `location` is where it stands or, while `is_travelling`, where it goes.
 
     A copy is free when it is in service and no open reservation holds it; that is not stored twice.
     """
 
-    barcode = models.CharField(max_length=64, unique=True)
+    barcode = models.CharField(max_length=64)
     book = models.ForeignKey("catalog.Book", on_delete=models.PROTECT, related_name="copies")
     branch = models.ForeignKey("network.Branch", on_delete=models.PROTECT, related_name="+")
     location = models.ForeignKey("network.Branch", on_delete=models.PROTECT, related_name="+")
+    is_travelling = models.BooleanField(default=False)
     condition = models.CharField(max_length=100, blank=True, db_column="item_condition")
     status = models.CharField(
         max_length=16, choices=[(status.value, status.value) for status in CopyStatus], default=CopyStatus.IN_SERVICE
@@ -43,31 +52,43 @@ class Copy(models.Model):
     class Meta:
         db_table = "copy"
         verbose_name_plural = "copies"
+        constraints = [UniqueConstraint(fields=["barcode"], name="copy_barcode_once")]
 
     def __str__(self) -> str:
         return self.barcode
 
 
 class Policy(models.Model):
-    """What a category of readers may do, at one branch or (`branch` empty) everywhere else."""
+    """What a category of readers may do, at one branch or (`branch` empty) everywhere else.
+
+    `branch_key` is the branch's id or 0, so that a unique constraint sees two general policies of one category.
+    """
 
     category = models.ForeignKey("accounts.ReaderCategory", on_delete=models.PROTECT)
     branch = models.ForeignKey("network.Branch", on_delete=models.CASCADE, null=True, blank=True)
-    max_open_reservations = models.PositiveSmallIntegerField(default=10)
-    max_open_loans = models.PositiveSmallIntegerField(default=10)
-    loan_days = models.PositiveSmallIntegerField(default=28)
-    max_renewals = models.PositiveSmallIntegerField(default=2)
-    pickup_days = models.PositiveSmallIntegerField(default=7, help_text="Opening days only")
-    reminder_days = models.PositiveSmallIntegerField(default=3, help_text="Before the due date")
-    overdue_loans_that_block = models.PositiveSmallIntegerField(default=1)
-    shelve_immediately = models.BooleanField(default=False)
-    renewal_blocked_by_queue = models.BooleanField(default=True)
-    self_return = models.BooleanField(default=False)
+    branch_key = models.BigIntegerField(default=0, editable=False)
+    max_open_reservations = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.max_open_reservations)
+    max_open_loans = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.max_open_loans)
+    loan_days = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.loan_days)
+    max_renewals = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.max_renewals)
+    pickup_days = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.pickup_days, help_text="Opening days only")
+    reminder_days = models.PositiveSmallIntegerField(
+        default=DEFAULT_TERMS.reminder_days, help_text="Before the due date"
+    )
+    overdue_loans_that_block = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.overdue_loans_that_block)
+    shelve_immediately = models.BooleanField(default=DEFAULT_TERMS.shelve_immediately)
+    renewal_blocked_by_queue = models.BooleanField(default=DEFAULT_TERMS.renewal_blocked_by_queue)
+    self_return = models.BooleanField(default=DEFAULT_TERMS.self_return)
 
     class Meta:
         db_table = "policy"
         verbose_name_plural = "policies"
-        constraints = [UniqueConstraint(fields=["category", "branch"], name="policy_once")]
+        constraints = [UniqueConstraint(fields=["category", "branch_key"], name="policy_once")]
+
+    def save(self, **options: Any) -> None:
+        """Keep the key beside the branch."""
+        self.branch_key = self.branch_id or 0
+        super().save(**options)
 
 
 class Block(models.Model):
@@ -116,6 +137,11 @@ class Reservation(models.Model):
         constraints = [
             UniqueConstraint(fields=["held_copy_id"], name="reservation_holds_copy_alone"),
             UniqueConstraint(fields=["reader", "book", "open_marker"], name="reservation_open_once"),
+            CheckConstraint(
+                name="reservation_holds_its_copy",
+                condition=Q(state__in=sorted(COPY_STATES), held_copy_id__isnull=False)
+                | (Q(held_copy_id__isnull=True) & (~Q(state__in=sorted(COPY_STATES)) | ~Q(partner=""))),
+            ),
             CheckConstraint(
                 name="reservation_open_marker_follows_state",
                 condition=Q(state__in=sorted(OPEN_STATES), open_marker=1, open_marker__isnull=False)

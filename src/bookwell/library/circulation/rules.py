@@ -22,10 +22,12 @@ from bookwell.library.circulation.errors import (
 __all__ = [
     "CLAIM_STATES",
     "COPY_STATES",
+    "DEFAULT_TERMS",
     "OPEN_STATES",
     "SYSTEM",
     "TRANSITIONS",
     "Actor",
+    "Cause",
     "CopyStatus",
     "PolicyTerms",
     "ReaderFacts",
@@ -39,6 +41,7 @@ __all__ = [
     "check_transition",
     "estimate_ready_on",
     "has_run_out",
+    "may_shelve_at_once",
 ]
 
 
@@ -57,6 +60,23 @@ class State(StrEnum):
     REQUESTED = "requested"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+
+
+class Cause(StrEnum):
+    """What let a reader in the queue have a copy."""
+
+    RETURNED = "returned"
+    SELF_RETURNED = "self_returned"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    COPY_ADDED = "copy_added"
+    COPY_REPAIRED = "copy_repaired"
+    COPY_TAKEN_AWAY = "copy_taken_away"
+    COPY_SWAPPED = "copy_swapped"
+    FOUND = "found"
+    BLOCK_LIFTED = "block_lifted"
+    SUSPENSION_ENDED = "suspension_ended"
+    WANTED_AGAIN = "wanted_again"
 
 
 class CopyStatus(StrEnum):
@@ -89,7 +109,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.ASSIGNED, State.BORROWED, State.CANCELLED, State.EXPIRED}),
     State.ASSIGNED: frozenset({State.IN_TRANSIT, State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
     State.IN_TRANSIT: frozenset({State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
-    State.READY: frozenset({State.BORROWED, State.WAITING, State.EXPIRED, State.CANCELLED}),
+    State.READY: frozenset({State.BORROWED, State.IN_TRANSIT, State.WAITING, State.EXPIRED, State.CANCELLED}),
     State.BORROWED: frozenset({State.RETURNED, State.LOST}),
     State.REQUESTED: frozenset({State.ACCEPTED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.ACCEPTED: frozenset({State.READY, State.REFUSED, State.CANCELLED, State.EXPIRED}),
@@ -114,18 +134,21 @@ SYSTEM = Actor(user_id=0, is_librarian=True)
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerms:
-    """What one category of readers may do at one branch."""
+    """What one category of readers may do at one branch. The defaults hold where a library has set no policy."""
 
-    max_open_reservations: int
-    max_open_loans: int
-    loan_days: int
-    max_renewals: int
-    pickup_days: int
-    reminder_days: int
-    overdue_loans_that_block: int
-    shelve_immediately: bool
-    renewal_blocked_by_queue: bool
-    self_return: bool
+    max_open_reservations: int = 10
+    max_open_loans: int = 10
+    loan_days: int = 28
+    max_renewals: int = 2
+    pickup_days: int = 7
+    reminder_days: int = 3
+    overdue_loans_that_block: int = 1
+    shelve_immediately: bool = False
+    renewal_blocked_by_queue: bool = True
+    self_return: bool = False
+
+
+DEFAULT_TERMS = PolicyTerms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +170,14 @@ def check_transition(old: State, new: State) -> None:
     """
     if new not in TRANSITIONS[old]:
         raise WrongState(f"A reservation that is {old} cannot become {new}.")
+
+
+def may_shelve_at_once(terms: PolicyTerms, cause: Cause | None, *, is_at_pickup_branch: bool) -> bool:
+    """Whether a copy that is set aside counts as ready: the policy says so, it stands there, and staff know of it.
+
+    A copy that its reader returned without the desk may still be in the reader's bag.
+    """
+    return terms.shelve_immediately and is_at_pickup_branch and cause is not Cause.SELF_RETURNED
 
 
 def check_state(state: State, *allowed: State) -> None:

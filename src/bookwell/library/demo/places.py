@@ -5,7 +5,7 @@ import datetime as dt
 from bookwell.library.audit.services import SYSTEM as SYSTEM_ID
 from bookwell.library.circulation.models import Policy
 from bookwell.library.circulation.rules import SYSTEM
-from bookwell.library.circulation.services import add_policy
+from bookwell.library.circulation.services import change_policy
 from bookwell.library.network.services import BranchData, add_closure, create_branch
 
 __all__ = ["MAIN", "add_places"]
@@ -26,12 +26,10 @@ _STOCKTAKING_IN = dt.timedelta(days=20)
 
 
 def add_places(*, now: dt.datetime) -> list[str]:
-    """Create branches, a closed date and a policy for each category that has none; the branches' codes."""
+    """Create branches, a closed date and the terms of the general policies; the branches' codes."""
     for branch in _BRANCHES:
         create_branch(data=branch, actor_id=SYSTEM_ID)
     add_closure(branch=MAIN, closed_on=(now + _STOCKTAKING_IN).date(), reason="Stocktaking", actor_id=SYSTEM_ID)
-    general = set(Policy.objects.filter(branch=None).values_list("category_id", flat=True))
-    for category, terms in _POLICIES.items():
-        if category not in general:
-            add_policy(category=category, branch=None, terms=dict(terms), actor=SYSTEM)
+    for policy in Policy.objects.filter(branch=None, category__in=_POLICIES).order_by("pk"):
+        change_policy(policy_id=policy.pk, terms=dict(_POLICIES[policy.category_id]), actor=SYSTEM)
     return [branch.code for branch in _BRANCHES]

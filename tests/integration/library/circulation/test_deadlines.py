@@ -6,10 +6,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bookwell.library.circulation import services
-from bookwell.library.circulation.errors import BorrowingBlocked, ReservedUntilInPast, SuspendedUntilInPast, WrongState
+from bookwell.library.circulation.errors import (
+    BorrowingBlocked,
+    LibraryUnknown,
+    ReservedUntilInPast,
+    SuspendedUntilInPast,
+    WrongState,
+)
 from bookwell.library.circulation.models import Policy, Reservation
 from bookwell.library.circulation.rules import State
-from bookwell.library.network.errors import BranchNotFound
 from bookwell.library.network.models import Branch, Closure
 from tests.factories import (
     BookFactory,
@@ -159,7 +164,7 @@ def test_overdue_loan__blocks_new_reservations_and_renewals_until_returned() -> 
 def test_wrong_branch__is_refused_and_nothing_is_placed() -> None:
     reader = ReaderFactory.create()
 
-    with pytest.raises(BranchNotFound):
+    with pytest.raises(LibraryUnknown):
         ReservationFactory.place(reader, BookFactory.create(), library="nowhere")
 
     assert not Reservation.objects.filter(reader=reader).exists()

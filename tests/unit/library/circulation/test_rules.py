@@ -73,6 +73,7 @@ LIVES = [
     "in_transit waiting",
     "ready waiting",
     "in_transit borrowed",
+    "ready in_transit",
     "requested accepted ready borrowed returned",
     "requested refused",
     "accepted refused",

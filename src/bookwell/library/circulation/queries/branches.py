@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from bookwell.library.network.errors import BranchNotFound
+from bookwell.library.circulation.errors import LibraryUnknown
 from bookwell.library.network.queries import (
     BranchFacts,
     find_branch_facts,
@@ -27,11 +27,11 @@ def get_branch_named(name_or_code: str, *, now: dt.datetime) -> BranchFacts:
     """A branch by its name or code; one statement.
 
     Raises:
-        BranchNotFound
+        LibraryUnknown
     """
     branch = find_branch_facts(name_or_code=name_or_code, today=_from(now))
     if branch is None:
-        raise BranchNotFound(f"There is no library {name_or_code!r}.")
+        raise LibraryUnknown(f"There is no library {name_or_code!r}.")
     return branch
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "find_holder",
     "get_copy",
     "get_reader_id_of_card",
+    "has_copy",
     "list_copies",
     "list_hold_shelf",
     "list_overdue",
@@ -35,6 +36,11 @@ def get_copy(barcode: str) -> Copy:
     if copy is None:
         raise CopyNotFound
     return copy
+
+
+def has_copy(barcode: str) -> bool:
+    """Whether any book has a copy with this barcode."""
+    return Copy.objects.filter(barcode=barcode).exists()
 
 
 def find_holder(copy_id: int) -> Reservation | None:

@@ -6,11 +6,10 @@ from typing import Any
 
 from bookwell.kit.errors import DomainError
 from bookwell.library.audit.queries import list_entries_of
-from bookwell.library.circulation.errors import ReservationNotFound
 from bookwell.library.circulation.models import Block, Holding, Reservation
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.readers import get_reader_facts
-from bookwell.library.circulation.queries.reservations import get_view, get_visible
+from bookwell.library.circulation.queries.reservations import check_visible, get_view
 from bookwell.library.circulation.rules import Actor, State, check_may_renew
 
 __all__ = ["explain"]
@@ -26,6 +25,7 @@ _CAUSES = {
     "found": "A copy turned up at the desk and you were the first in the queue who could have it.",
     "block_lifted": "A block was lifted and a copy was free.",
     "suspension_ended": "A suspension ended and a copy was free.",
+    "self_returned": "A copy was returned and you were the first in the queue who could have it.",
     "wanted_again": "You wanted the book for longer and a copy was free.",
     "copy_swapped": "Another reader took a different copy and you were the first in the queue who could have this one.",
     "copy_taken_away": "Another copy was free for you.",
@@ -38,12 +38,8 @@ def explain(*, reservation_id: int, actor: Actor, now: dt.datetime) -> list[Fact
     Raises:
         ReservationNotFound: also when it is another reader's and the actor is no librarian.
     """
-    get_visible(reservation_id=reservation_id, actor=actor)
-    reservation = (
-        Reservation.objects.select_related("reader", "pickup_branch", "copy").filter(pk=reservation_id).first()
-    )
-    if reservation is None:
-        raise ReservationNotFound
+    check_visible(reservation_id=reservation_id, actor=actor)
+    reservation = Reservation.objects.select_related("reader", "pickup_branch", "copy").get(pk=reservation_id)
     facts = [_fact("state", f"The reservation is {reservation.state}.", state=reservation.state)]
     facts += _history(reservation)
     match State(reservation.state):
@@ -53,6 +49,10 @@ def explain(*, reservation_id: int, actor: Actor, now: dt.datetime) -> list[Fact
             facts += _set_aside(reservation)
         case State.BORROWED:
             facts += _lent(reservation, now)
+        case State.REQUESTED | State.ACCEPTED:
+            facts.append(
+                _fact("partner.pending", "It was placed at a partner library, which has not set it aside yet.")
+            )
         case _:
             facts.append(
                 _fact("ended", f"It ended: {reservation.reason or reservation.state}.", at=reservation.closed_at)

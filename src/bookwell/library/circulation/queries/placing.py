@@ -29,11 +29,11 @@ WHERE b.id = %s AND b.withdrawn_at IS NULL
 """
 
 _FREE_COPY = """
-SELECT c.id, c.barcode, c.location_id, n.name
+SELECT c.id, c.barcode, c.location_id, n.name, c.is_travelling
 FROM copy c JOIN branch n ON n.id = c.location_id
 WHERE c.book_id = %s AND c.status = 'in_service'
   AND NOT EXISTS (SELECT 1 FROM reservation v WHERE v.held_copy_id = c.id)
-ORDER BY CASE WHEN c.location_id = %s THEN 0 ELSE 1 END, c.id
+ORDER BY CASE WHEN c.is_travelling THEN 2 WHEN c.location_id = %s THEN 0 ELSE 1 END, c.id
 LIMIT 1
 """
 
@@ -51,12 +51,13 @@ class PlacingFacts:
 
 @dataclass(frozen=True, slots=True)
 class FreeCopy:
-    """A copy that nobody holds, with the branch where it stands."""
+    """A copy that nobody holds, with the branch where it stands or, while it travels, where it goes."""
 
     copy_id: int
     barcode: str
     branch_id: int
     branch: str
+    is_travelling: bool
 
 
 def get_placing_facts(*, reader_id: int, category: str, book_id: int, now: dt.datetime) -> PlacingFacts:

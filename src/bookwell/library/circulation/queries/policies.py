@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
-from bookwell.library.circulation.errors import NoPolicy, PolicyNotFound
+from bookwell.library.circulation.errors import PolicyNotFound
 from bookwell.library.circulation.models import Policy, Reservation
-from bookwell.library.circulation.rules import PolicyTerms
+from bookwell.library.circulation.rules import DEFAULT_TERMS, PolicyTerms
 
 __all__ = ["TERMS", "choose_terms", "get_policy", "get_terms_of", "list_policies"]
 
@@ -15,11 +15,7 @@ TERMS = tuple(PolicyTerms.__dataclass_fields__)
 
 
 def get_terms_of(reservation: Reservation) -> PolicyTerms:
-    """The terms of a reservation: its reader's category at its pickup branch.
-
-    Raises:
-        NoPolicy: if the category has no policy.
-    """
+    """The terms of a reservation: its reader's category at its pickup branch."""
     rows = Policy.objects.filter(category_id=reservation.reader.category_id).values_list("branch_id", *TERMS)
     return choose_terms(((row[0], PolicyTerms(*row[1:])) for row in rows), branch_id=reservation.pickup_branch_id)
 
@@ -41,14 +37,7 @@ def list_policies(position: Position, *, limit: int) -> list[Policy]:
     return keyset_page(Policy.objects.select_related("branch"), ["id"], position, limit=limit)
 
 
-def choose_terms(policies: Iterable[tuple[int | None, PolicyTerms]], *, branch_id: int) -> PolicyTerms:
-    """The terms of the branch among a category's policies, else those without a branch.
-
-    Raises:
-        NoPolicy: if neither is there.
-    """
+def choose_terms(policies: Iterable[tuple[int | None, PolicyTerms]], *, branch_id: int | None) -> PolicyTerms:
+    """The terms of the branch among a category's policies, else those without a branch, else the defaults."""
     by_branch = dict(policies)
-    terms = by_branch.get(branch_id) or by_branch.get(None)
-    if terms is None:
-        raise NoPolicy
-    return terms
+    return by_branch.get(branch_id) or by_branch.get(None) or DEFAULT_TERMS

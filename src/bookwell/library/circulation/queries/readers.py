@@ -8,24 +8,22 @@ from django.db.models import Count, Q
 from bookwell.library.circulation.models import Block, Reservation
 from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
 
-__all__ = ["get_reader_facts", "list_claimed_book_ids", "reader_summary"]
+__all__ = ["find_block", "get_reader_facts", "list_claim_ids", "list_claimed_book_ids", "reader_summary"]
 
 
-def get_reader_facts(*, reader_id: int, now: dt.datetime, book_id: int | None = None) -> ReaderFacts:
+def get_reader_facts(*, reader_id: int, now: dt.datetime) -> ReaderFacts:
     """Count a reader's claims, loans and blocks; exact only under the reader's lock."""
     loans = Q(state=State.BORROWED)
     counts = Reservation.objects.filter(reader_id=reader_id, open_marker=1).aggregate(
         claims=Count("pk", filter=Q(state__in=CLAIM_STATES)),
         loans=Count("pk", filter=loans),
         overdue=Count("pk", filter=loans & Q(due_at__lt=now)),
-        same=Count("pk", filter=Q(book_id=book_id)),
     )
     return ReaderFacts(
         open_reservations=counts["claims"],
         open_loans=counts["loans"],
         overdue_loans=counts["overdue"],
         blocks=Block.objects.filter(reader_id=reader_id).count(),
-        has_this_book=bool(counts["same"]),
     )
 
 
@@ -59,3 +57,14 @@ def list_claimed_book_ids(*, reader_id: int) -> list[int]:
     """
     claims = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state__in=CLAIM_STATES)
     return list(claims.order_by("book_id").values_list("book_id", flat=True))
+
+
+def list_claim_ids(*, reader_id: int) -> list[int]:
+    """A reader's claims, in the order in which their books are to be locked."""
+    claims = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state__in=CLAIM_STATES)
+    return list(claims.order_by("book_id").values_list("pk", flat=True))
+
+
+def find_block(block_id: int) -> Block | None:
+    """The block with this id."""
+    return Block.objects.filter(pk=block_id).first()

@@ -11,20 +11,18 @@ from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
 from bookwell.library.circulation.errors import ReservationNotFound
 from bookwell.library.circulation.models import Policy, Reservation
-from bookwell.library.circulation.rules import Actor, State, estimate_ready_on
+from bookwell.library.circulation.rules import DEFAULT_TERMS, Actor, State, estimate_ready_on
 from bookwell.library.circulation.views import ReservationView
 
 __all__ = [
     "ReservationFilter",
     "annotated_reservations",
+    "check_visible",
     "get_reader_id",
     "get_view",
-    "get_visible",
     "list_views",
     "views_of",
 ]
-
-_DEFAULT_LOAN_DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +48,14 @@ def get_reader_id(reservation_id: int) -> int:
     return reader_id
 
 
-def get_visible(*, reservation_id: int, actor: Actor) -> int:
-    """The reader of a reservation that the actor may know of.
+def check_visible(*, reservation_id: int, actor: Actor) -> None:
+    """Let pass who may know of the reservation: its reader and librarians.
 
     Raises:
         ReservationNotFound: also when it is another reader's and the actor is no librarian.
     """
-    reader_id = get_reader_id(reservation_id)
-    if reader_id != actor.user_id and not actor.is_librarian:
+    if get_reader_id(reservation_id) != actor.user_id and not actor.is_librarian:
         raise ReservationNotFound
-    return reader_id
 
 
 def get_view(*, reservation_id: int, actor: Actor, now: dt.datetime) -> ReservationView:
@@ -129,7 +125,7 @@ def _due_dates(book_ids: Iterable[int]) -> dict[int, list[dt.datetime]]:
 
 def _view(row: Reservation, due_dates: list[dt.datetime], now: dt.datetime) -> ReservationView:
     place: int | None = row.place  # type: ignore[attr-defined]  # annotated
-    loan_days: int = row.loan_days or _DEFAULT_LOAN_DAYS  # type: ignore[attr-defined]  # annotated
+    loan_days: int = row.loan_days or DEFAULT_TERMS.loan_days  # type: ignore[attr-defined]  # annotated
     estimate = None
     if place is not None:
         copies = row.book.holding.copies_total

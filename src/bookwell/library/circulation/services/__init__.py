@@ -1,7 +1,7 @@
 """Circulation's use cases: one function a verb, each inside the transaction that the runner opened."""
 
 from bookwell.library.circulation.services.copies import add_copy, change_copy, remove_copy
-from bookwell.library.circulation.services.deadlines import find_due_work, resume_queue
+from bookwell.library.circulation.services.deadlines import resume_queue
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
 from bookwell.library.circulation.services.placing import place_reservation
@@ -24,7 +24,6 @@ __all__ = [
     "check_out",
     "close_reader",
     "expire_reservation",
-    "find_due_work",
     "issue",
     "lift_block",
     "place_reservation",

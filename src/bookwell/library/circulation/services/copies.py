@@ -6,11 +6,11 @@ from typing import Any
 from bookwell.library.audit.services import Change
 from bookwell.library.circulation.errors import BarcodeTaken, BookWithdrawn, CopyHeld
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import LockedBook, lock_book, save_book
+from bookwell.library.circulation.locks import LockedBook, lock_book, lock_book_of_copy, save_book
 from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.queries.branches import get_branch_named
-from bookwell.library.circulation.queries.desk import find_holder, get_copy
-from bookwell.library.circulation.rules import Actor, CopyStatus, State
+from bookwell.library.circulation.queries.desk import find_holder, has_copy
+from bookwell.library.circulation.rules import Actor, Cause, CopyStatus, State
 from bookwell.library.circulation.services.queue import promote, release_copy
 
 __all__ = ["add_copy", "change_copy", "remove_copy"]
@@ -20,20 +20,20 @@ def add_copy(*, book_id: int, barcode: str, branch: str, actor: Actor, now: dt.d
     """Add a copy at a branch; if someone waits for the book it is set aside at once.
 
     Raises:
-        BookWithdrawn, BranchNotFound, BarcodeTaken
+        BookWithdrawn, LibraryUnknown, BarcodeTaken
     """
     place = get_branch_named(branch, now=now)
     book = lock_book(book_id)
-    if Copy.objects.filter(barcode=barcode).exists():
-        raise BarcodeTaken
     copy = Copy(barcode=barcode, book_id=book_id, branch_id=place.id, location_id=place.id, condition=condition)
     if copy.book.withdrawn_at is not None:
         raise BookWithdrawn
+    if has_copy(barcode):
+        raise BarcodeTaken
     copy.save(force_insert=True)
     book.copies_total += 1
     journal = Journal(actor=actor, now=now)
     journal.note(Change("copy.added", "copy", copy.pk, {"barcode": barcode, "book_id": book_id, "branch": place.code}))
-    release_copy(book, journal, because="copy_added")
+    release_copy(book, journal, because=Cause.COPY_ADDED)
     save_book(book)
     journal.write_in_tx()
     return copy
@@ -46,20 +46,20 @@ def change_copy(*, barcode: str, changes: dict[str, str], actor: Actor, now: dt.
     can only be lost, which ends the loan.
 
     Raises:
-        CopyNotFound, BranchNotFound
+        CopyNotFound, LibraryUnknown
         CopyHeld: if it is lent and should go to repair, or held and should move.
     """
-    book = lock_book(get_copy(barcode).book_id)
-    copy = get_copy(barcode)
+    book, copy = lock_book_of_copy(barcode)
     journal = Journal(actor=actor, now=now)
     if "condition" in changes:
         copy.condition = changes["condition"]
     if "branch" in changes:
         _move(copy, changes["branch"], now)
-    _save(copy)
-    journal.note(Change("copy.changed", "copy", copy.pk, dict(changes)))
-    if "status" in changes:
-        _change_status(book, copy, CopyStatus(changes["status"]), journal)
+    old = CopyStatus(copy.status)
+    copy.status = CopyStatus(changes.get("status", old))
+    journal.save_copy(copy, "changed", **changes)
+    if copy.status != old:
+        _count_status(book, copy, old, journal)
     save_book(book)
     journal.write_in_tx()
     return copy
@@ -71,8 +71,7 @@ def remove_copy(*, barcode: str, actor: Actor, now: dt.datetime) -> None:
     Raises:
         CopyNotFound, CopyHeld
     """
-    book = lock_book(get_copy(barcode).book_id)
-    copy = get_copy(barcode)
+    book, copy = lock_book_of_copy(barcode)
     if find_holder(copy.pk):
         raise CopyHeld
     journal = Journal(actor=actor, now=now)
@@ -90,25 +89,18 @@ def _move(copy: Copy, branch: str, now: dt.datetime) -> None:
     if find_holder(copy.pk):
         raise CopyHeld
     copy.branch_id = copy.location_id = place.id
+    copy.is_travelling = False
 
 
-def _change_status(book: LockedBook, copy: Copy, new: CopyStatus, journal: Journal) -> None:
-    old = CopyStatus(copy.status)
-    if new is old:
-        return
-    copy.status = new
-    _save(copy)
-    holder = find_holder(copy.pk)
-    if new is CopyStatus.IN_SERVICE:
-        _count(book, old, -1)
-        _count(book, new, +1)
-        promote(book, journal, because="copy_repaired")
-        return
+def _count_status(book: LockedBook, copy: Copy, old: CopyStatus, journal: Journal) -> None:
+    new = CopyStatus(copy.status)
+    holder = find_holder(copy.pk) if new is not CopyStatus.IN_SERVICE else None
     if holder is not None:
         _take_away(book, holder, new, journal)
     _count(book, old, -1)
     _count(book, new, +1)
-    promote(book, journal, because="copy_taken_away")
+    is_back = new is CopyStatus.IN_SERVICE
+    promote(book, journal, because=Cause.COPY_REPAIRED if is_back else Cause.COPY_TAKEN_AWAY)
 
 
 def _take_away(book: LockedBook, holder: Reservation, new: CopyStatus, journal: Journal) -> None:
@@ -116,10 +108,10 @@ def _take_away(book: LockedBook, holder: Reservation, new: CopyStatus, journal: 
     if holder.state == State.BORROWED:
         if new is not CopyStatus.LOST:
             raise CopyHeld("The copy is lent.")
-        journal.move(holder, State.LOST, because="copy_lost", reason="lost")
+        journal.move(holder, State.LOST, reason="lost")
     else:
         cleared: dict[str, Any] = {"copy": None, "ready_at": None, "pickup_deadline_at": None}
-        journal.move(holder, State.WAITING, because="copy_taken_away", **cleared)
+        journal.move(holder, State.WAITING, **cleared)
         book.queue_length += 1
     book.copies_available += 1
 
@@ -130,8 +122,3 @@ def _count(book: LockedBook, status: CopyStatus, by: int) -> None:
         book.copies_total += by
     if status is CopyStatus.IN_SERVICE:
         book.copies_available += by
-
-
-def _save(copy: Copy) -> None:
-    copy.version += 1
-    copy.save()

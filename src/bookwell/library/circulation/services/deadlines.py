@@ -1,40 +1,13 @@
-"""Time's own use cases: what is due by now. Every step is safe to run twice and by two workers."""
+"""Time's own use case: a queue goes on by itself. Expiry is in `ending`."""
 
 import datetime as dt
-from dataclasses import dataclass
 
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book, save_book
-from bookwell.library.circulation.models import Reservation
-from bookwell.library.circulation.rules import SYSTEM, State
+from bookwell.library.circulation.rules import SYSTEM, Cause
 from bookwell.library.circulation.services.queue import promote
 
-__all__ = ["DueWork", "find_due_work", "resume_queue"]
-
-
-@dataclass(frozen=True, slots=True)
-class DueWork:
-    """Reservations whose time is up, and books whose free copies someone may claim again."""
-
-    reservation_ids: list[int]
-    book_ids: list[int]
-
-
-def find_due_work(*, now: dt.datetime, limit: int = 500) -> DueWork:
-    """At most `limit` of each; no lock is held, so each is decided again when its book is locked."""
-    ready = Reservation.objects.filter(state=State.READY, pickup_deadline_at__lte=now)
-    queued = Reservation.objects.filter(
-        open_marker=1, reserved_until__lte=now, state__in=(State.WAITING, State.REQUESTED, State.ACCEPTED)
-    )
-    # Who is blocked besides is served when the block is lifted, and must not fill the list until then.
-    resumed = Reservation.objects.filter(
-        state=State.WAITING,
-        suspended_until__lte=now,
-        book__holding__copies_available__gt=0,
-        reader__blocks__isnull=True,
-    )
-    ids = [*ready.values_list("pk", flat=True)[:limit], *queued.values_list("pk", flat=True)[:limit]]
-    return DueWork(ids, sorted(set(resumed.values_list("book_id", flat=True)[:limit])))
+__all__ = ["resume_queue"]
 
 
 def resume_queue(*, book_id: int, now: dt.datetime) -> None:
@@ -45,6 +18,6 @@ def resume_queue(*, book_id: int, now: dt.datetime) -> None:
     """
     book = lock_book(book_id)
     journal = Journal(actor=SYSTEM, now=now)
-    promote(book, journal, because="suspension_ended")
+    promote(book, journal, because=Cause.SUSPENSION_ENDED)
     save_book(book)
     journal.write_in_tx()

@@ -7,20 +7,21 @@ from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import LockedBook, lock_book_of_reservation, save_book
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named
-from bookwell.library.circulation.queries.reservations import get_visible
+from bookwell.library.circulation.queries.reservations import check_visible
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
     COPY_STATES,
     Actor,
+    Cause,
     State,
     check_reserved_until,
     check_state,
     has_run_out,
 )
-from bookwell.library.circulation.services.queue import promote, release_copy
+from bookwell.library.circulation.services.queue import promote, release_copy, shelve_if_policy_says
 from bookwell.library.network.rules import not_later_than, wall_time
 
-__all__ = ["cancel_reservation", "change_pickup_branch", "change_reservation", "expire_reservation", "give_up"]
+__all__ = ["cancel_reservation", "change_reservation", "expire_reservation", "give_up"]
 
 
 def cancel_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime, reason: str = "") -> Reservation:
@@ -30,7 +31,7 @@ def cancel_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime, r
         ReservationNotFound: also for another reader's.
         WrongState: once it is a loan, or ended.
     """
-    get_visible(reservation_id=reservation_id, actor=actor)
+    check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
     check_state(State(reservation.state), *CLAIM_STATES)
     by = "reader" if actor.user_id == reservation.reader_id else "library"
@@ -64,11 +65,11 @@ def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -
 def give_up(book: LockedBook, reservation: Reservation, end: State, journal: Journal, *, reason: str) -> None:
     """End a claim under its book's lock and hand its copy on."""
     old = State(reservation.state)
-    journal.move(reservation, end, because=str(end), reason=reason)
+    journal.move(reservation, end, reason=reason)
     if old is State.WAITING:
         book.queue_length -= 1
     elif old in COPY_STATES:
-        release_copy(book, journal, because=str(end))
+        release_copy(book, journal, because=Cause(end.value))
 
 
 def change_reservation(
@@ -78,34 +79,34 @@ def change_reservation(
 
     Raises:
         ReservationNotFound: also for another reader's.
-        WrongState, BranchNotFound, SuspendedUntilInPast, ReservedUntilInPast
+        WrongState, LibraryUnknown, SuspendedUntilInPast, ReservedUntilInPast
     """
-    get_visible(reservation_id=reservation_id, actor=actor)
+    check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
+    if not changes:
+        return reservation
     journal = Journal(actor=actor, now=now)
     if "pickup_branch" in changes:
-        change_pickup_branch(reservation, str(changes["pickup_branch"]), journal)
+        _change_pickup_branch(reservation, str(changes["pickup_branch"]), journal)
     if "reserved_until" in changes:
         _change_reserved_until(reservation, _moment(reservation, changes["reserved_until"], now), journal)
     if "suspended_until" in changes:
         _suspend(reservation, _moment(reservation, changes["suspended_until"], now), journal)
     # Whoever wants a book again after `reserved_until` had passed becomes eligible like one who resumes.
-    promote(book, journal, because="suspension_ended" if "suspended_until" in changes else "wanted_again")
+    promote(book, journal, because=Cause.SUSPENSION_ENDED if "suspended_until" in changes else Cause.WANTED_AGAIN)
     save_book(book)
     journal.write_in_tx()
     return reservation
 
 
-def change_pickup_branch(reservation: Reservation, branch: str, journal: Journal) -> None:
-    """Have the copy brought to another branch; too late once it travels or lies ready.
-
-    Raises:
-        WrongState, BranchNotFound
-    """
+def _change_pickup_branch(reservation: Reservation, branch: str, journal: Journal) -> None:
+    """Have the copy brought to another branch; too late once it travels or lies ready."""
     check_state(State(reservation.state), State.WAITING, State.ASSIGNED)
     wanted = get_branch_named(branch, now=journal.now)
     if wanted.id != reservation.pickup_branch_id:
         journal.amend(reservation, "pickup_branch_changed", pickup_branch_id=wanted.id)
+        if reservation.state == State.ASSIGNED:
+            shelve_if_policy_says(reservation, journal)
 
 
 def _suspend(reservation: Reservation, until: dt.datetime | None, journal: Journal) -> None:

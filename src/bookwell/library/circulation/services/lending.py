@@ -2,23 +2,24 @@
 
 import datetime as dt
 
-from bookwell.library.circulation.errors import CopyHeld, CopyUnavailable
+from bookwell.library.circulation.errors import CopyHeld, CopyUnavailable, ReservationExists
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import (
     LockedBook,
-    lock_book,
+    lock_book_of_copy,
     lock_book_of_reservation,
     lock_reader,
     save_book,
 )
 from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at
-from bookwell.library.circulation.queries.desk import find_claim, find_holder, get_copy, get_reader_id_of_card
+from bookwell.library.circulation.queries.desk import find_claim, find_holder, get_reader_id_of_card
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.readers import get_reader_facts
-from bookwell.library.circulation.queries.reservations import get_reader_id, get_visible
+from bookwell.library.circulation.queries.reservations import check_visible, get_reader_id
 from bookwell.library.circulation.rules import (
     Actor,
+    Cause,
     CopyStatus,
     PolicyTerms,
     State,
@@ -59,16 +60,17 @@ def check_out(*, barcode: str, card: str, actor: Actor, now: dt.datetime) -> Res
         CopyNotFound, ReaderNotFound
         CopyHeld: if the copy is another reader's, or lent already.
         CopyUnavailable: if it is in repair or lost.
+        ReservationExists: if the reader has a copy of this book already.
         BorrowingBlocked, LoanLimitReached
     """
-    reader_id, book_id = get_reader_id_of_card(card), get_copy(barcode).book_id
+    reader_id = get_reader_id_of_card(card)
     lock_reader(reader_id)
-    book = lock_book(book_id)
-    copy = get_copy(barcode)
+    book, copy = lock_book_of_copy(barcode)
     journal = Journal(actor=actor, now=now)
-    promote(book, journal, because="suspension_ended")  # whose suspension has just run out comes before a walk-in
+    # Whose suspension has just run out comes before a walk-in.
+    promote(book, journal, because=Cause.SUSPENSION_ENDED, spared=copy)
     _check_can_be_lent(copy, reader_id)
-    claim = find_claim(reader_id=reader_id, book_id=book_id)
+    claim = find_claim(reader_id=reader_id, book_id=book.book_id)
     reservation = _use_claim(book, claim, copy, journal) if claim else _walk_in(book, copy, reader_id, journal)
     save_book(book)
     journal.write_in_tx()
@@ -82,7 +84,7 @@ def renew(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation
         ReservationNotFound: also for another reader's.
         WrongState, RenewalsUsedUp, BorrowingBlocked, RenewalWouldDelayOthers
     """
-    get_visible(reservation_id=reservation_id, actor=actor)
+    check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
     check_state(State(reservation.state), State.BORROWED)
     terms = get_terms_of(reservation)
@@ -116,6 +118,8 @@ def _check_can_be_lent(copy: Copy, reader_id: int) -> None:
 
 
 def _use_claim(book: LockedBook, claim: Reservation, copy: Copy, journal: Journal) -> Reservation:
+    if claim.state == State.BORROWED:
+        raise ReservationExists
     check_state(State(claim.state), State.WAITING, State.ASSIGNED, State.IN_TRANSIT, State.READY)
     if claim.state == State.WAITING:
         book.queue_length -= 1
@@ -126,7 +130,7 @@ def _use_claim(book: LockedBook, claim: Reservation, copy: Copy, journal: Journa
     else:
         book.copies_available -= 1
         _lend(claim, journal, copy=copy)
-        release_copy(book, journal, because="copy_swapped")
+        release_copy(book, journal, because=Cause.COPY_SWAPPED)
     return claim
 
 
@@ -154,11 +158,14 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
     """
     terms = get_terms_of(reservation)
     check_may_borrow(get_reader_facts(reader_id=reservation.reader_id, now=journal.now), terms)
+    lent = copy or reservation.copy
+    if lent is not None:
+        journal.move_copy(lent, lent.location_id)
     journal.move(
         reservation,
         State.BORROWED,
         because=because,
-        copy=copy or reservation.copy,
+        copy=lent,
         borrowed_at=journal.now,
         due_at=_due_at(reservation, terms, journal.now, reserved_until=reservation.reserved_until),
         suspended_until=None,
@@ -168,9 +175,9 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
 def _due_at(
     reservation: Reservation, terms: PolicyTerms, now: dt.datetime, *, reserved_until: dt.datetime | None = None
 ) -> dt.datetime:
-    """The end of the loan's last day at the branch; never on a closed day, never later for a wish."""
+    """The end of the loan's last day at the branch; never on a closed day, never later for a wish that is not past."""
     calendar = get_branch_at(reservation.pickup_branch_id, now=now).calendar
     due = due_at(calendar, now=now, days=terms.loan_days)
-    if reserved_until is None or reserved_until >= due:
+    if reserved_until is None or not now < reserved_until < due:
         return due
     return not_later_than(calendar, reserved_until, now=now)

@@ -23,11 +23,13 @@ from bookwell.library.circulation.queries.placing import (
 from bookwell.library.circulation.queries.policies import choose_terms
 from bookwell.library.circulation.rules import (
     Actor,
+    Cause,
     PolicyTerms,
     State,
     check_may_reserve,
     check_reserved_until,
     estimate_ready_on,
+    may_shelve_at_once,
 )
 from bookwell.library.circulation.services.queue import promote
 from bookwell.library.circulation.views import ReservationView
@@ -65,8 +67,8 @@ def place_reservation(
     """Set a free copy aside for the reader, or put the reader at the end of the book's queue.
 
     Raises:
-        ReaderNotFound, BookWithdrawn, BranchNotFound: if one of them is not there.
-        ReservationExists, BorrowingBlocked, ReservationLimitReached, NoPolicy, ReservedUntilInPast
+        ReaderNotFound, BookWithdrawn, LibraryUnknown: if one of them is not there.
+        ReservationExists, BorrowingBlocked, ReservationLimitReached, ReservedUntilInPast
     """
     asked = get_branch_named(library, now=now) if library else None
     reader = lock_reader(reader_id)
@@ -81,8 +83,8 @@ def place_reservation(
     check_reserved_until(until, now=now)
     draft = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
     if copy is None:
-        draft = _estimated(draft, book, terms, now)
-    elif terms.shelve_immediately and copy.branch_id == pickup.branch_id:
+        draft = _estimated(draft, book, choose_terms(facts.policies, branch_id=None), now)
+    elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
         draft = _shelved(draft, pickup, terms, now)
     placed = _insert(book, copy, draft, pickup)
     save_book(book)
@@ -94,7 +96,7 @@ def _serve_the_queue_first(book: LockedBook, *, actor: Actor, now: dt.datetime) 
     """A free copy beside a queue means that only blocked or suspended readers wait, unless time has passed."""
     if book.copies_available and book.queue_length:
         journal = Journal(actor=actor, now=now)
-        promote(book, journal, because="suspension_ended")
+        promote(book, journal, because=Cause.SUSPENSION_ENDED)
         journal.write_in_tx()
 
 
@@ -111,6 +113,10 @@ def _pickup_of(asked: BranchFacts | None, copy: FreeCopy | None, reader: LockedR
         return _Pickup(copy.branch_id, copy.branch, None)
     home = get_home_branch(reader.home_branch_id, now=now)
     return _Pickup(home.id, home.name, home)
+
+
+def _is_at(copy: FreeCopy, pickup: _Pickup) -> bool:
+    return copy.branch_id == pickup.branch_id and not copy.is_travelling
 
 
 def _facts_of(pickup: _Pickup, now: dt.datetime) -> BranchFacts:
@@ -165,7 +171,7 @@ def _shelved(draft: ReservationView, pickup: _Pickup, terms: PolicyTerms, now: d
 def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pickup: _Pickup) -> ReservationView:
     copy_id = copy.copy_id if copy else None
     row: list[Any] = [draft.book_id, draft.reader_id, str(draft.state), pickup.branch_id, copy_id, copy_id]
-    row += [book.next_queue_no, draft.state is State.ASSIGNED]
+    row += [book.next_queue_no, draft.state is State.ASSIGNED and not (copy and copy.is_travelling)]
     row += [to_database(at) for at in (draft.reserved_until, draft.ready_at, draft.pickup_deadline_at)]
     row.append(to_database(draft.created_at))
     book.next_queue_no += 1

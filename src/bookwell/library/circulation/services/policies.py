@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from bookwell.library.accounts.models import ReaderCategory
+from bookwell.library.accounts.errors import CategoryUnknown
+from bookwell.library.accounts.queries import has_category
 from bookwell.library.audit.services import Change, record_in_tx
-from bookwell.library.circulation.errors import CategoryUnknown, PolicyExists, PolicyNeeded
+from bookwell.library.circulation.errors import PolicyExists, PolicyNeeded
+from bookwell.library.circulation.locks import lock_policy
 from bookwell.library.circulation.models import Policy
-from bookwell.library.circulation.queries.policies import TERMS, get_policy
+from bookwell.library.circulation.queries.policies import TERMS
 from bookwell.library.circulation.rules import Actor
 from bookwell.library.network.queries import get_branch_by_code
 
@@ -19,7 +21,7 @@ def add_policy(*, category: str, branch: str | None, terms: dict[str, Any], acto
     Raises:
         CategoryUnknown, BranchNotFound, PolicyExists
     """
-    if not ReaderCategory.objects.filter(pk=category).exists():
+    if not has_category(category):
         raise CategoryUnknown
     place = get_branch_by_code(branch) if branch else None
     if Policy.objects.filter(category_id=category, branch=place).exists():
@@ -35,7 +37,7 @@ def change_policy(*, policy_id: int, terms: dict[str, Any], actor: Actor) -> Pol
     Raises:
         PolicyNotFound
     """
-    policy = get_policy(policy_id)
+    policy = lock_policy(policy_id)
     for name in TERMS:
         setattr(policy, name, terms.get(name, getattr(policy, name)))
     policy.save()
@@ -49,7 +51,7 @@ def remove_policy(*, policy_id: int, actor: Actor) -> None:
     Raises:
         PolicyNotFound, PolicyNeeded
     """
-    policy = get_policy(policy_id)
+    policy = lock_policy(policy_id)
     if policy.branch_id is None:
         raise PolicyNeeded
     _record("policy.removed", policy, {}, actor)

@@ -8,33 +8,38 @@ from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.queue import count_earlier_waiting, find_free_copy, find_next_eligible
-from bookwell.library.circulation.rules import PolicyTerms, State
+from bookwell.library.circulation.rules import Cause, PolicyTerms, State, may_shelve_at_once
 from bookwell.library.network.rules import pickup_deadline_at
 
-__all__ = ["make_ready", "pickup_deadline_of", "promote", "release_copy"]
+__all__ = ["make_ready", "pickup_deadline_of", "promote", "release_copy", "shelve_if_policy_says"]
 
 
-def promote(book: LockedBook, journal: Journal, *, because: str, caught: Copy | None = None) -> Reservation | None:
+def promote(
+    book: LockedBook, journal: Journal, *, because: Cause, caught: Copy | None = None, spared: Copy | None = None
+) -> Reservation | None:
     """Give every free copy to the first eligible reader in the queue, until either runs out.
 
-    A `caught` copy is in a librarian's hand: it is used first and does not go on the pull list. Answers the
-    reservation that got the caught copy.
+    A `caught` copy is in a librarian's hand: it is used first and does not go on the pull list. A `spared` one is in
+    the hand of somebody who would borrow it, and is used last. Answers the reservation that got the caught copy.
     """
     served: Reservation | None = None
     while book.copies_available > 0 and book.queue_length > 0:
         reservation = find_next_eligible(book_id=book.book_id, now=journal.now)
         if reservation is None:
             return served
-        copy = caught or find_free_copy(book_id=book.book_id, preferred_branch_id=reservation.pickup_branch_id)
+        copy = caught or find_free_copy(
+            book_id=book.book_id, preferred_branch_id=reservation.pickup_branch_id, spared=spared
+        )
         if copy is None:
             raise AssertionError(f"book {book.book_id}: a copy is counted as free, none is found")
-        _assign(book, reservation, copy, journal, because=because, is_caught=caught is not None)
+        cause = Cause.SUSPENSION_ENDED if reservation.suspended_until else because
+        _assign(book, reservation, copy, journal, because=cause, is_caught=caught is not None)
         served, caught = (reservation if caught else served), None
     return served
 
 
 def _assign(
-    book: LockedBook, reservation: Reservation, copy: Copy, journal: Journal, *, because: str, is_caught: bool
+    book: LockedBook, reservation: Reservation, copy: Copy, journal: Journal, *, because: Cause, is_caught: bool
 ) -> None:
     book.copies_available -= 1
     book.queue_length -= 1
@@ -45,10 +50,16 @@ def _assign(
         passed_over=count_earlier_waiting(reservation),
         copy=copy,
         suspended_until=None,
-        is_on_pull_list=not is_caught,
+        is_on_pull_list=not (is_caught or copy.is_travelling),
     )
-    terms = get_terms_of(reservation)
-    if terms.shelve_immediately and copy.location_id == reservation.pickup_branch_id:
+    shelve_if_policy_says(reservation, journal, because=because)
+
+
+def shelve_if_policy_says(reservation: Reservation, journal: Journal, *, because: Cause | None = None) -> None:
+    """Make an assigned reservation ready at once where its policy has no pull step."""
+    copy, terms = reservation.copy, get_terms_of(reservation)
+    is_there = copy is not None and copy.location_id == reservation.pickup_branch_id and not copy.is_travelling
+    if may_shelve_at_once(terms, because, is_at_pickup_branch=is_there):
         make_ready(reservation, terms, journal)
 
 
@@ -63,7 +74,9 @@ def pickup_deadline_of(branch_id: int, terms: PolicyTerms, now: dt.datetime) -> 
     return pickup_deadline_at(get_branch_at(branch_id, now=now).calendar, now=now, open_days=terms.pickup_days)
 
 
-def release_copy(book: LockedBook, journal: Journal, *, because: str, caught: Copy | None = None) -> Reservation | None:
+def release_copy(
+    book: LockedBook, journal: Journal, *, because: Cause, caught: Copy | None = None
+) -> Reservation | None:
     """Count a copy that was held as free again and hand it to the queue."""
     book.copies_available += 1
     return promote(book, journal, because=because, caught=caught)

@@ -7,9 +7,14 @@ from bookwell.library.audit.services import Change, record_in_tx
 from bookwell.library.circulation.errors import OpenLoans
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, lock_reader, save_book
-from bookwell.library.circulation.models import Block, Reservation
-from bookwell.library.circulation.queries.readers import get_reader_facts, list_claimed_book_ids
-from bookwell.library.circulation.rules import CLAIM_STATES, Actor, State
+from bookwell.library.circulation.models import Block
+from bookwell.library.circulation.queries.readers import (
+    find_block,
+    get_reader_facts,
+    list_claim_ids,
+    list_claimed_book_ids,
+)
+from bookwell.library.circulation.rules import CLAIM_STATES, Actor, Cause, State
 from bookwell.library.circulation.services.ending import give_up
 from bookwell.library.circulation.services.queue import promote
 
@@ -30,17 +35,17 @@ def add_block(*, reader_id: int, reason: str, actor: Actor, now: dt.datetime) ->
 
 def lift_block(*, block_id: int, actor: Actor, now: dt.datetime) -> None:
     """Lift a block, and hand over whatever free copies the reader was passed over for. Lifting twice is no error."""
-    block = Block.objects.filter(pk=block_id).first()
+    block = find_block(block_id)
     if block is None:
         return
-    lock_reader(block.reader_id)
+    lock_reader(block.reader_id, is_active=False)
     if not Block.objects.filter(pk=block_id).delete()[0]:
         return
     books = [lock_book(book_id) for book_id in list_claimed_book_ids(reader_id=block.reader_id)]
     journal = Journal(actor=actor, now=now)
     journal.note(Change("block.lifted", "user", block.reader_id, {"block_id": block_id}))
     for book in books:
-        promote(book, journal, because="block_lifted")
+        promote(book, journal, because=Cause.BLOCK_LIFTED)
         save_book(book)
     journal.write_in_tx()
 
@@ -52,17 +57,15 @@ def close_reader(*, reader_id: int, actor: Actor, now: dt.datetime) -> None:
         ReaderNotFound
         OpenLoans: while the reader has books.
     """
-    lock_reader(reader_id)
+    lock_reader(reader_id, is_active=False)
     if get_reader_facts(reader_id=reader_id, now=now).open_loans:
         raise OpenLoans
     journal = Journal(actor=actor, now=now)
-    claims = Reservation.objects.filter(reader_id=reader_id, state__in=CLAIM_STATES).order_by("book_id")
-    for reservation_id in claims.values_list("pk", flat=True):
+    for reservation_id in list_claim_ids(reader_id=reader_id):
         book, reservation = lock_book_of_reservation(reservation_id)
-        if reservation.state == State.BORROWED:
-            raise OpenLoans
         if State(reservation.state) in CLAIM_STATES:
             give_up(book, reservation, State.CANCELLED, journal, reason="account closed")
             save_book(book)
+    Block.objects.filter(reader_id=reader_id).delete()
     journal.write_in_tx()
     anonymise_user_in_tx(user_id=reader_id, actor_id=actor.user_id, now=now)

@@ -3,19 +3,19 @@
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from bookwell.library.circulation.errors import CopyUnavailable, SelfReturnForbidden
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import LockedBook, lock_book, lock_book_of_reservation, save_book
+from bookwell.library.circulation.locks import LockedBook, lock_book_of_copy, lock_book_of_reservation, save_book
 from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.queries.branches import get_branch_named
-from bookwell.library.circulation.queries.desk import find_holder, get_copy
+from bookwell.library.circulation.queries.desk import find_holder
 from bookwell.library.circulation.queries.policies import get_terms_of
-from bookwell.library.circulation.queries.reservations import get_visible
-from bookwell.library.circulation.rules import Actor, CopyStatus, State, check_state
+from bookwell.library.circulation.queries.reservations import check_visible
+from bookwell.library.circulation.rules import Actor, Cause, CopyStatus, State, check_state
 from bookwell.library.circulation.services.queue import pickup_deadline_of, promote, release_copy
-from bookwell.library.circulation.services.shelving import put_on_hold_shelf
-from bookwell.library.network.models import Branch
+from bookwell.library.circulation.services.shelving import put_on_hold_shelf, send_to_pickup_branch
 
 __all__ = ["Action", "Instruction", "check_in", "return_book"]
 
@@ -41,12 +41,11 @@ def check_in(*, barcode: str, branch: str, actor: Actor, now: dt.datetime) -> In
     """Take a copy in at a branch, whatever it was doing, and choose who gets it next in the same transaction.
 
     Raises:
-        CopyNotFound, BranchNotFound
+        CopyNotFound, LibraryUnknown
         CopyUnavailable: if the copy is in repair.
     """
     here = get_branch_named(branch, now=now).id
-    book = lock_book(get_copy(barcode).book_id)
-    copy = get_copy(barcode)
+    book, copy = lock_book_of_copy(barcode)
     journal = Journal(actor=actor, now=now)
     instruction = _take_in(book, copy, here, journal)
     save_book(book)
@@ -59,23 +58,23 @@ def return_book(
 ) -> tuple[Reservation, Instruction]:
     """End a loan: at the desk, or by the reader where the policy allows `self_return`.
 
+    Only a librarian says at which branch; a reader's book counts as where it was lent.
+
     Raises:
         ReservationNotFound: also for another reader's.
-        SelfReturnForbidden, WrongState, BranchNotFound
+        SelfReturnForbidden, WrongState, LibraryUnknown
     """
-    get_visible(reservation_id=reservation_id, actor=actor)
-    here = get_branch_named(branch, now=now).id if branch else None
+    check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
-    if not actor.is_librarian:
-        terms = get_terms_of(reservation)
-        if not terms.self_return:
-            raise SelfReturnForbidden
+    if not (actor.is_librarian or get_terms_of(reservation).self_return):
+        raise SelfReturnForbidden
     check_state(State(reservation.state), State.BORROWED)
-    copy = get_copy(reservation.copy.barcode) if reservation.copy else None
+    copy = reservation.copy
     if copy is None:
         raise AssertionError(f"loan {reservation.pk} has no copy")
+    here = get_branch_named(branch, now=now).id if branch and actor.is_librarian else copy.location_id
     journal = Journal(actor=actor, now=now)
-    instruction = _end_loan(book, reservation, copy, here or copy.location_id, journal)
+    instruction = _end_loan(book, reservation, copy, here, journal)
     save_book(book)
     journal.write_in_tx()
     return reservation, instruction
@@ -85,17 +84,22 @@ def _take_in(book: LockedBook, copy: Copy, here: int, journal: Journal) -> Instr
     holder = find_holder(copy.pk)
     if holder is not None and holder.state == State.BORROWED:
         return _end_loan(book, holder, copy, here, journal)
-    _move_to(copy, here)
+    journal.move_copy(copy, here)
     if holder is not None:
+        holder.copy = copy
         return _pass_on(holder, copy, journal)
     return _find_use(book, copy, journal)
 
 
 def _end_loan(book: LockedBook, loan: Reservation, copy: Copy, here: int, journal: Journal) -> Instruction:
-    _move_to(copy, here)
-    journal.move(loan, State.RETURNED, because="returned")
-    heir = release_copy(book, journal, because="returned", caught=copy)
-    return _pass_on(heir, copy, journal) if heir else _reshelve_or_send_home(copy)
+    """A copy that its reader returned without the desk is in nobody's hand: whoever gets it, it is on the pull list."""
+    journal.move_copy(copy, here)
+    journal.move(loan, State.RETURNED)
+    if journal.actor.is_librarian:
+        heir = release_copy(book, journal, because=Cause.RETURNED, caught=copy)
+    else:
+        heir = release_copy(book, journal, because=Cause.SELF_RETURNED)
+    return _pass_on(heir, copy, journal) if heir else _reshelve_or_send_home(copy, journal)
 
 
 def _find_use(book: LockedBook, copy: Copy, journal: Journal) -> Instruction:
@@ -104,46 +108,50 @@ def _find_use(book: LockedBook, copy: Copy, journal: Journal) -> Instruction:
         raise CopyUnavailable("The copy is in repair; put it back into service first.")
     if copy.status == CopyStatus.LOST:
         copy.status = CopyStatus.IN_SERVICE
-        copy.save(update_fields=["status"])
+        journal.save_copy(copy, "found", status=copy.status)
         book.copies_total += 1
         book.copies_available += 1
-    heir = promote(book, journal, because="found", caught=copy)
-    return _pass_on(heir, copy, journal) if heir else _reshelve_or_send_home(copy)
+    heir = promote(book, journal, because=Cause.FOUND, caught=copy)
+    return _pass_on(heir, copy, journal) if heir else _reshelve_or_send_home(copy, journal)
 
 
 def _pass_on(reservation: Reservation, copy: Copy, journal: Journal) -> Instruction:
     """A copy in hand that is set aside for a reader."""
-    pickup = reservation.pickup_branch
-    if copy.location_id != pickup.pk:
-        if reservation.is_on_pull_list:
-            journal.amend(reservation, "caught", is_on_pull_list=False)
-        return Instruction(Action.SHIP, f"Send it to {pickup.name}, where a reader will pick it up.", reservation.pk)
+    if copy.location_id != reservation.pickup_branch_id:
+        return _send_on(reservation, copy, journal)
     if reservation.state == State.IN_TRANSIT:
-        reservation.copy = copy
         put_on_hold_shelf(reservation, journal)
     elif reservation.is_on_pull_list:
         journal.amend(reservation, "caught", is_on_pull_list=False)
     return Instruction(Action.HOLD_SHELF, _hold_shelf_detail(reservation, journal.now), reservation.pk)
 
 
+def _send_on(reservation: Reservation, copy: Copy, journal: Journal) -> Instruction:
+    """A copy that turned up elsewhere than where its reader picks it up.
+
+    One that was on its way, or lay ready, travels from here at once; one that is only set aside waits for `ship`.
+    """
+    if reservation.state == State.READY:
+        send_to_pickup_branch(reservation, journal)
+    elif reservation.state == State.IN_TRANSIT:
+        journal.move_copy(copy, reservation.pickup_branch_id, is_travelling=True)
+    elif reservation.is_on_pull_list:
+        journal.amend(reservation, "caught", is_on_pull_list=False)
+    pickup = reservation.pickup_branch.name
+    return Instruction(Action.SHIP, f"Send it to {pickup}, where a reader will pick it up.", reservation.pk)
+
+
 def _hold_shelf_detail(reservation: Reservation, now: dt.datetime) -> str:
     deadline = reservation.pickup_deadline_at
     if deadline is None:
-        terms = get_terms_of(reservation)
-        deadline = pickup_deadline_of(reservation.pickup_branch_id, terms, now)
-    reader, until = reservation.reader, deadline.isoformat(timespec="minutes")
+        deadline = pickup_deadline_of(reservation.pickup_branch_id, get_terms_of(reservation), now)
+    reader, zone = reservation.reader, ZoneInfo(reservation.pickup_branch.time_zone)
+    until = deadline.astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return f"Put it on the hold shelf for {reader.username} (card {reader.card_number}), until {until}."
 
 
-def _reshelve_or_send_home(copy: Copy) -> Instruction:
+def _reshelve_or_send_home(copy: Copy, journal: Journal) -> Instruction:
     if copy.location_id == copy.branch_id:
         return Instruction(Action.RESHELVE, "Nobody waits for it: put it back on its shelf.")
-    home: Branch = copy.branch
-    _move_to(copy, home.pk)
-    return Instruction(Action.SHIP, f"Nobody waits for it: send it home to {home.name}.")
-
-
-def _move_to(copy: Copy, branch_id: int) -> None:
-    if copy.location_id != branch_id:
-        copy.location_id = branch_id
-        copy.save(update_fields=["location"])
+    journal.move_copy(copy, copy.branch_id, is_travelling=True)
+    return Instruction(Action.SHIP, f"Nobody waits for it: send it home to {copy.branch.name}.")

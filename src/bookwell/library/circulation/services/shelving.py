@@ -71,12 +71,13 @@ def put_on_hold_shelf(reservation: Reservation, journal: Journal) -> None:
     copy = _copy_of(reservation)
     if copy.location_id != reservation.pickup_branch_id:
         raise CopyNotHere(f"The copy is to be shipped to {reservation.pickup_branch.name}.")
+    journal.move_copy(copy, reservation.pickup_branch_id)
     terms = get_terms_of(reservation)
     make_ready(reservation, terms, journal)
 
 
 def send_to_pickup_branch(reservation: Reservation, journal: Journal) -> None:
-    """Let the copy travel; its location is where it is expected from now on.
+    """Let the copy travel to the pickup branch.
 
     Raises:
         CopyNotHere: if there is nothing to ship.
@@ -84,9 +85,8 @@ def send_to_pickup_branch(reservation: Reservation, journal: Journal) -> None:
     copy = _copy_of(reservation)
     if copy.location_id == reservation.pickup_branch_id:
         raise CopyNotHere(f"The copy is at {reservation.pickup_branch.name} already.")
-    copy.location_id = reservation.pickup_branch_id
-    copy.save(update_fields=["location"])
-    journal.move(reservation, State.IN_TRANSIT)
+    journal.move_copy(copy, reservation.pickup_branch_id, is_travelling=True)
+    journal.move(reservation, State.IN_TRANSIT, ready_at=None, pickup_deadline_at=None)
 
 
 def _copy_of(reservation: Reservation) -> Copy:
