@@ -3,9 +3,8 @@
 import datetime as dt
 import os
 from functools import cache
-from zoneinfo import ZoneInfo
 
-__all__ = ["local_date", "now"]
+__all__ = ["now"]
 
 
 @cache
@@ -16,8 +15,3 @@ def _offset() -> dt.timedelta:
 def now() -> dt.datetime:
     """The current instant, in UTC."""
     return dt.datetime.now(dt.UTC) + _offset()  # noqa: TID251 -- the one place that may ask
-
-
-def local_date(instant: dt.datetime, zone: str) -> dt.date:
-    """The calendar date of an instant in an IANA time zone."""
-    return instant.astimezone(ZoneInfo(zone)).date()
