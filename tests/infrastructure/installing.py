@@ -20,13 +20,12 @@ def can_install() -> bool:
     return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
 
 
-def install(kinds: Sequence[Kind]) -> None:
-    """Install the servers of these kinds; none of them starts by itself.
+def install(packages: Sequence[str]) -> None:
+    """Install Debian packages; no server among them starts by itself.
 
     Raises:
         subprocess.CalledProcessError: if apt cannot.
     """
-    packages = [kind.package for kind in kinds]
     print(f"Installing {', '.join(packages)} with apt-get…", file=sys.stderr)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     with _nothing_starts():

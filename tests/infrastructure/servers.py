@@ -120,7 +120,7 @@ def _bring_programs(kinds: Sequence[Kind]) -> list[Kind]:
     if not missing:
         return []
     if can_install():
-        install(missing)
+        install([kind.package for kind in missing])
         missing = [kind for kind in missing if kind.missing]
     if missing and not engine_answers():
         raise MissingServers(advice(missing))

@@ -37,7 +37,9 @@ def test_load_demo__somebody_uses_the_database__changes_nothing() -> None:
 def _check_copies() -> None:
     books = Book.objects.filter(authors__icontains="Tolkien", holding__copies_available=F("holding__copies_total"))
     assert set(books.values_list("copies__branch__code", flat=True)) == {"MAIN"}
-    assert list(books.filter(holding__copies_total=3).values_list("title", flat=True)) == ["The Silmarillion (Middle-Earth Universe)"]
+    assert list(books.filter(holding__copies_total=3).values_list("title", flat=True)) == [
+        "The Silmarillion (Middle-Earth Universe)"
+    ]
     assert books.filter(holding__copies_total=1).count() >= 9
     assert not Holding.objects.exclude(copies_total__in=[1, 2, 3]).exists()
     assert Holding.objects.aggregate(total=Sum("copies_total"))["total"] == Copy.objects.count()
