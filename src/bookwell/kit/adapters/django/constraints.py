@@ -1,29 +1,50 @@
 """Violated constraints as domain errors, by the constraint's name.
 
-PostgreSQL and MariaDB name the constraint in their message; SQLite names the columns of a unique one, so both
-spellings are registered.
+Only the name is compared: messages also quote what a caller sent. PostgreSQL tells the name apart, MySQL and MariaDB
+write it in a fixed place; SQLite names the columns of a unique constraint, so both spellings are registered.
 """
 
-from django.db import IntegrityError
+import re
+
+from django.db import IntegrityError, connection
 
 from bookwell.kit.errors import DomainError
 
 __all__ = ["domain_error_of", "map_constraint"]
 
-_by_mark: dict[str, type[DomainError]] = {}
+_MYSQL = re.compile(
+    r" for key '(?:[^'.]+\.)?([^'.]+)'$"  # unique; MySQL writes the table before it, MariaDB does not
+    r"|^Cannot (?:add or update a child|delete or update a parent) row: .* CONSTRAINT `([^`]+)` FOREIGN KEY"
+    r"|^CONSTRAINT `([^`]+)` failed"
+    r"|^Check constraint '([^']+)' is violated",
+    re.DOTALL,
+)
+_SQLITE = re.compile(r"^(?:UNIQUE|CHECK) constraint failed: (.+)$", re.DOTALL)
+
+_by_name: dict[str, type[DomainError]] = {}
 
 
 def map_constraint(name: str, error: type[DomainError], *, sqlite_columns: str = "") -> None:
-    """Let a violation of constraint `name` (on SQLite of `table.column, …`) be raised as `error`."""
-    _by_mark[name] = error
+    """Let a violation of constraint `name` (on SQLite of `table.column, …`) be raised as `error`.
+
+    A column that is unique by itself has its own name on MySQL and `table_column_key` on PostgreSQL; the second
+    follows from `sqlite_columns`.
+    """
+    _by_name[name] = error
     if sqlite_columns:
-        _by_mark[sqlite_columns] = error
+        _by_name[sqlite_columns] = error
+        _by_name[sqlite_columns.replace(".", "_") + "_key"] = error
 
 
 def domain_error_of(error: IntegrityError) -> Exception:
     """The domain error that a violation stands for, or the error itself when nobody registered it."""
-    message = str(error)
-    matching = [mark for mark in _by_mark if mark in message]
-    if not matching:
-        return error
-    return _by_mark[max(matching, key=len)]()
+    kind = _by_name.get(_violated(error))
+    return kind() if kind else error
+
+
+def _violated(error: IntegrityError) -> str:
+    if connection.vendor == "postgresql":
+        return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+    pattern, message = (_MYSQL, error.args[-1]) if connection.vendor == "mysql" else (_SQLITE, str(error))
+    match = pattern.search(message)
+    return next((name for name in match.groups() if name), "") if match else ""
