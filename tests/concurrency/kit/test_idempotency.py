@@ -5,16 +5,14 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
-from bookwell.kit import clock
 from bookwell.kit.adapters.django import idempotency_store
 from bookwell.kit.adapters.django.transactions import run_idempotent, run_in_transaction
 from bookwell.kit.errors import Conflict, DomainError
 from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain
 from bookwell.kit.ids import new_id
-from bookwell.library.plumbing.models import IdempotencyKeyRow, OutboxRow
+from bookwell.library.plumbing.models import OutboxRow
 from tests.concurrency.racing import race, refusals
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -135,18 +133,6 @@ def test_a_crash__keeps_neither_effect_nor_key() -> None:
     assert effect.number == 0
     assert _ask(effect, key).status == 201
     assert effect.number == 1
-
-
-def test_a_key_whose_time_is_up__is_forgotten() -> None:
-    effect, key = _Effect(), _key()
-    _ask(effect, key)
-    passed = int(clock.now().timestamp() * 1000) - (settings.IDEMPOTENCY_HOURS * 3_600_000 + 1)
-    IdempotencyKeyRow.objects.filter(body='{"run":1}', created_at__gt=passed).update(created_at=passed)
-
-    with pytest.raises(TryAgain):
-        _ask(effect, key)
-
-    assert _ask(effect, key).body == b'{"run":2}'
 
 
 def test_twenty_at_once__one_effect_and_equal_answers() -> None:

@@ -1,15 +1,16 @@
 """The transaction runner: one effect or none, again when the database gave it up, a bounded number of times."""
 
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, connections
 
 from bookwell.kit.adapters.django import transactions
 from bookwell.kit.adapters.django.constraints import map_constraint
-from bookwell.kit.adapters.django.transactions import ATTEMPTS, run_in_transaction
+from bookwell.kit.adapters.django.transactions import ATTEMPTS, ATTEMPTS_TO_LOCK, run_in_transaction
 from bookwell.kit.errors import Conflict
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.ids import new_id
@@ -18,13 +19,12 @@ from tests.concurrency.racing import race
 
 pytestmark = pytest.mark.usefixtures("committed")
 
-_GIVEN_UP = {
-    "mysql": lambda: OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction"),
-    "sqlite": lambda: OperationalError("database is locked"),
-}
-_LOSE_CONNECTION = {
-    "mysql": "KILL CONNECTION_ID()",
-    "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())",
+_DEADLOCK = {"mysql": 1213, "postgresql": "40P01"}  # SQLite, with one writer at a time, has none
+_BUSY = {"mysql": 1205, "postgresql": "55P03", "sqlite": sqlite3.SQLITE_BUSY}
+_BROKEN = {
+    "mysql": ["SELECT nothing FROM idempotency_key"],
+    "postgresql": ["SET LOCAL statement_timeout = 1", "SELECT pg_sleep(5)"],
+    "sqlite": ["SELECT nothing FROM idempotency_key"],
 }
 
 
@@ -38,13 +38,22 @@ class _Taken(Conflict):
     title = "Taken"
 
 
-def _given_up() -> OperationalError:
-    if connection.vendor in _GIVEN_UP:
-        return _GIVEN_UP[connection.vendor]()
-    error, cause = OperationalError("deadlock detected"), Exception()
-    cause.sqlstate = "40P01"  # type: ignore[attr-defined]
+def _error(code: object) -> OperationalError:
+    """What Django raises for a code of the database under test."""
+    if connection.vendor == "mysql":
+        return OperationalError(code, "told by the test")
+    error, cause = OperationalError("told by the test"), Exception()
+    setattr(cause, "sqlstate" if connection.vendor == "postgresql" else "sqlite_errorcode", code)
     error.__cause__ = cause
     return error
+
+
+def _failures() -> list[tuple[OperationalError, int]]:
+    """Failures that pass, and how often a transaction is run that meets nothing else."""
+    failures = [(_error(_BUSY[connection.vendor]), ATTEMPTS_TO_LOCK)]
+    if connection.vendor in _DEADLOCK:
+        failures.append((_error(_DEADLOCK[connection.vendor]), ATTEMPTS))
+    return failures
 
 
 def _add_row() -> str:
@@ -83,72 +92,103 @@ def test_run__a_rule_refuses__leaves_nothing() -> None:
     assert not _has(added[0])
 
 
-@pytest.mark.parametrize("times", [1, ATTEMPTS - 1])
-def test_run__the_database_gives_it_up__runs_again_and_has_one_effect(times: int) -> None:
-    added = []
+def test_run__the_database_gives_it_up__runs_again_and_has_one_effect() -> None:
+    for error, runs in _failures():
+        added: list[str] = []
 
-    def work() -> None:
-        added.append(_add_row())
-        if len(added) <= times:
-            raise _given_up()
+        def work(added: list[str] = added, error: OperationalError = error, runs: int = runs) -> None:
+            added.append(_add_row())
+            if len(added) < runs:
+                raise error
 
-    run_in_transaction(work)
+        run_in_transaction(work)
 
-    assert [_has(digest) for digest in added] == [False] * times + [True]
-
-
-def test_run__the_database_gives_it_up_at_the_commit__runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    added, commits, commit = list[str](), count(1), connection._commit  # type: ignore[attr-defined]  # noqa: SLF001
-
-    def give_up_once() -> None:
-        if next(commits) == 1:
-            raise _given_up()
-        commit()
-
-    monkeypatch.setattr(connection, "_commit", give_up_once)
-    run_in_transaction(lambda: added.append(_add_row()))
-
-    assert [_has(digest) for digest in added] == [False, True]
+        assert [_has(digest) for digest in added] == [False] * (runs - 1) + [True]
 
 
 def test_run__the_database_always_gives_it_up__says_try_again_after_a_bounded_number() -> None:
+    for error, runs in _failures():
+        added: list[str] = []
+
+        def work(added: list[str] = added, error: OperationalError = error) -> None:
+            added.append(_add_row())
+            raise error
+
+        with pytest.raises(TryAgain):
+            run_in_transaction(work)
+
+        assert len(added) == runs
+        assert not any(_has(digest) for digest in added)
+
+
+def test_run__the_database_gives_it_up_until_it_is_late__says_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "_DEADLINE_SECONDS", 0)
+    for error, _runs in _failures():
+        added: list[str] = []
+
+        def work(added: list[str] = added, error: OperationalError = error) -> None:
+            added.append(_add_row())
+            raise error
+
+        with pytest.raises(TryAgain):
+            run_in_transaction(work)
+
+        assert [_has(digest) for digest in added] == [False]
+
+
+def test_run__the_database_gives_it_up_at_the_commit__runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    commit = wrapper._commit  # type: ignore[attr-defined]  # noqa: SLF001
+    for error, _runs in _failures():
+        added, commits = list[str](), count(1)
+
+        def give_up_once(commits: Iterator[int] = commits, error: OperationalError = error) -> None:
+            if next(commits) == 1:
+                raise error
+            commit()
+
+        def work(added: list[str] = added) -> None:
+            added.append(_add_row())
+
+        monkeypatch.setattr(wrapper, "_commit", give_up_once)
+        run_in_transaction(work)
+
+        assert [_has(digest) for digest in added] == [False, True]
+
+
+def test_run__another_error_of_the_database__is_told_as_it_is() -> None:
     added = []
 
     def work() -> None:
         added.append(_add_row())
-        raise _given_up()
+        with connection.cursor() as cursor:
+            for statement in _BROKEN[connection.vendor]:
+                cursor.execute(statement)
 
-    with pytest.raises(TryAgain):
+    run_in_transaction(_add_row)
+    opened = connection.connection
+    with pytest.raises(OperationalError):
         run_in_transaction(work)
 
-    assert len(added) == ATTEMPTS
-    assert not any(_has(digest) for digest in added)
+    assert [_has(digest) for digest in added] == [False]
+    assert connection.connection is opened
 
 
-def test_run__another_error_of_the_database__is_not_repeated() -> None:
-    runs = []
+def test_run__inside_another__the_outer_one_runs_again() -> None:
+    for error, _runs in _failures():
+        added: list[str] = []
 
-    def work() -> None:
-        runs.append(1)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM nowhere")
+        def inner(added: list[str] = added, error: OperationalError = error) -> None:
+            added.append(_add_row())
+            if len(added) == 1:
+                raise error
 
-    with pytest.raises(Exception, match="nowhere"):
-        run_in_transaction(work)
+        def outer(inner: Callable[[], None] = inner) -> None:
+            run_in_transaction(inner)
 
-    assert len(runs) == 1
+        run_in_transaction(outer)
 
-
-def test_run__the_connection_is_lost__says_try_again_and_the_next_run_works() -> None:
-    def work() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(_LOSE_CONNECTION[connection.vendor])
-
-    if connection.vendor in _LOSE_CONNECTION:  # SQLite has none to lose
-        with pytest.raises(TryAgain):
-            run_in_transaction(work)
-
-    assert _has(run_in_transaction(_add_row))
+        assert [_has(digest) for digest in added] == [False, True]
 
 
 def test_run__a_registered_constraint_is_violated__is_its_domain_error() -> None:
@@ -166,15 +206,16 @@ def test_run__a_registered_constraint_is_violated__is_its_domain_error() -> None
     OutboxRow.objects.filter(event_id=event).delete()
 
 
-def test_run__an_unknown_constraint_is_violated__is_told_as_it_is() -> None:
-    digest = run_in_transaction(_add_row)
+def test_run__an_unknown_constraint_is_violated__is_told_as_it_is_whatever_the_value_says() -> None:
+    map_constraint("test_known", _Taken)
+    digest = f"{new_id()[:8]}' for key 'test_known'"
 
+    def work() -> None:
+        IdempotencyKeyRow.objects.create(digest=digest, fingerprint="", status=0, headers="", body="", created_at=2**53)
+
+    run_in_transaction(work)
     with pytest.raises(IntegrityError):
-        run_in_transaction(
-            lambda: IdempotencyKeyRow.objects.create(
-                digest=digest, fingerprint="", status=0, headers="", body="", created_at=0
-            )
-        )
+        run_in_transaction(work)
 
 
 def test_run__two_lock_the_same_rows_in_opposite_order__both_are_done() -> None:
@@ -227,4 +268,4 @@ def test_run__many_writers__none_loses_another_ones_write() -> None:
     race([lambda: [run_in_transaction(add_one) for _ in range(5)]] * 8)
 
     assert IdempotencyKeyRow.objects.get(pk=digest).status == 40
-    assert not transaction.get_connection().in_atomic_block
+    assert not connection.in_atomic_block

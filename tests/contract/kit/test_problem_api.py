@@ -199,7 +199,10 @@ def test_domain_error__is_told_with_its_code(client: Client) -> None:
     assert problem["retryable"] is False
 
 
-@pytest.mark.parametrize(("kind", "code"), [("overloaded", "thing.overloaded"), ("database", "database.unavailable")])
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("overloaded", "thing.overloaded"), ("database", "database.unavailable"), ("busy", "database.busy")],
+)
 def test_unavailable__says_when_to_come_back(client: Client, kind: str, code: str) -> None:
     response = client.get(f"/api/fail/{kind}/")
 
@@ -209,8 +212,9 @@ def test_unavailable__says_when_to_come_back(client: Client, kind: str, code: st
     assert "10.0.0.1" not in response.content.decode()
 
 
-def test_bug__tells_nothing_of_its_cause(client: Client) -> None:
-    problem = problem_of(client.get("/api/fail/bug/"), 500, "http.internal_error")
+@pytest.mark.parametrize("kind", ["bug", "migration"])
+def test_bug__tells_nothing_of_its_cause(client: Client, kind: str) -> None:
+    problem = problem_of(client.get(f"/api/fail/{kind}/"), 500, "http.internal_error")
 
     assert "secret" not in json.dumps(problem)
 

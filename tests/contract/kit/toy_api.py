@@ -1,5 +1,6 @@
 """An API of one resource, to see the conventions without any domain. Counts its effects in `made`."""
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +79,21 @@ def fail(request: HttpRequest, kind: str) -> str:
     failures: dict[str, Exception] = {
         "conflict": Taken("Somebody has it"),
         "overloaded": Overloaded(),
-        "database": OperationalError("server has gone away at 10.0.0.1"),
+        "database": _database_error(sqlite3.SQLITE_CANTOPEN, "no way to 10.0.0.1"),
+        "busy": _database_error(sqlite3.SQLITE_BUSY, "10.0.0.1 is locked"),
+        "migration": _database_error(sqlite3.SQLITE_ERROR, "no such column: secret"),
         "bug": RuntimeError("secret in a traceback"),
     }
     raise failures[kind]
+
+
+def _database_error(code: int, words: str) -> OperationalError:
+    """Django's error as it is raised from the driver's."""
+    cause = sqlite3.OperationalError(words)
+    cause.sqlite_errorcode = code
+    error = OperationalError(words)
+    error.__cause__ = cause
+    return error
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ _ENGINES = {
     "django.db.backends.mysql": "bookwell.kit.adapters.django.mysql",
     "django.db.backends.postgresql": "django.db.backends.postgresql",
 }
+# The writers of one process stand in line, those of another one (an import) let them starve: hence 30 s, which is
+# longer than the transaction runner's deadline, so that it waits like this once.
 _SQLITE_OPTIONS: dict[str, Any] = {
     "timeout": 30,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000",
 }
-# Locks are held for milliseconds; whoever waits longer than this is told to try again.
+# Locks are held for milliseconds. The transaction runner waits this long once more, then tells to try again.
 _MYSQL_OPTIONS = {
     "charset": "utf8mb4",
     "isolation_level": "read committed",

@@ -1,45 +1,56 @@
 """Idempotency keys in the service's own database, table `idempotency_key`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
 
 from bookwell.kit import clock
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain, fingerprint_of
+from bookwell.kit.adapters.django.failures import Failure, failure_of
+from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, fingerprint_of
 
-__all__ = ["AlreadyKept", "claim", "forget_expired", "keep", "replay"]
+__all__ = ["claim", "forget_expired", "keep"]
 
 _INSERT = "INSERT INTO idempotency_key (digest, fingerprint, status, headers, body, created_at) "
 _ROW = "VALUES (%s, %s, 0, '', '', %s)"
-_WAIT_MILLISECONDS = 200
-_LOCK_TIMEOUT_MYSQL = 1205
-_LOCK_TIMEOUT_POSTGRESQL = "55P03"
+# One statement: it shortens the wait, inserts, counts what was inserted, and puts the former wait back. Each step
+# needs a row of the one before, which is what orders them.
+_INSERT_POSTGRESQL = (
+    "WITH usual AS MATERIALIZED (SELECT current_setting('lock_timeout') AS wait), "
+    "short AS MATERIALIZED (SELECT wait, set_config('lock_timeout', '200ms', true) FROM usual), "
+    f"claimed AS ({_INSERT}SELECT v.* FROM short, ({_ROW}) v ON CONFLICT (digest) DO NOTHING RETURNING 1) "
+    "SELECT number, set_config('lock_timeout', wait, true) "
+    "FROM short, (SELECT COUNT(*) AS number FROM claimed) counted"
+)
+_INSERT_MARIADB = f"SET STATEMENT innodb_lock_wait_timeout = 1 FOR {_INSERT}{_ROW}"
+_SHORTEN_MYSQL = (
+    "SET @usual_lock_wait = @@SESSION.innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 1",
+    "SET SESSION innodb_lock_wait_timeout = @usual_lock_wait",
+)
+_CLAIMS = 3
 
 
-class AlreadyKept(Exception):
-    """The key's first request has committed its answer."""
+def claim(key: IdempotencyKey) -> Answer | None:
+    """Make the key this transaction's (None), or find the answer to its first request.
 
-
-def claim(key: IdempotencyKey) -> None:
-    """Insert the key's row; a running duplicate is waited for, shortly.
+    A running duplicate is waited for, shortly: 200 ms on PostgreSQL, 1 s on MySQL and MariaDB, which know no less.
+    SQLite has no such wait: a duplicate waits for the whole database where its transaction begins, like every writer,
+    and cannot tell whom it is waiting for; when its turn comes, the first one has ended. A key whose time is up is
+    forgotten and claimed anew.
 
     Raises:
-        AlreadyKept: if an answer is there to replay.
+        KeyReused: if the key was first used for another request.
         InFlight: if the first request did not finish within the wait.
     """
-    row = (_digest(key), key.fingerprint, _milliseconds())
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_claim_statement(), row)
-            if connection.vendor == "postgresql":
-                cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-    except IntegrityError as error:
-        raise AlreadyKept from error
-    except OperationalError as error:
-        if _is_lock_timeout(error):
-            raise InFlight from error
-        raise
+    for _ in range(_CLAIMS):
+        if _insert(key):
+            return None
+        kept = _find(key)
+        if kept is not None:
+            return kept
+    raise InFlight
 
 
 def keep(key: IdempotencyKey, answer: Answer) -> None:
@@ -51,27 +62,6 @@ def keep(key: IdempotencyKey, answer: Answer) -> None:
         )
 
 
-def replay(key: IdempotencyKey) -> Answer:
-    """The stored answer.
-
-    Raises:
-        KeyReused: if the key was first used for another request.
-        TryAgain: if the row went away in the meantime (its time was up).
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT fingerprint, status, headers, body, created_at FROM idempotency_key WHERE digest = %s",
-            (_digest(key),),
-        )
-        row = cursor.fetchone()
-    if row is None or row[4] < _oldest_valid():
-        forget_expired()
-        raise TryAgain
-    if row[0] != key.fingerprint:
-        raise KeyReused
-    return Answer(row[1], row[3].encode(), json.loads(row[2]))
-
-
 def forget_expired() -> int:
     """Delete the keys whose time is up; the number of them."""
     with connection.cursor() as cursor:
@@ -79,21 +69,66 @@ def forget_expired() -> int:
         return int(cursor.rowcount)
 
 
-def _claim_statement() -> str:
-    if connection.vendor == "postgresql":
-        return (
-            f"WITH wait AS (SELECT set_config('lock_timeout', '{_WAIT_MILLISECONDS}ms', true)) "
-            f"{_INSERT} SELECT v.* FROM wait, ({_ROW}) v"
+def _insert(key: IdempotencyKey) -> bool:
+    """Whether the row was inserted; a duplicate leaves the transaction as it was."""
+    try:
+        with _short_lock_waits(), connection.cursor() as cursor:
+            cursor.execute(_insert_statement(), (_digest(key), key.fingerprint, _milliseconds()))
+            return connection.vendor != "postgresql" or bool(cursor.fetchone()[0])
+    except IntegrityError:
+        return False
+    except OperationalError as error:
+        if connection.vendor != "sqlite" and failure_of(error) is Failure.WAITED:
+            raise InFlight from error
+        raise
+
+
+def _find(key: IdempotencyKey) -> Answer | None:
+    """The kept answer; None where the row has gone, or was so old that it goes now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT fingerprint, status, headers, body, created_at FROM idempotency_key WHERE digest = %s",
+            (_digest(key),),
         )
-    if connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
-        return f"SET STATEMENT innodb_lock_wait_timeout = 1 FOR {_INSERT}{_ROW}"
-    return _INSERT + _ROW
+        row = cursor.fetchone()
+        if row is not None and row[4] < _oldest_valid():
+            cursor.execute(
+                "DELETE FROM idempotency_key WHERE digest = %s AND created_at < %s", (_digest(key), _oldest_valid())
+            )
+            row = None
+    if row is None:
+        return None
+    if row[0] != key.fingerprint:
+        raise KeyReused
+    return Answer(row[1], row[3].encode(), json.loads(row[2]))
 
 
-def _is_lock_timeout(error: OperationalError) -> bool:
-    if connection.vendor == "mysql":
-        return bool(error.args[0] == _LOCK_TIMEOUT_MYSQL)
-    return getattr(error.__cause__, "sqlstate", None) == _LOCK_TIMEOUT_POSTGRESQL
+@contextmanager
+def _short_lock_waits() -> Iterator[None]:
+    """On MySQL, which has no clause for one statement's wait, let the session wait for 1 s and as before afterwards.
+
+    Tried on MariaDB, which understands these statements too; no MySQL was at hand.
+    """
+    if not _is_mysql():
+        yield
+        return
+    shorten, restore = _SHORTEN_MYSQL
+    with connection.cursor() as cursor:
+        cursor.execute(shorten)
+        try:
+            yield
+        finally:
+            cursor.execute(restore)
+
+
+def _insert_statement() -> str:
+    if connection.vendor == "postgresql":
+        return _INSERT_POSTGRESQL
+    return _INSERT + _ROW if connection.vendor == "sqlite" or _is_mysql() else _INSERT_MARIADB
+
+
+def _is_mysql() -> bool:
+    return connection.vendor == "mysql" and not connection.mysql_is_mariadb  # type: ignore[attr-defined]
 
 
 def _digest(key: IdempotencyKey) -> str:

@@ -1,8 +1,9 @@
 """The transaction runner: the only code that opens and commits a transaction in a Django service.
 
-A use case runs inside it whole and is run again, a bounded number of times, when the database gives it up (deadlock,
-lock time-out, serialization failure, SQLite busy, even at the commit). Work must therefore take ids, not instances,
-and touch nothing but the database.
+A use case runs inside it whole and is run again when the database gives it up (deadlock, serialization failure, even
+at the commit), a bounded number of times and for a bounded time; after a lock time-out once more. Work must therefore
+take ids, not instances, and touch nothing but the database. What is no failure of the moment (a missing column) is
+not run again and not called one: it is raised as it is.
 
 With an idempotency key the key's row is inserted first and the answer stored beside the effect, in one transaction:
 a parallel duplicate waits on that row, then replays. A refusal rolls everything back and is stored in a transaction
@@ -11,50 +12,56 @@ of its own; when a duplicate has committed in between, its answer is everyone's.
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+import structlog
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from bookwell.kit.adapters.django import idempotency_store as store
 from bookwell.kit.adapters.django.constraints import domain_error_of
+from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, code_of, failure_of
 from bookwell.kit.errors import DomainError, Unavailable
 from bookwell.kit.fifo import FifoLock
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, TryAgain
+from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain
 
-__all__ = ["ATTEMPTS", "is_transient", "run_idempotent", "run_in_transaction"]
+__all__ = ["ATTEMPTS", "ATTEMPTS_TO_LOCK", "run_idempotent", "run_in_transaction"]
 
 T = TypeVar("T")
 
 ATTEMPTS = 8
-_TRANSIENT_MYSQL = frozenset({1020, 1205, 1213})
-_TRANSIENT_POSTGRESQL = frozenset({"40001", "40P01", "55P03"})
+ATTEMPTS_TO_LOCK = 2
+_DEADLINE_SECONDS = 10
+"""No run begins later than this after the first one did."""
 _BACKOFF_SECONDS = 0.01
 
+_log = structlog.get_logger()
 _sqlite_writers = FifoLock()
 
 
 def run_in_transaction(work: Callable[[], T]) -> T:
-    """Run `work` in one write transaction, again when the database gave it up.
+    """Run `work` in one write transaction, again when the database gave it up; inside another one, join it.
 
     Raises:
         DomainError: what the work refuses, or what a violated constraint stands for; nothing was written.
-        TryAgain: after `ATTEMPTS` transient failures, or when the connection was lost.
+        TryAgain: after `ATTEMPTS` runs, or `ATTEMPTS_TO_LOCK` that waited for a lock in vain, or 10 seconds.
+        DatabaseUnavailable: when there is no connection, or it was lost.
+        OperationalError: every other failure of the database.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    failures, deadline = Counter[Failure](), time.monotonic() + _DEADLINE_SECONDS
+    while True:
         try:
             with _write_transaction():
                 return work()
         except IntegrityError as error:
             raise domain_error_of(error) from error
-        except OperationalError as error:
-            if not is_transient(error):
-                raise _lost_or_broken(error) from error
-            if attempt == ATTEMPTS or connection.in_atomic_block:
-                raise TryAgain from error
-            time.sleep(random.uniform(0, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 -- jitter, no secret
-    raise AssertionError("unreachable")
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise  # the outermost run decides
+            failures[failure_of(error)] += 1
+            _give_up_or_pause(error, failures, deadline)
 
 
 def run_idempotent(
@@ -71,31 +78,30 @@ def run_idempotent(
         return run_in_transaction(work)
 
     def claim_work_and_keep() -> Answer:
-        store.claim(key)
+        kept = store.claim(key)
+        if kept is not None:
+            return kept
         answer = work()
         store.keep(key, answer)
         return answer
 
     try:
         return run_in_transaction(claim_work_and_keep)
-    except store.AlreadyKept:
-        return store.replay(key)
-    except (Unavailable, InFlight):
+    except (Unavailable, InFlight, KeyReused):
         raise
     except DomainError as refusal:
         return _keep_refusal(key, render(refusal))
 
 
 def _keep_refusal(key: IdempotencyKey, answer: Answer) -> Answer:
-    def claim_and_keep() -> None:
-        store.claim(key)
+    def claim_and_keep() -> Answer:
+        kept = store.claim(key)
+        if kept is not None:
+            return kept
         store.keep(key, answer)
+        return answer
 
-    try:
-        run_in_transaction(claim_and_keep)
-    except store.AlreadyKept:
-        return store.replay(key)
-    return answer
+    return run_in_transaction(claim_and_keep)
 
 
 @contextmanager
@@ -113,18 +119,18 @@ def _write_transaction() -> Iterator[None]:
             connection.begins_immediate = False  # type: ignore[attr-defined]
 
 
-def is_transient(error: OperationalError) -> bool:
-    """Whether the database says that the same transaction may succeed when it is run again."""
-    cause = error.__cause__
-    if connection.vendor == "mysql":
-        return bool(error.args) and error.args[0] in _TRANSIENT_MYSQL
-    if connection.vendor == "postgresql":
-        return getattr(cause, "sqlstate", None) in _TRANSIENT_POSTGRESQL
-    return "locked" in str(error) or "busy" in str(error)
-
-
-def _lost_or_broken(error: OperationalError) -> Exception:
-    if connection.vendor == "sqlite" or connection.in_atomic_block:
-        return error
-    connection.close()
-    return TryAgain()
+def _give_up_or_pause(error: OperationalError | InterfaceError, failures: Counter[Failure], deadline: float) -> None:
+    """Pause before the next run, or raise what the failures come to."""
+    failure, runs = failure_of(error), failures.total()
+    if failure is Failure.BROKEN:
+        raise error
+    if failure is Failure.UNREACHABLE:
+        connection.close()
+        _log.error("database.connection_lost", code=code_of(error))
+        raise DatabaseUnavailable from error
+    pause = random.uniform(0, _BACKOFF_SECONDS * 2**runs)  # noqa: S311 -- jitter, no secret
+    is_last = runs >= ATTEMPTS or failures[Failure.WAITED] >= ATTEMPTS_TO_LOCK
+    if is_last or time.monotonic() + pause > deadline:
+        _log.warning("transaction.abandoned", code=code_of(error), runs=runs)
+        raise TryAgain from error
+    time.sleep(pause)

@@ -15,11 +15,12 @@ from ninja.operation import Operation
 from ninja.throttling import BaseThrottle
 
 from bookwell.contracts.problems import FieldProblem
+from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, failure_of
 from bookwell.kit.adapters.django.http import problems
 from bookwell.kit.adapters.django.http.document import complete_document
 from bookwell.kit.adapters.django.http.json_body import MAX_INTEGER, StrictParser, pointer_of
 from bookwell.kit.adapters.django.http.negotiation import accepts_json
-from bookwell.kit.errors import DomainError, Unavailable
+from bookwell.kit.errors import DomainError
 from bookwell.kit.http_errors import (
     AUTH_REQUIRED,
     BAD_REQUEST,
@@ -31,19 +32,13 @@ from bookwell.kit.http_errors import (
     HttpRefusal,
     kind_of_status,
 )
+from bookwell.kit.idempotency import TryAgain
 
-__all__ = ["DatabaseUnavailable", "ProblemAPI"]
+__all__ = ["ProblemAPI"]
 
 View = Callable[..., HttpResponse]
 
 _log = structlog.get_logger()
-
-
-class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached, or is not ready."""
-
-    code = "database.unavailable"
-    title = "The database cannot be reached"
 
 
 class ProblemAPI(NinjaAPI):
@@ -167,9 +162,12 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problems.kind_response(request, kind_of_status(error.status_code))
 
 
-def _database(request: HttpRequest, error: Exception) -> HttpResponse:
+def _database(request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
+    failure = failure_of(error)
+    if failure is Failure.BROKEN:
+        raise error  # a fault of ours, such as a missing migration: logged and answered as one
     _log.error("database.unavailable", exc_info=error)
-    return _domain(request, DatabaseUnavailable())
+    return _domain(request, DatabaseUnavailable() if failure is Failure.UNREACHABLE else TryAgain())
 
 
 def _kind(kind: Any) -> Callable[[HttpRequest, Exception], HttpResponse]:
