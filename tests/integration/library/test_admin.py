@@ -4,13 +4,16 @@ import re
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.admin import site
 from django.test import Client
 
+from bookwell.kit import clock
 from bookwell.library.accounts.rules import Role
 from bookwell.library.audit.models import AuditEntry
-from bookwell.library.network.models import Branch
-from tests.factories import BookFactory, BranchFactory, ReaderFactory, ReservationFactory
+from bookwell.library.circulation.models import Block
+from bookwell.library.network.models import Branch, Closure
+from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -109,3 +112,63 @@ def test_branch__in_use__is_not_deleted() -> None:
     client_of(Role.ADMIN).post(f"/admin/network/branch/{branch.pk}/delete/", {"post": "yes"})
 
     assert Branch.objects.filter(pk=branch.pk).exists()
+
+
+def policy() -> tuple[str, int]:
+    return "circulation/policy", PolicyFactory.create().pk
+
+
+def branch() -> tuple[str, int]:
+    return "network/branch", BranchFactory.create().pk
+
+
+def closure() -> tuple[str, int]:
+    made = Closure.objects.create(branch=BranchFactory.create(), closed_on="2031-05-01", reason="inventory")
+    return "network/closure", made.pk
+
+
+def user() -> tuple[str, int]:
+    return "accounts/user", ReaderFactory.create().pk
+
+
+def category() -> tuple[str, str]:
+    return "accounts/readercategory", ReaderFactory.create().category_id
+
+
+def block() -> tuple[str, int]:
+    made = Block.objects.create(reader=ReaderFactory.create(), reason="unpaid", created_at=clock.now())
+    return "circulation/block", made.pk
+
+
+@pytest.mark.parametrize(
+    ("make", "may_view"),
+    [(policy, True), (branch, True), (closure, True), (block, True), (user, False), (category, False)],
+)
+def test_terms_places_and_people__librarian__may_look_at_most(make: Any, may_view: bool) -> None:
+    model, key = make()
+    client = client_of(Role.LIBRARIAN)
+    entries, rows = AuditEntry.objects.count(), rows_of(model)
+
+    page = client.get(f"/admin/{model}/{key}/change/")
+    answers = [
+        client.post(f"/admin/{model}/{path}", {"post": "yes"}) for path in ("add/", f"{key}/change/", f"{key}/delete/")
+    ]
+
+    assert page.status_code == (200 if may_view else 403)
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert rows_of(model) == rows
+    assert AuditEntry.objects.count() == entries
+
+
+@pytest.mark.parametrize("make", [policy, branch, closure, user, category])
+def test_terms_places_and_people__admin__may_change(make: Any) -> None:
+    model, key = make()
+
+    page = client_of(Role.ADMIN).get(f"/admin/{model}/{key}/change/")
+
+    assert page.status_code == 200
+    assert b'name="_save"' in page.content
+
+
+def rows_of(model: str) -> list[dict[str, Any]]:
+    return list(apps.get_model(model.replace("/", ".")).objects.order_by("pk").values())

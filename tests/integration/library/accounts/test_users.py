@@ -4,9 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from bookwell.kit import clock
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.rules import Role
+from bookwell.library.accounts.services import anonymise_user_in_tx
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import BranchFactory, unique
@@ -190,6 +194,19 @@ def test_delete_user__last_administrator__is_refused() -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (409, "account.last_administrator")
     assert User.objects.get(pk=admin.pk).is_active
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.ADMIN])
+def test_anonymise__locks_the_administrators_before_the_user(role: Role) -> None:
+    make_user(Role.ADMIN)
+    user = make_user(role)
+
+    with CaptureQueriesContext(connection) as statements:
+        anonymise_user_in_tx(user_id=user.pk, actor_id=user.pk, now=clock.now())
+
+    reads = [query["sql"] for query in statements if query["sql"].startswith("SELECT")]
+    assert ["role" in sql.partition("WHERE")[2] for sql in reads[:2]] == [True, False]
+    assert connection.vendor == "sqlite" or all("FOR UPDATE" in sql for sql in reads[:2])
 
 
 def test_profile__own_settings() -> None:

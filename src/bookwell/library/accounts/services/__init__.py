@@ -13,6 +13,7 @@ from bookwell.library.accounts.services.users import (
     anonymise_user_in_tx,
     change_user_in_tx,
     create_user_in_tx,
+    lock_administrators_in_tx,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "end_session",
     "end_sessions_in_tx",
     "forget_dead_sessions",
+    "lock_administrators_in_tx",
     "open_session",
     "refresh_session",
 ]

@@ -18,7 +18,13 @@ from bookwell.library.accounts.services.emails import claim_email_in_tx
 from bookwell.library.accounts.services.sessions import end_sessions_in_tx
 from bookwell.library.audit.services import Change, record_in_tx
 
-__all__ = ["UserFields", "anonymise_user_in_tx", "change_user_in_tx", "create_user_in_tx"]
+__all__ = [
+    "UserFields",
+    "anonymise_user_in_tx",
+    "change_user_in_tx",
+    "create_user_in_tx",
+    "lock_administrators_in_tx",
+]
 
 _CARD_PREFIX = "2"  # what library cards begin with, as against copies' barcodes
 _CARD_DIGITS = 12
@@ -92,17 +98,23 @@ def change_user_in_tx(*, user_id: int, fields: UserFields, actor_id: int, is_adm
     return user
 
 
+def lock_administrators_in_tx() -> None:
+    """Take the locks that come before every user's, for a use case that locks a user first and closes it later."""
+    lock_administrators()
+
+
 def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> None:
     """Close an account and forget the person; the row stays, so that the history keeps its shape.
 
-    Whoever calls this has ended the user's reservations and loans.
+    Whoever calls this has ended the user's reservations and loans; and, where the user's row was locked for that,
+    called `lock_administrators_in_tx` before.
 
     Raises:
         UserNotFound, LastAdministrator
     """
+    administrators = lock_administrators()
     user = lock_user(user_id)
-    if user.role == Role.ADMIN:
-        _check_administrator_is_left(user, {"is_active": False}, lock_administrators())
+    _check_administrator_is_left(user, {"is_active": False}, administrators)
     user.username = f"deleted:{user.pk}"  # which nobody can sign up as
     user.email, user.confirmed_email, user.password = "", None, make_password(None)
     user.role, user.home_branch_id, user.channels = Role.READER, None, []
