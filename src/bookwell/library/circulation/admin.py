@@ -1,5 +1,6 @@
 """Circulation in Django's admin: reservations, copies and counters are read-only, changes go through services."""
 
+from dataclasses import asdict, fields
 from typing import Any
 
 from django.contrib import admin
@@ -8,16 +9,59 @@ from django.http import HttpRequest
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.admin import ReadOnlyAdmin, ServiceAdmin
+from bookwell.library.catalog.models import Book
+from bookwell.library.catalog.rules import BookData
+from bookwell.library.catalog.services import change_book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Block, Copy, Policy, Reservation
 from bookwell.library.circulation.queries.policies import TERMS
 from bookwell.library.circulation.rules import CLAIM_STATES, Actor
+from bookwell.library.circulation.services.books import add_book, remove_book
 
-__all__ = ["BlockAdmin", "CopyAdmin", "PolicyAdmin", "ReservationAdmin"]
+__all__ = ["BlockAdmin", "BookAdmin", "CopyAdmin", "PolicyAdmin", "ReservationAdmin"]
 
 
 def _actor(request: HttpRequest) -> Actor:
     return Actor(user_id=request.user.pk or 0, is_librarian=True)
+
+
+@admin.register(Book)
+class BookAdmin(ServiceAdmin):
+    """The catalogue; a book is deleted by withdrawing it, when it has neither copies nor open reservations."""
+
+    list_display = ("title", "isbn", "year", "language", "publisher")
+    list_filter = ("language",)
+    search_fields = ("title", "isbn")
+    fields = tuple(column.name for column in fields(BookData))
+    show_full_result_count = False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only the title is needed."""
+        return super().formfield_for_dbfield(db_field, request, required=db_field.name == "title", **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Book]:
+        """What is in the catalogue."""
+        found: QuerySet[Book] = super().get_queryset(request)
+        return found.filter(withdrawn_at__isnull=True)
+
+    def save_model(self, request: HttpRequest, obj: Book, form: Any, change: bool) -> None:  # noqa: ARG002 -- Django's
+        """Catalogue the book, or change its record."""
+        given = {column.name: getattr(obj, column.name) for column in fields(BookData)}
+        data = BookData(**{name: value for name, value in given.items() if value})
+        actor_id, now = _actor(request).user_id, clock.now()
+        if change:
+            change_book(book_id=obj.pk, changes=asdict(data), actor_id=actor_id, now=now)
+            return
+        obj.pk = add_book(data=data, actor_id=actor_id, now=now).pk
+
+    def delete_model(self, request: HttpRequest, obj: Book) -> None:
+        """Withdraw the book."""
+        remove_book(book_id=obj.pk, actor_id=_actor(request).user_id, now=clock.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Book]) -> None:
+        """Withdraw each of the chosen books, in the order of their locks."""
+        for book in queryset.order_by("pk"):
+            self.delete_model(request, book)
 
 
 @admin.register(Reservation)
