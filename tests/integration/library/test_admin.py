@@ -132,7 +132,7 @@ def user() -> tuple[str, int]:
 
 
 def category() -> tuple[str, str]:
-    return "accounts/readercategory", ReaderFactory.create().category_id
+    return "accounts/readercategory", str(ReaderFactory.create().category_id)
 
 
 def block() -> tuple[str, int]:

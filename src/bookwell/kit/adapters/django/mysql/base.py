@@ -13,9 +13,13 @@ except ImportError:
 
 from django.db.backends.mysql import base
 
+from bookwell.kit.adapters.django.mysql.validation import DatabaseValidation
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """MySQL and MariaDB; the session stays in autocommit and transactions are begun by statement."""
+
+    validation_class = DatabaseValidation
 
     def _start_transaction_under_autocommit(self) -> None:
         with self.wrap_database_errors:
