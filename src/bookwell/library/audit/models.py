@@ -6,7 +6,7 @@ from django.db import models
 class AuditEntry(models.Model):
     """One change. `actor_id` 0 is the system itself (deadlines, promotions)."""
 
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField()
     actor_id = models.BigIntegerField()
     action = models.CharField(max_length=64)
     object_type = models.CharField(max_length=32)

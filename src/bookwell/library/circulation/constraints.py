@@ -12,7 +12,7 @@ def map_constraints() -> None:
     map_constraint(
         "reservation_open_once",
         ReservationExists,
-        sqlite_columns="reservation.reader_id, reservation.book_id, reservation.open_marker",
+        sqlite_columns="reservation.reader_id, reservation.open_marker, reservation.book_id",
     )
     map_constraint("copy_barcode_once", BarcodeTaken, sqlite_columns="copy.barcode")
     map_constraint("policy_once", PolicyExists, sqlite_columns="policy.category_id, policy.branch_key")

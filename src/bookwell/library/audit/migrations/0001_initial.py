@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             name="AuditEntry",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("at", models.DateTimeField(db_index=True)),
+                ("at", models.DateTimeField()),
                 ("actor_id", models.BigIntegerField()),
                 ("action", models.CharField(max_length=64)),
                 ("object_type", models.CharField(max_length=32)),

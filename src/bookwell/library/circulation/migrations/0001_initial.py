@@ -132,7 +132,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "category",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="accounts.readercategory"),
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="accounts.readercategory"
+                    ),
                 ),
             ],
             options={
@@ -183,7 +185,10 @@ class Migration(migrations.Migration):
                 (
                     "book",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="reservations", to="catalog.book"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reservations",
+                        to="catalog.book",
                     ),
                 ),
                 (
@@ -198,12 +203,16 @@ class Migration(migrations.Migration):
                 (
                     "pickup_branch",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="network.branch"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="network.branch",
                     ),
                 ),
                 (
                     "reader",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="reservations",
                         to=settings.AUTH_USER_MODEL,
@@ -228,10 +237,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="reservation",
-            index=models.Index(fields=["reader", "open_marker", "state"], name="reservation_of_reader"),
-        ),
-        migrations.AddIndex(
-            model_name="reservation",
             index=models.Index(fields=["state", "pickup_deadline_at"], name="reservation_pickup"),
         ),
         migrations.AddIndex(
@@ -252,7 +257,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="reservation",
-            constraint=models.UniqueConstraint(fields=("reader", "book", "open_marker"), name="reservation_open_once"),
+            constraint=models.UniqueConstraint(fields=("reader", "open_marker", "book"), name="reservation_open_once"),
         ),
         migrations.AddConstraint(
             model_name="reservation",
