@@ -115,7 +115,7 @@ def test_check_out__a_rival_reserves_the_copy__one_of_them_has_it(
     book = BookFactory.create(copies=1)
     walk_in, reserving = readers(2)
     work = placing(reserving, book)
-    rival = meet_rival(monkeypatch, f"{SERVICES}.lending.lock_book", work, behind=behind)
+    rival = meet_rival(monkeypatch, LOCK_BOOK, work, behind=behind)
     held = None
 
     try:
@@ -180,7 +180,7 @@ def test_expire__the_reader_fetches_the_book_before_the_lock__is_a_loan(monkeypa
 def test_remove_copy__a_rival_reserves_it_before_the_lock__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     book, reader = BookFactory.create(copies=1), ReaderFactory.create()
     copy = Copy.objects.get(book=book)
-    rival = meet_rival(monkeypatch, f"{SERVICES}.copies.lock_book", placing(reader, book))
+    rival = meet_rival(monkeypatch, LOCK_BOOK, placing(reader, book))
     held = None
 
     try:
