@@ -38,7 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite"):  # threads and processes cannot share Django's choice, one in memory
         database.setdefault("TEST", {})["NAME"] = str(_data_dir / "test.sqlite3")
-    config.addinivalue_line("markers", "chaos: the long version of a kill or race test; runs with BOOKWELL_CHAOS=1")
 
 
 def pytest_unconfigure() -> None:
@@ -53,15 +52,9 @@ def pytest_report_header() -> str:
     return f"database: {connection.vendor}"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse tests that flush, and leave the long versions out unless they were asked for."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that flush."""
     _refuse_flushing(items)
-    if os.environ.get("BOOKWELL_CHAOS"):
-        return
-    long_ones = [item for item in items if item.get_closest_marker("chaos")]
-    if long_ones:
-        config.hook.pytest_deselected(items=long_ones)
-        items[:] = [item for item in items if item not in long_ones]
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,10 @@ def test_import__a_small_file__can_be_tried_and_run(environment: dict[str, str],
     file = tmp_path / "books.csv"
     file.write_text("title,authors,isbn13\nSolaris,Stanisław Lem,9788308070178\n")
 
-    ended = [bookwell(environment, "import", str(file), *options) for options in (["--dry-run"], [])]
+    tried, done, again = (bookwell(environment, "import", str(file), *options) for options in (["--dry-run"], [], []))
 
-    assert [run.returncode for run in ended] == [0, 0], [run.stderr for run in ended]
+    assert [run.returncode for run in (tried, done, again)] == [0, 0, 0], done.stderr
+    assert ("1 created" in done.stdout, "1 created" in again.stdout) == (True, False), (done.stdout, again.stdout)
 
 
 def test_tick__nothing_is_due__ends_well(environment: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ __all__ = ["Counts", "Session", "plan"]
 DATABASES = ("sqlite", "mariadb", "postgresql")
 ONCE = ("tests/unit", "tests/contract", "tests/e2e")
 PER_DATABASE = ("tests/integration", "tests/migrations", "tests/concurrency")
-CHAOS_ONCE = ("tests/e2e",)
+CHAOS_ONCE = ("tests/contract", "tests/e2e")
 CHAOS_PER_DATABASE = ("tests/concurrency",)
 _CHAOS_TIMEOUT_SECONDS = 3600
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 
 from bookwell.kit.adapters.django import constraints
-from bookwell.kit.adapters.django.constraints import domain_error_of, map_constraint
+from bookwell.kit.adapters.django.constraints import ReferenceChanged, domain_error_of, map_constraint
 from bookwell.kit.errors import Conflict
 
 
@@ -53,7 +53,6 @@ _UNKNOWN = [
     ("mysql", IntegrityError(1062, "Duplicate entry 'a' for key 'tags'")),
     ("sqlite", IntegrityError("NOT NULL constraint failed: shelf.tag")),
     ("sqlite", IntegrityError("UNIQUE constraint failed: shelf.name")),
-    ("sqlite", IntegrityError("FOREIGN KEY constraint failed")),
     ("postgresql", _postgresql("shelf_pkey")),
     ("postgresql", IntegrityError("shelf_name_once")),
 ]
@@ -75,3 +74,26 @@ def test_violation__of_another_one__stays_what_it_is(
     monkeypatch.setattr(constraints, "connection", SimpleNamespace(vendor=vendor))
 
     assert domain_error_of(error) is error
+
+
+def _broken_reference_on_postgresql() -> IntegrityError:
+    error, cause = IntegrityError("violates foreign key constraint"), Exception()
+    cause.sqlstate = "23503"  # type: ignore[attr-defined]
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("vendor", "error"),
+    [
+        ("sqlite", IntegrityError("FOREIGN KEY constraint failed")),
+        ("mysql", IntegrityError(1452, "Cannot add or update a child row: a foreign key constraint fails")),
+        ("postgresql", _broken_reference_on_postgresql()),
+    ],
+)
+def test_domain_error_of__reference_that_nobody_registered__is_a_conflict(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, error: IntegrityError
+) -> None:
+    monkeypatch.setattr(constraints, "connection", SimpleNamespace(vendor=vendor))
+
+    assert isinstance(domain_error_of(error), ReferenceChanged)

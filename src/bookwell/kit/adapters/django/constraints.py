@@ -8,9 +8,12 @@ import re
 
 from django.db import IntegrityError, connection
 
-from bookwell.kit.errors import DomainError
+from bookwell.kit.errors import Conflict, DomainError
 
-__all__ = ["domain_error_of", "map_constraint"]
+__all__ = ["ReferenceChanged", "domain_error_of", "map_constraint"]
+
+_FOREIGN_KEY_MYSQL = frozenset({1451, 1452})
+_FOREIGN_KEY_POSTGRESQL = "23503"
 
 _MYSQL = re.compile(
     r" for key '(?:[^'.]+\.)?([^'.]+)'$"  # unique; MySQL writes the table before it, MariaDB does not
@@ -20,6 +23,16 @@ _MYSQL = re.compile(
     re.DOTALL,
 )
 _SQLITE = re.compile(r"^(?:UNIQUE|CHECK) constraint failed: (.+)$", re.DOTALL)
+
+
+
+class ReferenceChanged(Conflict):
+    """What the request refers to was removed meanwhile, or what it removes came into use."""
+
+    code = "reference.changed"
+    title = "Something this request refers to has just changed"
+    retryable = True
+
 
 _by_name: dict[str, type[DomainError]] = {}
 
@@ -37,9 +50,20 @@ def map_constraint(name: str, error: type[DomainError], *, sqlite_columns: str =
 
 
 def domain_error_of(error: IntegrityError) -> Exception:
-    """The domain error that a violation stands for, or the error itself when nobody registered it."""
-    kind = _by_name.get(_violated(error))
+    """The domain error that a violation stands for, or the error itself when nobody registered it.
+
+    A broken reference that nobody registered is a race that checks cannot see: somebody removed what was referred to.
+    """
+    kind = _by_name.get(_violated(error)) or (ReferenceChanged if _is_foreign_key(error) else None)
     return kind() if kind else error
+
+
+def _is_foreign_key(error: IntegrityError) -> bool:
+    if connection.vendor == "postgresql":
+        return getattr(error.__cause__, "sqlstate", None) == _FOREIGN_KEY_POSTGRESQL
+    if connection.vendor == "mysql":
+        return error.args[0] in _FOREIGN_KEY_MYSQL
+    return "FOREIGN KEY constraint failed" in str(error)
 
 
 def _violated(error: IntegrityError) -> str:

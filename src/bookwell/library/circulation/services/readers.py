@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from bookwell.library.accounts.services import anonymise_user_in_tx
+from bookwell.library.accounts.services import anonymise_user_in_tx, lock_administrators_in_tx
 from bookwell.library.audit.services import Change, record_in_tx
 from bookwell.library.circulation.errors import OpenLoans
 from bookwell.library.circulation.journal import Journal
@@ -57,6 +57,7 @@ def close_reader(*, reader_id: int, actor: Actor, now: dt.datetime) -> None:
         ReaderNotFound
         OpenLoans: while the reader has books.
     """
+    lock_administrators_in_tx()  # before any account, as wherever both are locked
     lock_reader(reader_id, is_active=False)
     if get_reader_facts(reader_id=reader_id, now=now).open_loans:
         raise OpenLoans
