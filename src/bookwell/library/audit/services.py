@@ -1,13 +1,14 @@
 """Writing the audit trail."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
+from pydantic_core import to_json
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.instants import to_database
 from bookwell.kit.request_context import request_id
 
 __all__ = ["SYSTEM", "Change", "record_in_tx"]
@@ -36,11 +37,11 @@ def record_in_tx(changes: Sequence[Change], *, actor_id: int) -> None:
     """Add one entry per change, in one statement of the caller's transaction."""
     if not changes:
         return
-    at = connection.ops.adapt_datetimefield_value(clock.now())
+    at, request = to_database(clock.now()), request_id()
     values: list[Any] = []
     for change in changes:
-        data = json.dumps(change.data, ensure_ascii=False, separators=(",", ":"))
+        data = to_json(change.data).decode()
         by = actor_id if change.actor_id is None else change.actor_id
-        values += [at, by, change.action, change.object_type, change.object_id, data, request_id()]
+        values += [at, by, change.action, change.object_type, change.object_id, data, request]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT + ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(changes)), values)

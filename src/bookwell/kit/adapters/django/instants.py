@@ -9,8 +9,13 @@ __all__ = ["from_database", "to_database"]
 
 
 def to_database(instant: dt.datetime | None) -> Any:
-    """A parameter for an aware instant."""
-    return connection.ops.adapt_datetimefield_value(instant)
+    """A parameter for an aware instant: text without a zone, which is UTC, but for PostgreSQL the instant itself.
+
+    The same as `connection.ops.adapt_datetimefield_value` gives, at a fraction of its time.
+    """
+    if instant is None or connection.vendor == "postgresql":
+        return instant
+    return str(instant.astimezone(dt.UTC).replace(tzinfo=None))
 
 
 def from_database(value: dt.datetime | str | None) -> dt.datetime | None:

@@ -1,9 +1,9 @@
 """Writes outgoing messages to the table `outbox`, in the transaction of the change they tell."""
 
-import json
 from collections.abc import Sequence
 
 from django.db import connection
+from pydantic_core import to_json
 
 from bookwell.kit import clock, ids
 from bookwell.kit.outbox import OutgoingMessage
@@ -24,8 +24,7 @@ def append_in_tx(messages: Sequence[OutgoingMessage]) -> None:
     now = int(clock.now().timestamp() * 1000)
     values: list[str | int] = []
     for message in messages:
-        payload = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":"))
         values += [ids.new_id(), message.queue, message.type, message.version, message.aggregate]
-        values += [message.aggregate_version, payload, now, now]
+        values += [message.aggregate_version, to_json(message.payload).decode(), now, now]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT + ", ".join([_ROW] * len(messages)), values)

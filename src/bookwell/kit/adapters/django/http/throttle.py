@@ -1,7 +1,6 @@
 """Rate limits of an API: by caller where a token was good, by address otherwise."""
 
 import ipaddress
-from typing import Any, Protocol, runtime_checkable
 
 from django.conf import settings
 from django.core.cache import cache
@@ -10,23 +9,15 @@ from ninja.throttling import BaseThrottle
 
 from bookwell.kit.limits import RateLimiter, Verdict
 
-__all__ = ["CallerThrottle", "Identified", "add_to_cache_counter", "client_address"]
+__all__ = ["CallerThrottle", "add_to_cache_counter", "client_address"]
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
-@runtime_checkable
-class Identified(Protocol):
-    """What an authenticator answers for a caller it knows."""
-
-    @property
-    def user_id(self) -> int:
-        """The caller's number."""
-        ...
-
-
 class CallerThrottle(BaseThrottle):
     """Ninja's hook, after authentication: `limit` requests a minute; 0 means as many as they like.
+
+    A caller is known when `request.auth` has a `user_id`.
 
     Anonymous callers are counted by address, except loopback ones where `settings.RATE_LIMIT_LOOPBACK` is off.
     """
@@ -46,9 +37,9 @@ class CallerThrottle(BaseThrottle):
     def _verdict(self, request: HttpRequest) -> Verdict | None:
         if self._limiter is None:
             return None
-        caller: Any = getattr(request, "auth", None)
-        if isinstance(caller, Identified):
-            return self._limiter.hit(f"caller:{caller.user_id}")
+        user_id = getattr(getattr(request, "auth", None), "user_id", None)
+        if user_id is not None:
+            return self._limiter.hit(f"caller:{user_id}")
         address = client_address(request)
         if address.startswith(_LOOPBACK) and not settings.RATE_LIMIT_LOOPBACK:
             return None
