@@ -45,10 +45,19 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Count:
-    """A caller in this window: the sum that the shared counter last told, and what it was not told yet."""
+    """A caller in this window: the highest sum that the shared counter told, and what it did not count yet.
+
+    `on_its_way` was sent to the shared counter, which has not answered.
+    """
 
     settled: int = 0
+    on_its_way: int = 0
     unsettled: int = 0
+
+    @property
+    def used(self) -> int:
+        """Never less than what this process let pass, whatever the order in which answers arrive."""
+        return self.settled + self.on_its_way + self.unsettled
 
 
 class RateLimiter:
@@ -74,9 +83,14 @@ class RateLimiter:
             count.unsettled += 1
             amount = count.unsettled if count.unsettled >= self._batch else 0
             count.unsettled -= amount
+            count.on_its_way += amount
+            used = count.used
         if amount:
-            count.settled = self._settle(f"{key}:{window}", amount, otherwise=count.settled + amount)
-        used = count.settled + count.unsettled
+            told = self._settle(f"{key}:{window}", amount)
+            with self._guard:
+                count.on_its_way -= amount
+                count.settled = max(count.settled, told)
+                used = count.used
         return Verdict(
             is_allowed=used <= self._limit,
             limit=self._limit,
@@ -85,9 +99,10 @@ class RateLimiter:
             window_seconds=self._window_seconds,
         )
 
-    def _settle(self, key: str, amount: int, *, otherwise: int) -> int:
+    def _settle(self, key: str, amount: int) -> int:
+        """The sum with `amount` in it; 0 when the shared counter does not answer, which forgets the amount."""
         try:
             return self._shared(key, amount, 2 * self._window_seconds)
         except Exception:  # noqa: BLE001 -- whatever fails in the store, readers are served
             _log.warning("limits.counter_failed", exc_info=True)
-            return otherwise - amount
+            return 0

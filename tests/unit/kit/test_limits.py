@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 
 import time_machine
@@ -81,3 +82,49 @@ def test_hit__shared_counter_fails__requests_pass() -> None:
     limiter = RateLimiter(fail, limit=5)
 
     assert allowed(limiter, 50) == 50
+
+
+@time_machine.travel("2026-03-01T12:00:20Z", tick=False)
+def test_hit__an_older_answer_comes_last__counts_everything() -> None:
+    first_asked, second_answered = threading.Event(), threading.Event()
+    shared = SharedCounts()
+
+    def answer_the_first_last(key: str, amount: int, seconds: int) -> int:
+        total = shared(key, amount, seconds)
+        if total == 2:
+            first_asked.set()
+            assert second_answered.wait(5)
+        return total
+
+    limiter = RateLimiter(answer_the_first_last, limit=40)
+    first = threading.Thread(target=allowed, args=(limiter, 2))
+    first.start()
+    assert first_asked.wait(5)
+    allowed(limiter, 2)
+    second_answered.set()
+    first.join()
+
+    assert limiter.hit("caller:1").remaining == 35
+
+
+@time_machine.travel("2026-03-01T12:00:20Z", tick=False)
+def test_hit__the_counter_has_not_answered_yet__counts_what_is_on_its_way() -> None:
+    asked, answered = threading.Event(), threading.Event()
+    shared = SharedCounts()
+
+    def answer_late(key: str, amount: int, seconds: int) -> int:
+        asked.set()
+        assert answered.wait(5)
+        return shared(key, amount, seconds)
+
+    limiter = RateLimiter(answer_late, limit=40)
+    limiter.hit("caller:1")
+    slow = threading.Thread(target=limiter.hit, args=("caller:1",))
+    slow.start()
+    assert asked.wait(5)
+
+    verdict = limiter.hit("caller:1")
+
+    answered.set()
+    slow.join()
+    assert verdict.remaining == 37
