@@ -61,8 +61,11 @@ def test_link__used_twice_or_damaged__is_refused() -> None:
     link = _link(user)
     _press(link)
 
-    assert _press(link).status_code == 422
-    assert _press(link[:-4] + "xxx/").status_code == 422
+    for used_or_damaged in (link, link[:-4] + "xxx/"):
+        answer = _press(used_or_damaged)
+        assert answer.status_code == 422
+        assert answer["Content-Type"].startswith("text/html")
+        assert ConfirmationInvalid.title in answer.content.decode()
 
 
 def test_link__of_a_former_address__is_refused() -> None:
