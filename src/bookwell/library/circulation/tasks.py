@@ -13,6 +13,7 @@ from bookwell.library.accounts.services import forget_dead_sessions
 from bookwell.library.circulation import services
 from bookwell.library.circulation.queries.deadlines import find_due_work
 from bookwell.library.circulation.rules import SYSTEM
+from bookwell.library.plumbing.services import forget_expired_cache_entries
 
 __all__ = ["TickReport", "tick"]
 
@@ -34,6 +35,7 @@ def tick(*, now: dt.datetime) -> TickReport:
     expired = sum(_expire(reservation_id, now) for reservation_id in due.reservation_ids)
     resumed = sum(_resume(book_id, now) for book_id in due.book_ids)
     run_in_transaction(lambda: forget_dead_sessions(now=now))
+    run_in_transaction(lambda: forget_expired_cache_entries(now=now))
     return TickReport(expired, resumed, run_in_transaction(forget_expired))
 
 

@@ -24,6 +24,10 @@ _MYSQL_OPTIONS = {
     "isolation_level": "read committed",
     "init_command": "SET innodb_lock_wait_timeout = 5, sql_mode = 'TRADITIONAL'",
 }
+# At Django's 300 entries, its cache would throw away failed log-ins and counters that have not expired.
+_MAX_CACHE_ENTRIES = 1_000_000
+# A Redis that does not answer is one that is down; without these a request waits for as long as the network does.
+_REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
 _POSTGRESQL_OPTIONS = {"options": "-c lock_timeout=5000 -c timezone=UTC"}
 
 
@@ -52,10 +56,15 @@ def cache_settings(*, redis_url: str, embedded_file: Path | None) -> dict[str, A
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": redis_url,
             "KEY_PREFIX": "library",
+            "OPTIONS": _REDIS_OPTIONS,
         }
     if embedded_file is not None:
         return {
             "BACKEND": "bookwell.kit.adapters.django.sqlite_cache.SqliteCache",
             "LOCATION": str(embedded_file.absolute()),
         }
-    return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entry"}
+    return {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache_entry",
+        "OPTIONS": {"MAX_ENTRIES": _MAX_CACHE_ENTRIES},
+    }

@@ -8,8 +8,10 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.queries import find_caller
+from bookwell.library.config.databases import cache_settings
 from tests.people import PASSWORD, Api, make_user
 
 pytestmark = pytest.mark.django_db
@@ -204,6 +206,17 @@ def test_lockout__twenty_failures_of_one_address__whatever_the_account() -> None
 
     assert Api(address="10.9.9.9").post("/api/login/", body).status_code == 429
     Api(address="10.9.9.8").log_in(user)
+
+
+def test_lockout__hundreds_of_other_names_fail__holds(settings: Any) -> None:
+    settings.CACHES = {"default": cache_settings(redis_url="", embedded_file=None)}
+    for _ in range(5):
+        record_failure(username="guessed", address="10.8.0.1")
+
+    for number in range(400):
+        record_failure(username=f"nobody-{number}", address=f"10.7.{number // 200}.{number % 200}")
+
+    assert find_lockout_seconds(username="guessed", address="10.8.0.2") is not None
 
 
 def test_lockout__successes__never_count() -> None:
