@@ -62,6 +62,12 @@ def test_address__guessed_tokens__are_counted() -> None:
     assert statuses(4, "/limited/mine/", **options) == [401, 401, 401, 429]
 
 
+def test_caller__refused_for_the_role__is_counted() -> None:
+    assert statuses(4, "/limited/nobodys/", **token(104)) == [403, 403, 403, 429]
+    assert statuses(1, "/limited/mine/", **token(104)) == [429]
+    assert statuses(1, "/limited/nobodys/", **token(105)) == [403]
+
+
 def test_address__loopback_when_embedded__is_free() -> None:
     assert statuses(10, "/limited/everyones/") == [200] * 10
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
-from bookwell.kit.errors import Conflict, Unavailable
+from bookwell.kit.errors import Conflict, Forbidden, Unavailable
 from bookwell.library.api import health
 
 made: list[str] = []
@@ -106,6 +106,19 @@ class NumberToken(HttpBearer):
         return Caller(int(token)) if token.isdecimal() else None
 
 
+class TooWeak(Forbidden):
+    code = "caller.too_weak"
+    title = "Not for this caller"
+
+
+class StrongToken(HttpBearer):
+    """Nobody's token is strong enough, as where a role is missing."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        request.auth = Caller(int(token))  # type: ignore[attr-defined]  # as ninja does for those it lets in
+        raise TooWeak
+
+
 limited = ProblemAPI(title="Limited", version="1", urls_namespace="limited", throttle=CallerThrottle(limit=3))
 
 
@@ -113,6 +126,12 @@ limited = ProblemAPI(title="Limited", version="1", urls_namespace="limited", thr
 def get_mine(request: HttpRequest) -> str:
     """For callers with a token."""
     return "mine"
+
+
+@limited.get("/nobodys/", auth=StrongToken(), response={200: str})
+def get_nobodys(request: HttpRequest) -> str:
+    """For callers of a role that nobody has."""
+    return "nobody's"
 
 
 @limited.get("/everyones/", response={200: str})

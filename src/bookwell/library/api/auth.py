@@ -29,7 +29,7 @@ class TokenAuth(HttpBearer):
         super().__init__()
         self.role = role
 
-    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:  # noqa: ARG002 -- ninja passes it
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
         """Ninja's hook: the caller, None for 401.
 
         Raises:
@@ -37,6 +37,7 @@ class TokenAuth(HttpBearer):
         """
         caller = find_caller(token)
         if caller is not None and not includes(caller.role, self.role):
+            request.auth = caller  # type: ignore[attr-defined]  # the refusal counts as one of the caller's requests
             raise RoleForbidden
         return caller
 

@@ -15,6 +15,7 @@ from ninja.operation import Operation
 from ninja.throttling import BaseThrottle
 
 from bookwell.contracts.problems import FieldProblem
+from bookwell.kit.adapters.django.cache_failures import CACHE_ERRORS, CacheUnavailable
 from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, failure_of
 from bookwell.kit.adapters.django.http import problems
 from bookwell.kit.adapters.django.http.document import complete_document
@@ -55,6 +56,7 @@ class ProblemAPI(NinjaAPI):
         for kind, handler in _HANDLERS.items():
             self.add_exception_handler(kind, handler)
         self.add_exception_handler(AuthenticationError, self._on_authentication_error)
+        self.add_exception_handler(DomainError, self._on_domain_error)
 
     def validation_error_from_error_contexts(
         self, error_contexts: list[ValidationErrorContext[Any]]
@@ -83,10 +85,18 @@ class ProblemAPI(NinjaAPI):
         return self._documents[prefix]
 
     def _on_authentication_error(self, request: HttpRequest, _error: object) -> HttpResponse:
-        if isinstance(self.throttle, BaseThrottle) and not self.throttle.allow_request(request):
-            return _throttled(request, Throttled(wait=None))  # whoever guesses tokens is counted by address
+        if self._is_over_limit(request):  # whoever guesses tokens is counted by address
+            return _throttled(request, Throttled(wait=None))
         challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
         return problems.kind_response(request, AUTH_REQUIRED, {"WWW-Authenticate": challenge})
+
+    def _on_domain_error(self, request: HttpRequest, error: DomainError) -> HttpResponse:
+        if not hasattr(request, "rate_limit_headers") and self._is_over_limit(request):
+            return _throttled(request, Throttled(wait=None))  # refused by the authenticator, which comes before limits
+        return _domain(request, error)
+
+    def _is_over_limit(self, request: HttpRequest) -> bool:
+        return isinstance(self.throttle, BaseThrottle) and not self.throttle.allow_request(request)
 
     def _show_names_as_sent(self) -> None:
         """Let the document use the aliases of fields, as the answers do; ninja's default is the attributes."""
@@ -170,12 +180,16 @@ def _database(request: HttpRequest, error: OperationalError | InterfaceError) ->
     return _domain(request, DatabaseUnavailable() if failure is Failure.UNREACHABLE else TryAgain())
 
 
+def _cache(request: HttpRequest, error: Exception) -> HttpResponse:
+    _log.error("cache.unavailable", exc_info=error)
+    return _domain(request, CacheUnavailable())
+
+
 def _kind(kind: Any) -> Callable[[HttpRequest, Exception], HttpResponse]:
     return lambda request, _error: problems.kind_response(request, kind)
 
 
 _HANDLERS: dict[type[Exception], Any] = {
-    DomainError: _domain,
     HttpRefusal: problems.refusal_response,
     Throttled: _throttled,
     HttpError: _http,
@@ -186,4 +200,5 @@ _HANDLERS: dict[type[Exception], Any] = {
     RawPostDataException: _kind(BAD_REQUEST),
     OperationalError: _database,
     InterfaceError: _database,
+    **dict.fromkeys(CACHE_ERRORS, _cache),
 }

@@ -1,11 +1,13 @@
 """Problem documents as Django responses."""
 
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
+from bookwell.kit.adapters.django.cache_failures import CACHE_ERRORS, CacheUnavailable
 from bookwell.kit.errors import DomainError
 from bookwell.kit.http_errors import INTERNAL_ERROR, HttpErrorKind, HttpRefusal, problem_of_kind
 from bookwell.kit.problems import problem_of, render_problem
@@ -65,5 +67,8 @@ def kind_response(request: HttpRequest, kind: HttpErrorKind, headers: dict[str, 
 
 
 def server_error(request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
-    """Django's `handler500`: says nothing about the cause."""
+    """Django's `handler500`: says nothing about the cause, but for a cache that may answer again."""
+    if isinstance(sys.exception(), CACHE_ERRORS):
+        error = CacheUnavailable()
+        return problem_response(domain_problem(request, error), retry_headers(error))
     return kind_response(request, INTERNAL_ERROR)
