@@ -44,7 +44,7 @@ class CursorInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: behind `key`, or at the list's end when it is None; backwards when going back."""
+    """Where a page begins: behind `key`, or where the list does; going back, before `key`, or at the list's end."""
 
     key: Key | None = None
     is_backward: bool = False
@@ -92,25 +92,35 @@ class PageRequest:
 
     def page(self, rows: Sequence[T], *, key: Callable[[T], Key]) -> Page[T]:
         """The page of up to `limit + 1` rows that were read in the direction of `position`."""
-        backward = self.position.is_backward
+        if not rows:
+            return self._empty_page()
+        backward, came_from_a_row = self.position.is_backward, self.position.key is not None
         has_more = len(rows) > self.limit
         items = list(rows[: self.limit])
         if backward:
             items.reverse()
-        first = key(items[0]) if items else self.position.key
-        last = key(items[-1]) if items else self.position.key
+        has_next, has_previous = (came_from_a_row, has_more) if backward else (has_more, came_from_a_row)
         return Page(
             items,
-            next=self._link(last, is_backward=False) if has_more or backward else None,
-            previous=self._link(first, is_backward=True) if (has_more if backward else self.position.key) else None,
+            next=self._link(Position(key(items[-1]))) if has_next else None,
+            previous=self._link(Position(key(items[0]), is_backward=True)) if has_previous else None,
         )
 
-    def _link(self, key: Key | None, *, is_backward: bool) -> str | None:
-        if key is None:
-            return None
-        filters = tuple(pair for pair in self.params if pair[0] != "limit")
-        cursor = _encode(key, is_backward=is_backward, scope=_scope(self.path, filters))
-        return f"{self.path}?{urlencode((*self.params, ('cursor', cursor)))}"
+    def _empty_page(self) -> Page[T]:
+        """The rows on this side of the cursor's row are gone, perhaps it too: the way back leads in from the end."""
+        came_from_a_row, backward = self.position.key is not None, self.position.is_backward
+        return Page(
+            [],
+            next=self._link(Position()) if came_from_a_row and backward else None,
+            previous=self._link(Position(is_backward=True)) if came_from_a_row and not backward else None,
+        )
+
+    def _link(self, position: Position) -> str:
+        params = self.params
+        if position != Position():
+            filters = tuple(pair for pair in params if pair[0] != "limit")
+            params += (("cursor", _encode(position, scope=_scope(self.path, filters))),)
+        return f"{self.path}?{urlencode(params)}" if params else self.path
 
 
 def keyset_sql(
@@ -142,8 +152,8 @@ def _scope(path: str, params: tuple[tuple[str, str], ...]) -> str:
     return json.dumps([path, sorted(params)])
 
 
-def _encode(key: Key, *, is_backward: bool, scope: str) -> str:
-    content = json.dumps([int(is_backward), *key], separators=(",", ":"))
+def _encode(position: Position, *, scope: str) -> str:
+    content = json.dumps([int(position.is_backward), *(position.key or ())], separators=(",", ":"))
     return base64.urlsafe_b64encode((_check(content, scope) + content).encode()).decode().rstrip("=")
 
 
@@ -156,7 +166,11 @@ def _decode(cursor: str, scope: str, shape: tuple[type[int] | type[str], ...]) -
         parsed = json.loads(content)
     except (ValueError, binascii.Error, RecursionError) as error:
         raise CursorInvalid from error
-    if check != _check(content, scope) or not isinstance(parsed, list) or len(parsed) != len(shape) + 1:
+    if check != _check(content, scope) or not isinstance(parsed, list):
+        raise CursorInvalid
+    if parsed == [1]:
+        return Position(is_backward=True)
+    if len(parsed) != len(shape) + 1:
         raise CursorInvalid
     backward, *key = parsed
     if backward not in (0, 1) or not all(map(_is_value, key, shape)):

@@ -55,6 +55,41 @@ def test_page__rows_inserted_before_the_cursor__neither_repeat_nor_hide() -> Non
     assert second.items == [30, 40]
 
 
+def test_page__all_before_the_cursor_are_gone__next_is_the_list_from_its_beginning() -> None:
+    second = _fetch([1, 2, 3, 4], _read(_cursor(_fetch([1, 2, 3, 4], _read()).next)))
+
+    empty = _fetch([3, 4], _read(_cursor(second.previous)))
+
+    assert (empty.items, empty.previous) == ([], None)
+    assert empty.next == "/api/books/?limit=2"
+    assert _fetch([3, 4], _read(params=(("limit", "2"),))).items == [3, 4]
+
+
+def test_page__all_behind_the_cursor_are_gone__previous_is_the_list_from_its_end() -> None:
+    first = _fetch([1, 2, 3, 4], _read())
+
+    empty = _fetch([1, 2], _read(_cursor(first.next)))
+    back = _fetch([0, 1, 2], _read(_cursor(empty.previous)))
+
+    assert (empty.items, empty.next) == ([], None)
+    assert (back.items, back.next) == ([1, 2], None)
+    assert _fetch([0, 1, 2], _read(_cursor(back.previous))).items == [0]
+
+
+def test_page__nothing_left_at_all__ends() -> None:
+    empty = _fetch([], _read(_cursor(_fetch([1, 2, 3], _read()).next)))
+
+    from_the_end = _fetch([], _read(_cursor(empty.previous)))
+
+    assert (from_the_end.items, from_the_end.next, from_the_end.previous) == ([], None, None)
+
+
+def test_page__nothing_left_and_no_query__next_is_the_bare_path() -> None:
+    link = _fetch([1, 2, 3], _read(_cursor(_fetch([1, 2, 3], _read()).next))).previous
+
+    assert _fetch([], _read(_cursor(link), limit=None)).next == "/api/books/"
+
+
 @given(st.sets(st.integers(0, 1000), max_size=40), st.integers(1, 7))
 def test_page__following_next__sees_every_row_once(numbers: set[int], limit: int) -> None:
     page = _fetch(sorted(numbers), _read(limit=limit))
