@@ -102,32 +102,29 @@ def _read_row(lines: _Lines, delimiter: str, width: int) -> tuple[int, list[str]
     number, text = first
     if not text.strip():
         return number, []
-    more = _rest_of_row(lines, text)
-    if more is None:
-        return Rejection(number, "quotes", "a quotation mark is not closed", text[:100].strip())
+    further: list[Line | Rejection] = []
     try:
-        cells = next(csv.reader([text, *(line for _, line in more)], delimiter=delimiter, strict=True))
+        cells = next(csv.reader(_taken(lines, text, further), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        lines.give_back(more)
+        lines.give_back(further)
         return Rejection(number, "quotes", str(error), text[:100].strip())
     if len(cells) != width:
-        lines.give_back(more)
+        lines.give_back(further)
         return Rejection(number, "columns", f"{len(cells)} columns instead of {width}", text[:100].strip())
     return number, cells
 
 
-def _rest_of_row(lines: _Lines, text: str) -> list[Line] | None:
-    """The further lines that a quoted line break makes part of a row; None when the quotes are never closed."""
-    more: list[Line] = []
-    is_open = text.count('"') % 2 == 1
-    while is_open:
-        line = lines.next() if len(more) < _MOST_LINES else None
-        if not isinstance(line, tuple):
-            lines.give_back([*more, line] if line is not None else more)
-            return None
-        more.append(line)
-        is_open ^= line[1].count('"') % 2 == 1
-    return more
+def _taken(lines: _Lines, text: str, further: list[Line | Rejection]) -> Iterator[str]:
+    """A row's first line, and as many `further` ones as are asked for because a quoted line break goes on there.
+
+    Only the parser knows which quotation marks open a cell: within an unquoted one they are letters.
+    """
+    yield text
+    while len(further) < _MOST_LINES and (line := lines.next()) is not None:
+        further.append(line)
+        if isinstance(line, Rejection):
+            return
+        yield line[1]
 
 
 def _goodbooks_record(line: int, row: Row) -> Record | Rejection:

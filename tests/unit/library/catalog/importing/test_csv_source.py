@@ -83,6 +83,30 @@ def test_read_csv__not_utf8__rejects_that_line_alone() -> None:
     assert isinstance(good, Record)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['a 5" disk,', 'b 3" disk,', "c,"],
+        ['5" floppy,', "b,", "c,", "d,", '8" floppy,', "e,", "f,", "g,", "h,"],
+        ['a 5" disk,', "b,"],
+        ['a 5" disk,', '"b\nb",', 'c 3" disk,'],
+    ],
+)
+def test_read_csv__quotation_mark_within_a_cell__is_a_letter_and_no_row_is_lost(lines: list[str]) -> None:
+    rows = _rows("\n".join(["title,isbn", *lines, ""]))
+
+    titles = [row.data.title for row in rows if isinstance(row, Record)]
+    assert titles == [line.strip('",').replace("\n", " ") for line in lines]
+
+
+def test_read_csv__quotation_mark_closed_too_late__costs_its_line_alone() -> None:
+    rejection, *good = _rows('title,isbn\n"a,\nb,\nc,\n"d,\ne,\n')
+
+    assert isinstance(rejection, Rejection)
+    assert (rejection.line, rejection.code) == (2, "quotes")
+    assert [(row.line, isinstance(row, Record)) for row in good] == [(3, True), (4, True), (5, False), (6, True)]
+
+
 def test_read_csv__line_break_in_quotes__is_one_row_and_lines_are_still_counted() -> None:
     first, second = _rows('title,description\n"T","one\ntwo ""three"""\nU,x\n')
 
