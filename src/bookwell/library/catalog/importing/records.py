@@ -10,6 +10,8 @@ from bookwell.library.catalog.rules import BookData
 __all__ = ["Record", "Rejection", "make_record"]
 
 _LONGEST = {"title": 500, "publisher": 200, "description": 20_000}
+_MOST_NAMES = 200
+_LONGEST_NAME = 200
 _LONGEST_CONTROL_NUMBER = 100
 _YEARS = range(-4000, 10_000)
 _BIGGEST_POPULARITY = 2**31 - 1
@@ -42,9 +44,8 @@ def make_record(line: int, data: BookData, *, control_number: str = "", populari
         checked = data.checked()
     except Invalid as error:
         return Rejection(line, error.code.removeprefix("book."), error.detail, data.title)
-    for name, longest in _LONGEST.items():
-        if len(getattr(checked, name)) > longest:
-            return Rejection(line, "too_long", f"{name} is longer than {longest} characters", checked.title[:100])
+    if excess := _excess(checked):
+        return Rejection(line, *excess, checked.title[:100])
     if checked.year is not None and checked.year not in _YEARS:
         checked = replace(checked, year=None)
     popularity = min(max(popularity, 0), _BIGGEST_POPULARITY)
@@ -54,6 +55,19 @@ def make_record(line: int, data: BookData, *, control_number: str = "", populari
     if len(control_number) > _LONGEST_CONTROL_NUMBER:
         return Rejection(line, "too_long", "the control number is too long", checked.title)
     return Record(line, control_number, checked, popularity, _digest(control_number + content))
+
+
+def _excess(data: BookData) -> tuple[str, str] | None:
+    """The code and the reason, when the data is more than what the API takes for a book."""
+    for name, longest in _LONGEST.items():
+        if len(getattr(data, name)) > longest:
+            return "too_long", f"{name} is longer than {longest} characters"
+    for kind, names in (("authors", data.authors), ("subjects", data.subjects)):
+        if len(names) > _MOST_NAMES:
+            return "too_many", f"{len(names)} {kind}, of which {_MOST_NAMES} are taken"
+        if any(len(name) > _LONGEST_NAME for name in names):
+            return "too_long", f"one of the {kind} is longer than {_LONGEST_NAME} characters"
+    return None
 
 
 def _digest(content: str) -> str:

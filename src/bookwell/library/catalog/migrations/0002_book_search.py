@@ -14,7 +14,7 @@ _CREATE = {
     "mysql": (
         (
             "CREATE TABLE book_search (book_id BIGINT NOT NULL PRIMARY KEY, "
-            "terms TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "
+            "terms MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, "
             "FULLTEXT KEY book_search_terms (terms)) ENGINE = InnoDB"
         ),
     ),
