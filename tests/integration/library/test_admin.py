@@ -105,6 +105,14 @@ def test_branch__rule_refuses__is_told_and_nothing_changes() -> None:
     assert AuditEntry.objects.count() == entries
 
 
+@pytest.mark.parametrize("weekdays", ["5", "[[1]]", '[1, "2"]'])
+def test_branch__weekdays_of_another_shape__are_refused(weekdays: str) -> None:
+    response = client_of(Role.ADMIN).post("/admin/network/branch/add/", a_branch(open_weekdays=weekdays))
+
+    assert response.status_code == 302
+    assert not Branch.objects.filter(code="north").exists()
+
+
 def test_branch__in_use__is_not_deleted() -> None:
     branch = BranchFactory.create()
     BookFactory.create(branch=branch)

@@ -9,7 +9,7 @@ from bookwell.kit.errors import Invalid
 from bookwell.library.catalog.isbn import isbn13_of
 from bookwell.library.catalog.languages import language_code
 
-__all__ = ["BookData", "TitleMissing", "tidy"]
+__all__ = ["BookData", "NamesInvalid", "TitleMissing", "tidy"]
 
 _BLANKS = re.compile(r"\s+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
@@ -20,6 +20,13 @@ class TitleMissing(Invalid):
 
     code = "book.title_missing"
     title = "A book needs a title"
+
+
+class NamesInvalid(Invalid):
+    """Authors and subjects are lists of texts."""
+
+    code = "book.names_invalid"
+    title = "Authors and subjects are lists of names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class BookData:
         """The same with an ISBN-13, a short language code, and texts without stray blanks.
 
         Raises:
-            TitleMissing, IsbnInvalid, LanguageInvalid
+            TitleMissing, NamesInvalid, IsbnInvalid, LanguageInvalid
         """
         title = tidy(self.title)
         if not title:
@@ -47,13 +54,22 @@ class BookData:
         return replace(
             self,
             title=title,
-            authors=[name for name in map(tidy, self.authors) if name],
+            authors=_tidy_names(self.authors),
             isbn=isbn13_of(self.isbn) if self.isbn and self.isbn.strip() else None,
             publisher=tidy(self.publisher),
             language=language_code(self.language),
-            subjects=[name for name in map(tidy, self.subjects) if name],
+            subjects=_tidy_names(self.subjects),
             description=unicodedata.normalize("NFC", self.description).strip(),
         )
+
+
+def _tidy_names(names: object) -> list[str]:
+    """Forms that edit JSON bring whatever it can hold; a text alone would fall apart into its letters."""
+    if not isinstance(names, (list, tuple)):
+        raise NamesInvalid
+    if not all(isinstance(name, str) for name in names):
+        raise NamesInvalid
+    return [name for name in map(tidy, names) if name]
 
 
 def tidy(text: str) -> str:

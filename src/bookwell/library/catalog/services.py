@@ -27,7 +27,7 @@ def create_book_in_tx(*, data: BookData, actor_id: int, now: dt.datetime) -> Boo
     """Add a title; its holding row is the caller's to add.
 
     Raises:
-        TitleMissing, IsbnInvalid, LanguageInvalid, IsbnTaken
+        TitleMissing, NamesInvalid, IsbnInvalid, LanguageInvalid, IsbnTaken
     """
     checked = data.checked()
     book = Book.objects.create(
@@ -46,7 +46,7 @@ def change_book(*, book_id: int, changes: Mapping[str, Any], actor_id: int, now:
     """Change some fields of `BookData`; nothing is written, and no version counted up, when nothing differs.
 
     Raises:
-        BookNotFound, TitleMissing, IsbnInvalid, LanguageInvalid, IsbnTaken
+        BookNotFound, TitleMissing, NamesInvalid, IsbnInvalid, LanguageInvalid, IsbnTaken
     """
     book = lock_title(book_id)
     before = BookData(**{column.name: getattr(book, column.name) for column in fields(BookData)})

@@ -27,6 +27,9 @@ LONGEST_CLOSURE_DAYS = 730
 """A search for an opening day gives up after this many days."""
 
 
+_DAYS_OF_A_WEEK = 7
+
+
 def _no_holidays(_day: dt.date) -> bool:
     return False
 
@@ -133,12 +136,13 @@ def check_weekdays(weekdays: Sequence[int]) -> list[int]:
     """The ISO weekdays in order, each once.
 
     Raises:
-        WeekdaysInvalid: if there are none, or one is not 1 to 7.
+        WeekdaysInvalid: if there are none, or one is not a whole number from 1 to 7.
     """
-    days = sorted(set(weekdays))
-    if not days or not set(days) <= set(range(1, 8)):
+    if not isinstance(weekdays, (list, tuple)) or not weekdays:
+        raise WeekdaysInvalid  # forms that edit JSON bring whatever it can hold
+    if not all(type(day) is int and 1 <= day <= _DAYS_OF_A_WEEK for day in weekdays):
         raise WeekdaysInvalid
-    return days
+    return sorted(set(weekdays))
 
 
 def check_time_zone(name: str) -> str:

@@ -34,6 +34,14 @@ def test_add_book__has_a_holding_and_an_audit_entry(admin: Client) -> None:
     assert AuditEntry.objects.filter(action="book.created", object_id=book.pk).exists()
 
 
+@pytest.mark.parametrize("authors", ["5", '["a", 5]', '"abc"', '{"a": 1}'])
+def test_add_book__authors_of_another_shape__are_refused(authors: str, admin: Client) -> None:
+    response = admin.post("/admin/catalog/book/add/", _book_form(authors=authors))
+
+    assert response.status_code == 302
+    assert not Book.objects.filter(title="Nowa książka").exists()
+
+
 def test_delete_book__with_copies__is_refused(admin: Client) -> None:
     book = BookFactory.create(copies=1)
 

@@ -1,4 +1,5 @@
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,8 +118,10 @@ def test_due_at__falls_on_a_closed_day__moves_on() -> None:
     assert due == dt.datetime(2026, 3, 16, 23, 59, 59, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize("weekdays", [[], [0], [8], [1, 9]])
-def test_check_weekdays__none_or_unknown__is_refused(weekdays: list[int]) -> None:
+@pytest.mark.parametrize(
+    "weekdays", [[], [0], [8], [1, 9], 5, None, "12", {"1": 2}, [[1]], [1, "2"], [1, None], [True], [1.0]]
+)
+def test_check_weekdays__none_or_unknown__is_refused(weekdays: Any) -> None:
     with pytest.raises(WeekdaysInvalid):
         check_weekdays(weekdays)
 
