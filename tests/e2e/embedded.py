@@ -13,7 +13,7 @@ from pathlib import Path
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["Up", "is_alive", "run_up", "thread_count", "wait_until"]
+__all__ = ["Up", "descendants", "is_alive", "run_up", "thread_count", "wait_until"]
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -47,7 +47,7 @@ class Up:
 
     def descendants(self) -> list[int]:
         """The processes below it."""
-        return _descendants(self.process.pid)
+        return descendants(self.process.pid)
 
 
 @contextmanager
@@ -93,8 +93,9 @@ def thread_count(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes below one."""
     children = [
         int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
     ]
-    return [below for child in children for below in (child, *_descendants(child))]
+    return [below for child in children for below in (child, *descendants(child))]
