@@ -1,20 +1,25 @@
 """Importing a file: what it makes, what it changes, and what it leaves alone."""
 
 import io
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.failures import DatabaseUnavailable
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.importing.csv_source import read_csv
 from bookwell.library.catalog.importing.records import Record
+from bookwell.library.catalog.importing.store import Plan
 from bookwell.library.catalog.models import Book
 from bookwell.library.catalog.rules import BookData
+from bookwell.library.circulation.management.commands import import_catalog
 from bookwell.library.circulation.models import Holding
 from bookwell.library.circulation.services.books import add_book, import_books, remove_book
 
@@ -127,6 +132,105 @@ def test_import__dry_run__tells_and_changes_nothing(folder: Path) -> None:
     assert "Nothing was changed. It would be 5 rows: 2 created" in said
     assert not Book.objects.exists()
     assert (folder / "why.csv").read_text().count("\n") == 4
+
+
+def test_import__dry_run__keeps_the_last_report(folder: Path) -> None:
+    report = folder / "books.csv.rejected.csv"
+    report.write_text("from an earlier run")
+
+    said = _import(folder, _ROWS, "--dry-run")
+
+    assert report.read_text() == "from an earlier run"
+    assert "books.csv.rejected.dry-run.csv" in said
+    assert (folder / "books.csv.rejected.dry-run.csv").read_text().count("\n") == 4
+
+
+def test_import__unknown_header__keeps_the_last_report(folder: Path) -> None:
+    (folder / "books.csv").write_text("name\nT\n")
+    report = folder / "books.csv.rejected.csv"
+    report.write_text("from an earlier run")
+
+    with pytest.raises(CommandError, match="title"):
+        call_command("import_catalog", "books.csv")
+
+    assert report.read_text() == "from an earlier run"
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["books.csv", "link.csv", "../{}/books.csv"])
+def test_import__report_is_the_source__is_refused(folder: Path, name: str) -> None:
+    (folder / "link.csv").symlink_to("books.csv")
+
+    with pytest.raises(CommandError, match="the file itself"):
+        _import(folder, _ROWS, "--report", name.format(folder.name))
+
+    assert (folder / "books.csv").read_text() == _HEADER + _ROWS
+    assert not Book.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["missing/why.csv", "taken"])
+def test_import__report_cannot_be_written__is_refused(folder: Path, name: str) -> None:
+    (folder / "taken").mkdir()
+
+    with pytest.raises(CommandError, match="report"):
+        _import(folder, _ROWS, "--report", name)
+
+    assert not Book.objects.exists()
+
+
+def test_import__draft_of_the_report_would_be_the_source__is_refused(folder: Path) -> None:
+    (folder / "books.csv.draft").write_text("title\nT\nT\n")
+
+    with pytest.raises(CommandError, match="the file itself"):
+        call_command("import_catalog", "books.csv.draft", "--report", "books.csv")
+
+    assert (folder / "books.csv.draft").read_text() == "title\nT\nT\n"
+
+
+def test_import__longest_record__is_kept(folder: Path) -> None:
+    names = "|".join(f"ż{number:03} " + " ".join([f"{number:03}żóżóżó"] * 19) for number in range(200))
+
+    said = _import(folder, f"1,One,{names},,\n")
+
+    assert "1 created" in said
+    assert len(Book.objects.get().authors) == 200
+
+
+def test_import__database_takes_a_record_not__rejects_that_one_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stores_all_but_three(records: list[Record], **of: Any) -> Plan:
+        if any(record.control_number == "3" for record in records):
+            raise DataError("too long for its column")
+        return import_books(records, **of)
+
+    monkeypatch.setattr(import_catalog, "import_books", stores_all_but_three)
+
+    said = _import(folder, "1,One,A,,\n2,Two,B,,\n3,Three,C,,\n4,Four,D,,\n5,Five,E,,\n")
+
+    assert "5 rows: 4 created, 0 changed, 0 unchanged, 1 rejected." in said
+    assert not Book.objects.filter(title="Three").exists()
+    report = (folder / "books.csv.rejected.csv").read_text().splitlines()
+    assert report[1:] == ["4,database,too long for its column,Three"]
+
+
+@pytest.mark.parametrize("error", [OperationalError("disk full"), DatabaseUnavailable("gone")])
+def test_import__database_fails__says_so_and_how_far_it_came(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    batches = itertools.count()
+
+    def fails_later(records: list[Record], **of: Any) -> Plan:
+        if next(batches):
+            raise error
+        return import_books(records, **of)
+
+    monkeypatch.setattr(import_catalog, "import_books", fails_later)
+
+    with pytest.raises(CommandError, match=r"after 500 rows.*Run it again"):
+        _import(folder, "".join(f"f{number},T {number},A,,\n" for number in range(700)))
+
+    assert Book.objects.count() == 500
 
 
 def test_import__no_rejection__leaves_no_report(folder: Path) -> None:

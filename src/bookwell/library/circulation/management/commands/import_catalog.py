@@ -7,25 +7,27 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, DataError, connection
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.errors import DomainError
 from bookwell.library.audit.services import SYSTEM
 from bookwell.library.catalog.errors import ControlNumberTaken, IsbnTaken
 from bookwell.library.catalog.importing.csv_source import HeaderUnknown, read_csv
 from bookwell.library.catalog.importing.marc_source import read_marc
 from bookwell.library.catalog.importing.pipeline import Summary, import_records
 from bookwell.library.catalog.importing.records import Record, Rejection
-from bookwell.library.catalog.importing.report import Report
+from bookwell.library.catalog.importing.report import Report, ReportUnwritable
 from bookwell.library.catalog.importing.store import Plan, plan_records
 from bookwell.library.circulation.services.books import import_books
 
 __all__ = ["Command"]
 
-_READERS: dict[str, Callable[[IO[bytes]], Iterator[Record | Rejection]]] = {"csv": read_csv, "marc": read_marc}
+_Reader = Callable[[IO[bytes]], Iterator[Record | Rejection]]
+_READERS: dict[str, _Reader] = {"csv": read_csv, "marc": read_marc}
 _MARC_LEADER_LENGTH = 5
 _RACES = 3
 
@@ -45,7 +47,11 @@ class Command(BaseCommand):
         """Django's hook."""
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="tell what would happen and change nothing")
-        parser.add_argument("--report", type=Path, help="where rejected rows go (default: ./FILE.rejected.csv)")
+        parser.add_argument(
+            "--report",
+            type=Path,
+            help="where rejected rows go (default: ./FILE.rejected.csv, of a dry run ./FILE.rejected.dry-run.csv)",
+        )
         parser.add_argument("--format", choices=sorted(_READERS), help="default: by the file's content")
 
     def handle(self, *, file: Path, dry_run: bool, report: Path | None, **options: Any) -> None:
@@ -56,22 +62,65 @@ class Command(BaseCommand):
             stream = file.open("rb")
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}") from error
-        with stream, Report(report or Path(f"{file.name}.rejected.csv")) as rejects:
-            read = _READERS[options["format"] or _format_of(stream)]
-            try:
-                with _bar(stream) as progress:
-                    summary = import_records(
-                        read(stream), store=_plan_only if dry_run else _store, reject=rejects.add, progress=progress
-                    )
-            except HeaderUnknown as error:
-                raise CommandError(f"{file}: {error}") from error
+        place = report or Path(f"{file.name}.rejected{'.dry-run' if dry_run else ''}.csv")
+        store = plan_records if dry_run else _store
+        try:
+            with stream, Report(place, source=file) as rejects:
+                read = _READERS[options["format"] or _format_of(stream)]
+                summary = _import(stream, read, store, rejects)
+        except HeaderUnknown as error:
+            raise CommandError(f"{file}: {error}") from error
+        except ReportUnwritable as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(_sentence(summary, is_dry_run=dry_run))
         if summary.rejected:
             self.stdout.write(f"The rejected rows and why: {rejects.path}")
 
 
+def _import(stream: IO[bytes], read: _Reader, store: Callable[[list[Record]], Plan], rejects: Report) -> Summary:
+    """Everything, with a bar; a database that fails ends it with a sentence instead of a traceback.
+
+    Raises:
+        HeaderUnknown, CommandError
+    """
+    rows = 0
+
+    def advance(summary: Summary) -> None:
+        nonlocal rows
+        rows = summary.rows
+        progress(summary)
+
+    try:
+        with _bar(stream) as progress:
+            return import_records(read(stream), store=store, reject=rejects.add, progress=advance)
+    except (DatabaseError, DomainError) as error:
+        reason = str(error).rstrip(".")
+        raise CommandError(
+            f"The database failed after {rows} rows: {reason}. Run it again to go on from there."
+        ) from error
+
+
 def _store(records: list[Record]) -> Plan:
-    """One batch, in one transaction; compared again when somebody else has catalogued one of its books meanwhile."""
+    """One batch, in one transaction; when the database does not take a value of it, all records but that value's."""
+    try:
+        return _store_all(records)
+    except DataError as error:
+        if len(records) == 1:
+            (record,) = records
+            reason = str(error.args[-1] if error.args else error).splitlines()[0]
+            return Plan(rejected=[Rejection(record.line, "database", reason, record.data.title)])
+    middle = len(records) // 2
+    first, second = _store(records[:middle]), _store(records[middle:])
+    return Plan(
+        first.new + second.new,
+        first.changed + second.changed,
+        first.unchanged + second.unchanged,
+        first.rejected + second.rejected,
+    )
+
+
+def _store_all(records: list[Record]) -> Plan:
+    """Compared again when somebody else has catalogued one of the batch's books meanwhile."""
     for attempt in range(1, _RACES + 1):
         try:
             return run_in_transaction(lambda: import_books(records, actor_id=SYSTEM, now=clock.now()))
@@ -79,10 +128,6 @@ def _store(records: list[Record]) -> Plan:
             if attempt == _RACES:
                 raise
     raise AssertionError("unreachable")
-
-
-def _plan_only(records: list[Record]) -> Plan:
-    return plan_records(records)
 
 
 def _format_of(stream: IO[bytes]) -> str:
