@@ -1,27 +1,33 @@
 """Types that the API's parameters and bodies share."""
 
 import datetime as dt
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 __all__ = [
     "Barcode",
     "Body",
     "BranchCode",
     "Channels",
+    "Day",
     "Email",
     "Id",
     "Language",
     "Moment",
     "Name",
     "PageOf",
+    "PartialBody",
     "Password",
     "Username",
 ]
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 Username = Annotated[str, Field(min_length=1, max_length=150)]
@@ -61,10 +67,57 @@ Moment = Annotated[dt.datetime, BeforeValidator(_check_written_out), AfterValida
 """RFC 3339; without an offset it is wall time at the pickup branch."""
 
 
+def _make_strict(schema: Any) -> None:
+    if isinstance(schema, list):
+        for item in schema:
+            _make_strict(item)
+    elif isinstance(schema, dict):
+        if schema.get("type") in ("int", "bool"):
+            schema["strict"] = True
+        for item in schema.values():
+            _make_strict(item)
+
+
+def _check_day_written_out(day: object) -> object:
+    """Numbers and instants, which pydantic would take too, are no dates to us."""
+    if not isinstance(day, str) or not _DAY.fullmatch(day):
+        raise ValueError("A date is written as in RFC 3339, 2026-03-12")
+    return day
+
+
+Day = Annotated[dt.date, BeforeValidator(_check_day_written_out)]
+"""An RFC 3339 full-date."""
+
+
 class Body(Schema):
-    """A request's body: unknown fields are refused, so that a misspelt one is not silently lost."""
+    """A request's body: unknown fields are refused, so that a misspelt one is not silently lost.
+
+    Its whole numbers and truth values are JSON's own, unlike those of a path or query, which are text.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook. Its own strict mode would also refuse the text of dates and enumerations."""
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
+
+
+def _drop_defaults(schema: dict[str, Any]) -> None:
+    for content in schema["properties"].values():
+        content.pop("default", None)
+
+
+class PartialBody(Body):
+    """A body of which only the fields that are sent count.
+
+    What stands in place of the others is never used, and no default of the document: a client that fills defaults in
+    would change what its user has not touched.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_drop_defaults)
 
 
 class PageOf(Schema):

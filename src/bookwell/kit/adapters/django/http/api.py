@@ -90,7 +90,7 @@ class ProblemAPI(NinjaAPI):
         challenge = 'Bearer error="invalid_token"' if "Authorization" in request.headers else "Bearer"
         return problems.kind_response(request, AUTH_REQUIRED, {"WWW-Authenticate": challenge})
 
-    def _on_domain_error(self, request: HttpRequest, error: DomainError) -> HttpResponse:
+    def _on_domain_error(self, request: HttpRequest, error: Any) -> HttpResponse:
         if not hasattr(request, "rate_limit_headers") and self._is_over_limit(request):
             return _throttled(request, Throttled(wait=None))  # refused by the authenticator, which comes before limits
         return _domain(request, error)

@@ -1,0 +1,26 @@
+"""Bodies over HTTP: a value of another type than the document's is refused."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.contract.library.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/reservations/", {"book_id": True}),
+        ("/api/reservations/", {"book_id": " 5 "}),
+        ("/api/policies/", {"category": "adult", "shelve_immediately": "off"}),
+        ("/api/policies/", {"category": "adult", "loan_days": "14"}),
+        ("/api/branches/", {"code": "x", "name": "X", "open_weekdays": ["1"]}),
+    ],
+)
+def test_body__other_type_than_the_documents__is_422(path: str, body: dict[str, Any], world: World) -> None:
+    response = Client().post(path, body, content_type="application/json", headers=world.headers("admin"))
+
+    assert (response.status_code, response.json()["code"]) == (422, "request.invalid")
