@@ -13,6 +13,7 @@ from bookwell.kit.problems import status_of
 from bookwell.library.api.app import api
 from bookwell.library.api.reference import domain_errors, reference_files
 from bookwell.library.circulation.models import Reservation
+from bookwell.library.network.models import Closure
 from tests.contract.library.world import World
 from tests.factories import unique
 
@@ -137,6 +138,22 @@ def test_idempotency_key__of_another_caller__is_another_key(world: World) -> Non
     assert response.json()["reader_id"] == world.librarian.pk
 
 
+@pytest.mark.parametrize(
+    "day", [86400, "86400", 2.5, True, "2040-05-01T00:00:00", "2040-5-1", "20400501", "2040-02-30"]
+)
+def test_date__not_written_out__is_422(day: Any, world: World) -> None:
+    body = {"branch": world.branch.code, "closed_on": day}
+    headers, closures = world.headers("admin"), Closure.objects.count()
+
+    made = Client().post("/api/closures/", body, content_type="application/json", headers=headers)
+    path = f"/api/closures/{world.closure.pk}/"
+    moved = Client().patch(path, {"closed_on": day}, content_type="application/json", headers=headers)
+
+    assert (made.status_code, moved.status_code) == (422, 422)
+    assert Closure.objects.count() == closures
+    assert Client().get(path).json()["closed_on"] == "2040-01-01"
+
+
 def test_wrong_role__body_is_wrong_too__is_403(world: World) -> None:
     response = Client().post("/api/books/", b"{", content_type="application/json", headers=world.headers("reader"))
 
@@ -165,6 +182,22 @@ def test_document__every_whole_number_that_is_sent__has_bounds() -> None:
         for method, operation in methods.items()
     }
     assert [name for label, parts in sent.items() for name in unbounded(parts, label)] == []
+
+
+def test_document__body_that_changes_what_is_sent__has_no_defaults() -> None:
+    """A client that fills them in would change what its user has not touched."""
+    document = json.loads(json.dumps(api.get_openapi_schema()))
+    schemas = document["components"]["schemas"]
+    bodies = [methods["patch"]["requestBody"] for methods in document["paths"].values() if "patch" in methods]
+    names = {body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1] for body in bodies}
+    names |= {name for name in schemas if name.startswith("Change")} | {"ReplaceUser"}
+
+    assert len(names) >= 8
+    assert {name: found for name in names if (found := sorted(_with_default(schemas[name])))} == {}
+
+
+def _with_default(schema: dict[str, Any]) -> set[str]:
+    return {name for name, content in schema["properties"].items() if "default" in content}
 
 
 def test_document__operation_ids__are_unique() -> None:

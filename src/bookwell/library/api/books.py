@@ -14,7 +14,7 @@ from bookwell.library.accounts.queries import Caller
 from bookwell.library.api.answers import respond_in_transaction, response_of
 from bookwell.library.api.auth import anyone, caller_of, librarian
 from bookwell.library.api.paging import PageQuery, page_request
-from bookwell.library.api.types import Body, Id, PageOf
+from bookwell.library.api.types import Body, Id, PageOf, PartialBody
 from bookwell.library.catalog.languages import language_code
 from bookwell.library.catalog.rules import BookData
 from bookwell.library.catalog.schemas import BookDetailOut, BookOut
@@ -59,7 +59,7 @@ class BookBody(Body):
     description: Text = ""
 
 
-class ChangeBook(Body):
+class ChangeBook(PartialBody):
     """Only the fields that are sent change; null empties `isbn` and `year`."""
 
     title: Title = "unchanged"

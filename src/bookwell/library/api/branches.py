@@ -11,7 +11,7 @@ from bookwell.kit.idempotency import Answer
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.library.api.auth import admin, caller_of
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, Id, Name, PageOf
+from bookwell.library.api.types import Body, Day, Id, Name, PageOf, PartialBody
 from bookwell.library.network import queries, services
 from bookwell.library.network.models import Branch, Closure
 from bookwell.library.network.schemas import BranchOut, ClosureOut
@@ -41,7 +41,7 @@ class BranchBody(Body):
     position: Place = 0
 
 
-class ChangeBranch(Body):
+class ChangeBranch(PartialBody):
     """Only the fields that are sent change."""
 
     code: Code = "unchanged"
@@ -62,15 +62,15 @@ class ClosureBody(Body):
     """A branch (its code) and the date on which it is closed."""
 
     branch: Code
-    closed_on: dt.date
+    closed_on: Day
     reason: Reason = ""
 
 
-class ChangeClosure(Body):
+class ChangeClosure(PartialBody):
     """Only the fields that are sent change."""
 
     branch: Code = "unchanged"
-    closed_on: dt.date = dt.date.min
+    closed_on: Day = dt.date.min
     reason: Reason = ""
 
 

@@ -10,7 +10,7 @@ from bookwell.kit import clock
 from bookwell.kit.idempotency import Answer
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.library.api.auth import actor_of, librarian
-from bookwell.library.api.types import Barcode, Body, Id, Name, PageOf
+from bookwell.library.api.types import Barcode, Body, Id, Name, PageOf, PartialBody
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Copy
 from bookwell.library.circulation.rules import CopyStatus
@@ -31,7 +31,7 @@ class AddCopy(Body):
     condition: Condition = ""
 
 
-class ChangeCopy(Body):
+class ChangeCopy(PartialBody):
     """Only the fields that are sent change."""
 
     branch: Name = ""

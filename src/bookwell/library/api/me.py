@@ -9,7 +9,7 @@ from bookwell.library.accounts.schemas import ProfileOut, UserOut, user_shape
 from bookwell.library.api import users
 from bookwell.library.api.answers import json_answer, response_of
 from bookwell.library.api.auth import caller_of, reader
-from bookwell.library.api.types import Body, BranchCode, Channels, Language
+from bookwell.library.api.types import BranchCode, Channels, Language, PartialBody
 from bookwell.library.circulation.queries import reader_summary
 
 __all__ = ["router"]
@@ -17,7 +17,7 @@ __all__ = ["router"]
 router = Router(tags=["me"])
 
 
-class ChangeProfile(Body):
+class ChangeProfile(PartialBody):
     """Some of the own settings; a home branch of null is the network's first."""
 
     language: Language | None = None

@@ -10,7 +10,7 @@ from bookwell.kit.idempotency import Answer
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.library.api.auth import actor_of, admin
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, Id, PageOf
+from bookwell.library.api.types import Body, Id, PageOf, PartialBody
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Policy
 from bookwell.library.circulation.queries.policies import TERMS
@@ -26,7 +26,7 @@ Days = Annotated[int, Field(ge=1, le=365)]
 
 
 class Terms(Body):
-    """What readers may do; only the fields that are sent change, the others keep their value or default."""
+    """All that readers may do; what is not sent has its default."""
 
     max_open_reservations: Count = DEFAULT_TERMS.max_open_reservations
     max_open_loans: Count = DEFAULT_TERMS.max_open_loans
@@ -38,6 +38,10 @@ class Terms(Body):
     shelve_immediately: bool = DEFAULT_TERMS.shelve_immediately
     renewal_blocked_by_queue: bool = DEFAULT_TERMS.renewal_blocked_by_queue
     self_return: bool = DEFAULT_TERMS.self_return
+
+
+class ChangePolicy(PartialBody, Terms):
+    """Only the terms that are sent change."""
 
 
 class AddPolicy(Terms):
@@ -81,7 +85,7 @@ def get_policy(request: HttpRequest, policy_id: Id) -> HttpResponse:  # noqa: AR
 
 
 @router.patch("/{int:policy_id}/", auth=admin, response=PolicyOut)
-def change_policy(request: HttpRequest, policy_id: Id, body: Terms) -> HttpResponse:
+def change_policy(request: HttpRequest, policy_id: Id, body: ChangePolicy) -> HttpResponse:
     """Change a policy's terms."""
     return _change(request, policy_id, body.model_dump(exclude_unset=True))
 

@@ -17,7 +17,7 @@ from bookwell.library.api.answers import json_answer, respond_in_transaction, re
 from bookwell.library.api.auth import actor_of, caller_of, librarian, reader
 from bookwell.library.api.desk import instruction_shape
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, Id, Moment, Name, PageOf
+from bookwell.library.api.types import Body, Id, Moment, Name, PageOf, PartialBody
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.rules import Actor, State
 from bookwell.library.circulation.schemas import ExplanationOut, ReservationOut, ReturnedOut
@@ -47,7 +47,7 @@ class PlaceReservation(Body):
     reader_id: Id | None = Field(default=None, description="For librarians: on whose behalf")
 
 
-class ChangeReservation(Body):
+class ChangeReservation(PartialBody):
     """Only the fields that are sent change; null ends a suspension or a wish."""
 
     pickup_branch: Name = ""

@@ -17,7 +17,18 @@ from bookwell.library.accounts.services import UserFields
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.library.api.auth import actor_of, admin, caller_of, reader
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
-from bookwell.library.api.types import Body, BranchCode, Channels, Email, Id, Language, PageOf, Password, Username
+from bookwell.library.api.types import (
+    Body,
+    BranchCode,
+    Channels,
+    Email,
+    Id,
+    Language,
+    PageOf,
+    PartialBody,
+    Password,
+    Username,
+)
 from bookwell.library.circulation.services import close_reader
 from bookwell.library.network.errors import BranchNotFound
 from bookwell.library.network.queries import get_branch_by_code
@@ -42,7 +53,7 @@ class AddUser(Body):
     channels: Channels = []
 
 
-class ReplaceUser(Body):
+class ReplaceUser(PartialBody):
     """A user's record. What is not sent keeps its value, as does a password, which nobody can read back."""
 
     username: Username
