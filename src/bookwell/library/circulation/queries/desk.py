@@ -2,14 +2,14 @@
 
 import datetime as dt
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
 from bookwell.library.accounts.models import User
 from bookwell.library.circulation.errors import BookWithdrawn, CopyNotFound, ReaderNotFound
 from bookwell.library.circulation.models import Copy, Holding, Reservation
-from bookwell.library.circulation.queries.reservations import annotated_reservations, views_of
+from bookwell.library.circulation.queries.reservations import annotated_reservations, branches_named, views_of
 from bookwell.library.circulation.rules import State
 from bookwell.library.circulation.views import DeskItem, ReservationView
 
@@ -82,35 +82,33 @@ def list_copies(book_id: int) -> list[Copy]:
 
 def list_pull_list(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` copies behind `position` that stand on a branch's open shelves and are set aside."""
-    rows = _desk_rows().filter(state=State.ASSIGNED, is_on_pull_list=True)
+    rows = Reservation.objects.filter(state=State.ASSIGNED, is_on_pull_list=True)
     if branch is not None:
-        rows = rows.filter(Q(copy__location__code=branch) | Q(copy__location__name=branch))
+        rows = rows.filter(copy__location__in=branches_named(branch))
     return _items(rows, now, position, limit)
 
 
 def list_hold_shelf(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` copies behind `position` that wait for their readers at a branch."""
-    return _items(_at_branch(_desk_rows().filter(state=State.READY), branch), now, position, limit)
+    return _items(_at_branch(Reservation.objects.filter(state=State.READY), branch), now, position, limit)
 
 
 def list_overdue(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` loans of a branch behind `position` that are past their due date."""
-    rows = _desk_rows().filter(state=State.BORROWED, due_at__lt=now)
+    rows = Reservation.objects.filter(state=State.BORROWED, due_at__lt=now)
     return _items(_at_branch(rows, branch), now, position, limit)
-
-
-def _desk_rows() -> QuerySet[Reservation]:
-    return annotated_reservations().select_related("reader", "book__holding", "pickup_branch", "copy__location")
 
 
 def _at_branch(rows: QuerySet[Reservation], branch: str | None) -> QuerySet[Reservation]:
     if branch is None:
         return rows
-    return rows.filter(Q(pickup_branch__code=branch) | Q(pickup_branch__name=branch))
+    return rows.filter(pickup_branch__in=branches_named(branch))
 
 
 def _items(rows: QuerySet[Reservation], now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
-    page = keyset_page(rows, ["id"], position, limit=limit)
+    chosen = [row.pk for row in keyset_page(rows.only("pk"), ["id"], position, limit=limit)]
+    found = annotated_reservations().select_related("reader", "book", "copy__location").in_bulk(chosen)
+    page = [found[pk] for pk in chosen if pk in found]
     return [_item(row, view) for row, view in zip(page, views_of(page, now), strict=True)]
 
 
