@@ -41,11 +41,12 @@ def _load_demo(folder: Path) -> None:
 
     The passwords are in `demo.json` before the database knows them: whenever this is killed, none is lost.
     """
+    from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
     from bookwell.library.demo import DEMO_USERS, is_empty, load_demo  # noqa: PLC0415 -- Django must be set up first
 
     if not is_empty():
         return
-    one_for_all = os.environ.get("BOOKWELL_DEMO_PASSWORD")
+    one_for_all = LibrarySettings.load().demo_password.get_secret_value()
     passwords = {name: one_for_all or secrets.token_urlsafe(_PASSWORD_BYTES) for name in DEMO_USERS}
     users = [{"role": role, "username": name, "password": passwords[name]} for name, role in DEMO_USERS.items()]
     write_demo_file(folder, {"users": users})

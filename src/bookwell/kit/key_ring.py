@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bookwell.kit import clock
 
-__all__ = ["KeyRing", "SigningKey", "load_or_create_secret", "rotate_keys"]
+__all__ = ["KeyRing", "SigningKey", "load_or_create_secret", "parse_signing_keys", "rotate_keys"]
 
 _KEY_BITS = 2048
 _FILE = re.compile(r"^(\d{13})-[0-9a-f]{8}\.pem$")
@@ -62,7 +63,7 @@ class KeyRing:
         self._folder = folder
         self._retain = retain
         self._guard = threading.Lock()
-        self._configured = _parse_configured(configured) if configured.strip() else []
+        self._configured = parse_signing_keys(configured) if configured.strip() else []
         self._parsed: dict[str, SigningKey] = {}
 
     def signing_key(self) -> SigningKey:
@@ -90,6 +91,21 @@ def rotate_keys(folder: Path) -> str:
     """Add a key that signs from now on; the older ones stay published until their tokens are dead. Its `kid`."""
     with _locked(folder):
         return _read(_write_new_key(folder)).kid
+
+
+def parse_signing_keys(pem: bytes) -> list[SigningKey]:
+    """The keys of a configuration, one a PEM block; the first signs.
+
+    Raises:
+        ValueError: if there is no block, or one is no RSA key that can be read without a passphrase.
+    """
+    blocks = _PEM_BLOCK.findall(pem)
+    if not blocks:
+        raise ValueError("no PEM block")
+    try:
+        return [_parse(block, dt.datetime.fromtimestamp(0, tz=dt.UTC)) for block in blocks]
+    except (TypeError, UnsupportedAlgorithm) as error:  # a passphrase is missing; a curve is not known
+        raise ValueError("not an RSA key without a passphrase") from error
 
 
 def load_or_create_secret(file: Path) -> str:
@@ -155,13 +171,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _parse_configured(pem: bytes) -> list[SigningKey]:
-    blocks = _PEM_BLOCK.findall(pem)
-    if not blocks:
-        raise ValueError("no PEM block")
-    return [_parse(block, dt.datetime.fromtimestamp(0, tz=dt.UTC)) for block in blocks]
 
 
 def _parse(pem: bytes, made_at: dt.datetime) -> SigningKey:

@@ -1,7 +1,10 @@
 """The library's settings from the environment."""
 
-from pydantic import Field, SecretStr
+from collections.abc import Iterator
 
+from pydantic import Field, SecretStr, field_validator
+
+from bookwell.kit.key_ring import parse_signing_keys
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["LibrarySettings"]
@@ -22,6 +25,23 @@ class LibrarySettings(CommonSettings):
     )
     login_failures_per_account: int = Field(default=5, ge=1, description="Within five minutes; then locked out")
     login_failures_per_address: int = Field(default=20, ge=1, description="Within one minute; then locked out")
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _check_signing_keys(cls, keys: SecretStr) -> SecretStr:
+        pem = keys.get_secret_value().strip().encode()
+        if pem:
+            try:
+                parse_signing_keys(pem)
+            except ValueError as error:
+                raise ValueError("is no list of RSA private keys in PEM, without a passphrase") from error
+        return keys
+
+    def _missing_in_production(self) -> Iterator[str]:
+        yield from super()._missing_in_production()
+        if not self.signing_keys.get_secret_value().strip():
+            make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
+            yield f"BOOKWELL_SIGNING_KEYS: needed in production, the same for all processes; {make}"
 
     @property
     def database_url(self) -> str:

@@ -3,11 +3,13 @@
 import datetime as dt
 from pathlib import Path
 
+from bookwell.kit import clock
 from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.library.config.databases import cache_settings, database_settings
 from bookwell.library.config.environment import LibrarySettings
 
 ENV = LibrarySettings.load()
+clock.set_offset(ENV.clock_offset)
 
 KEYS_DIR = ENV.data_dir.absolute() / "keys"
 SECRET_KEY = ENV.secret_key.get_secret_value() or load_or_create_secret(KEYS_DIR / "secret")

@@ -1,0 +1,95 @@
+"""With what the service does not start, and what it says then."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from bookwell.kit import clock
+from bookwell.kit.settings import InvalidSettings
+from bookwell.library.config.environment import LibrarySettings
+
+NO_PASSPHRASE = NoEncryption()
+
+
+def pem(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption = NO_PASSPHRASE
+) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+
+
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PRODUCTION = {"MODE": "production", "SECRET_KEY": "s" * 50, "SIGNING_KEYS": pem(RSA_KEY)}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> LibrarySettings:
+    monkeypatch.delenv("BOOKWELL_SECRET_KEY")
+    for name, value in variables.items():
+        monkeypatch.setenv(f"BOOKWELL_{name}", value)
+    return LibrarySettings.load()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "garbage",
+        "-----BEGIN PRIVATE KEY-----\ngarbage\n-----END PRIVATE KEY-----",
+        pem(ec.generate_private_key(ec.SECP256R1())),
+        pem(RSA_KEY, BestAvailableEncryption(b"passphrase")),
+        pem(RSA_KEY) + "-----BEGIN PRIVATE KEY-----\ngarbage\n-----END PRIVATE KEY-----",
+    ],
+)
+def test_signing_keys__none_that_can_sign__is_refused_by_name(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    with pytest.raises(InvalidSettings) as refusal:
+        load(monkeypatch, SIGNING_KEYS=keys)
+
+    assert str(refusal.value).startswith("BOOKWELL_SIGNING_KEYS: ")
+    assert "garbage" not in str(refusal.value)
+
+
+def test_production__without_secrets__lists_each_and_how_to_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidSettings) as refusal:
+        load(monkeypatch, MODE="production")
+
+    lines = str(refusal.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["BOOKWELL_SECRET_KEY", "BOOKWELL_SIGNING_KEYS"]
+    assert all("openssl" in line for line in lines)
+
+
+def test_production__with_secrets__starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, **PRODUCTION).mode == "production"
+
+
+@pytest.mark.parametrize(("name", "value"), [("CLOCK_OFFSET", "60"), ("DEMO_PASSWORD", "demo-demo-demo")])
+def test_production__with_what_demos_have__is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"BOOKWELL_{name}: "):
+        load(monkeypatch, **PRODUCTION, **{name: value})
+
+
+@pytest.mark.parametrize("offset", ["nan", "inf", "1e300", "soon"])
+def test_clock_offset__no_number_of_seconds__is_refused_by_name(monkeypatch: pytest.MonkeyPatch, offset: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"BOOKWELL_CLOCK_OFFSET: "):
+        load(monkeypatch, CLOCK_OFFSET=offset)
+
+
+@pytest.fixture
+def _clock_on_time() -> Iterator[None]:
+    yield
+    clock.set_offset(0)
+
+
+@pytest.mark.usefixtures("_clock_on_time")
+def test_clock__set_forward__is_ahead() -> None:
+    before = clock.now()
+
+    clock.set_offset(3600)
+
+    assert dt.timedelta(hours=1) <= clock.now() - before < dt.timedelta(hours=1, minutes=1)
