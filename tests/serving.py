@@ -56,9 +56,8 @@ class Served:
 
     def kill_worker(self, chance: random.Random) -> None:
         """`kill -9` one of the processes that answer; the server starts another one."""
-        assert self.process is not None
-        below = [pid for pid in descendants(self.process.pid) if thread_count(pid) >= _THREADS_OF_A_WORKER]
-        victim = chance.choice(below)
+        wait_until(lambda: bool(self._working()))
+        victim = chance.choice(self._working())
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: not is_alive(victim))
 
@@ -69,6 +68,11 @@ class Served:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         wait_until(lambda: not any(is_alive(pid) for pid in below))
+
+    def _working(self) -> list[int]:
+        """The processes that answer; one that was just started does not yet."""
+        assert self.process is not None
+        return [pid for pid in descendants(self.process.pid) if thread_count(pid) >= _THREADS_OF_A_WORKER]
 
     def _has_ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
