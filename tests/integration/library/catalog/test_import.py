@@ -188,7 +188,7 @@ def test_import__draft_of_the_report_would_be_the_source__is_refused(folder: Pat
 
 
 def test_import__longest_record__is_kept(folder: Path) -> None:
-    names = "|".join(f"ż{number:03} " + " ".join([f"{number:03}żóżóżó"] * 19) for number in range(200))
+    names = "|".join(" ".join(f"{author:03}{word:02}żóżó" for word in range(20)) for author in range(200))
 
     said = _import(folder, f"1,One,{names},,\n")
 
