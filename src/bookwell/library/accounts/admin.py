@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.django.admin import AnyAdmin, ServiceAdmin
+from bookwell.kit.adapters.django.admin import ServiceAdmin
 from bookwell.library.accounts import services
 from bookwell.library.accounts.models import ReaderCategory, User
 from bookwell.library.accounts.passwords import check_password_rules, hash_password
@@ -92,10 +92,27 @@ class UserAdmin(ServiceAdmin):
 
 
 @admin.register(ReaderCategory)
-class ReaderCategoryAdmin(AnyAdmin):
+class ReaderCategoryAdmin(ServiceAdmin):
     """The kinds of readers."""
 
     list_display = ("code", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002 -- Django's
+        """A category keeps its code, which readers and policies refer to."""
+        return ("code",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: ReaderCategory, form: Any, change: bool) -> None:  # noqa: ARG002
+        """Add or rename the category."""
+        services.save_category_in_tx(code=obj.code, name=obj.name, actor_id=request.user.pk or 0)
+
+    def delete_model(self, request: HttpRequest, obj: ReaderCategory) -> None:
+        """Take the category away."""
+        services.delete_category_in_tx(code=obj.code, actor_id=request.user.pk or 0)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ReaderCategory]) -> None:
+        """Take each of the chosen categories away."""
+        for category in queryset:
+            self.delete_model(request, category)
 
 
 def _fields(cleaned: dict[str, Any]) -> UserFields:

@@ -4,8 +4,10 @@ from bookwell.kit.errors import Conflict, Forbidden, Invalid, NotFound, Unavaila
 
 __all__ = [
     "CardNumberTaken",
+    "CategoryInUse",
     "CategoryUnknown",
     "ConfirmationInvalid",
+    "CurrentPasswordWrong",
     "EmailTaken",
     "FieldForbidden",
     "HomeBranchUnknown",
@@ -72,6 +74,20 @@ class CategoryUnknown(Invalid):
 
     code = "account.category_unknown"
     title = "No such reader category"
+
+
+class CategoryInUse(Conflict):
+    """Readers or policies are of this category."""
+
+    code = "account.category_in_use"
+    title = "The reader category is in use"
+
+
+class CurrentPasswordWrong(Forbidden):
+    """Whoever changes the own password or address proves by the present password to be no thief of a token."""
+
+    code = "account.current_password_wrong"
+    title = "The current password is missing or wrong"
 
 
 class HomeBranchUnknown(Invalid):

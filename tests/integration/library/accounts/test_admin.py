@@ -6,8 +6,11 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from bookwell.library.accounts.models import TokenSession, User
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.library.accounts.errors import CategoryInUse
+from bookwell.library.accounts.models import ReaderCategory, TokenSession, User
 from bookwell.library.accounts.rules import Role
+from bookwell.library.accounts.services import delete_category_in_tx
 from bookwell.library.audit.models import AuditEntry
 from tests.factories import unique
 from tests.people import PASSWORD, api_as, make_user
@@ -83,6 +86,32 @@ def test_admin__changes_role_and_password__audited_and_sessions_end() -> None:
     assert User.objects.get(pk=user.pk).role == "librarian"
     assert not TokenSession.objects.filter(user=user, revoked_at__isnull=True).exists()
     assert AuditEntry.objects.filter(action="user.changed", object_id=user.pk, actor_id=admin.pk).exists()
+
+
+def test_admin__keeps_reader_categories__audited() -> None:
+    admin, code = make_user(Role.ADMIN), unique("kind")[-20:]
+    client, path = _browser(admin), "/admin/accounts/readercategory/"
+
+    client.post(f"{path}add/", {"code": code, "name": "Guests"})
+    client.post(f"{path}{code}/change/", {"name": "Visitors"})
+    renamed = ReaderCategory.objects.get(pk=code).name
+    client.post(f"{path}{code}/delete/", {"post": "yes"})
+
+    assert renamed == "Visitors"
+    assert not ReaderCategory.objects.filter(pk=code).exists()
+    entries = AuditEntry.objects.filter(object_type="category", actor_id=admin.pk).order_by("pk")
+    assert [entry.action for entry in entries] == ["category.created", "category.changed", "category.deleted"]
+    assert all(code in entry.data for entry in entries)
+
+
+def test_category__in_use__is_not_deleted() -> None:
+    user = make_user()
+
+    with pytest.raises(CategoryInUse):
+        run_in_transaction(lambda: delete_category_in_tx(code=str(user.category_id), actor_id=1))
+
+    assert ReaderCategory.objects.filter(pk=user.category_id).exists()
+    assert not AuditEntry.objects.filter(action="category.deleted").exists()
 
 
 def test_admin__taken_username_and_own_role__are_refused() -> None:

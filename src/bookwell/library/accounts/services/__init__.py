@@ -1,5 +1,6 @@
 """What happens to accounts, by verb."""
 
+from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
     end_session,
@@ -22,10 +23,12 @@ __all__ = [
     "anonymise_user_in_tx",
     "change_user_in_tx",
     "create_user_in_tx",
+    "delete_category_in_tx",
     "end_session",
     "end_sessions_in_tx",
     "forget_dead_sessions",
     "lock_administrators_in_tx",
     "open_session",
     "refresh_session",
+    "save_category_in_tx",
 ]
