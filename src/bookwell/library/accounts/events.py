@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_reset"]
+__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ def email_changed(addressee: Addressee) -> OutgoingMessage:
     return _mail("account.email_changed", addressee)
 
 
-def password_reset(addressee: Addressee, *, url: str) -> OutgoingMessage:
-    """Let the mailbox's owner choose a new password."""
-    return _mail("account.password_reset", addressee, url=url)
+def password_changed(addressee: Addressee) -> OutgoingMessage:
+    """Tell the mailbox that the account has a new password."""
+    return _mail("account.password_changed", addressee)
 
 
 def _mail(kind: str, addressee: Addressee, **more: str | None) -> OutgoingMessage:

@@ -27,17 +27,15 @@ from django.http import HttpRequest
 from bookwell.contracts.problems import FieldProblem
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.http.throttle import client_address
-from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, HttpRefusal
 from bookwell.library.accounts import services
 from bookwell.library.accounts.errors import ConfirmationInvalid, SignUpRefused
-from bookwell.library.accounts.events import password_reset
 from bookwell.library.accounts.lockout import find_lockout_seconds
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.rules import check_username, fold_username
 from bookwell.library.accounts.services import TokenPair
-from bookwell.library.accounts.services.emails import addressee_of, confirm_email_in_tx, tell_mailbox_in_tx
+from bookwell.library.accounts.services.emails import confirm_email_in_tx, tell_mailbox_in_tx
 
 __all__ = ["AccountAdapter", "TokenSessionStrategy", "confirm_address", "log_in", "sign_up"]
 
@@ -102,10 +100,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:  # noqa: ARG002
         """Tell the mailbox, in the transaction of the sign-up."""
         tell_mailbox_in_tx(emailconfirmation.email_address.user, emailconfirmation.key)
-
-    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
-        """Tell the mailbox, in the transaction of the request."""
-        append_in_tx([password_reset(addressee_of(user, to=email), url=context["password_reset_url"])])
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """No mail leaves but by the outbox; allauth's other mails are not among ours."""

@@ -115,12 +115,7 @@ LOGIN_FAILURES_PER_ADDRESS = ENV.login_failures_per_address
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "bookwell.library.accounts.headless.TokenSessionStrategy"  # noqa: S105 -- a class
-HEADLESS_FRONTEND_URLS = {
-    "account_confirm_email": f"{ENV.public_url}/accounts/confirm-email/{{key}}/",
-    "account_reset_password": f"{ENV.public_url}/accounts/password/reset/",
-    "account_reset_password_from_key": f"{ENV.public_url}/accounts/password/reset/{{key}}/",
-    "account_signup": f"{ENV.public_url}/accounts/signup/",
-}
+HEADLESS_FRONTEND_URLS = {"account_confirm_email": f"{ENV.public_url}/accounts/confirm-email/{{key}}/"}
 ACCOUNT_ADAPTER = "bookwell.library.accounts.headless.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
