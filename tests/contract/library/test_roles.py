@@ -67,7 +67,7 @@ def a_user(_world: World) -> dict[str, Any]:
 
 
 def the_reader(world: World) -> dict[str, Any]:
-    return {"username": world.reader.username, "email": f"{unique('new')}@example.org"}
+    return {"username": world.reader.username, "email": world.reader.email}
 
 
 def credentials(world: World) -> dict[str, Any]:

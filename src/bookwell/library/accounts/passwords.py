@@ -1,14 +1,16 @@
 """Password rules and hashing, both before any transaction: argon2 takes a hundred times longer than the writes."""
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from bookwell.contracts.problems import FieldProblem
-from bookwell.library.accounts.errors import PasswordRefused
+from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
+from bookwell.library.accounts.errors import CurrentPasswordWrong, PasswordRefused
+from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
 from bookwell.library.accounts.models import User
 
-__all__ = ["check_password_rules", "hash_password"]
+__all__ = ["check_current_password", "check_password_rules", "hash_password"]
 
 
 def check_password_rules(password: str, *, username: str, email: str) -> None:
@@ -21,6 +23,23 @@ def check_password_rules(password: str, *, username: str, email: str) -> None:
         validate_password(password, User(username=username, email=email))
     except ValidationError as error:
         raise PasswordRefused(errors=tuple(_problem(broken) for broken in error.error_list)) from error
+
+
+def check_current_password(user: User, password: str | None, *, address: str) -> None:
+    """Make sure that the caller knows the user's password; wrong ones count as failed log-ins.
+
+    Raises:
+        CurrentPasswordWrong: if it is not the one, or none was sent.
+        HttpRefusal: 429 `auth.locked_out`.
+    """
+    if password is None:
+        raise CurrentPasswordWrong
+    seconds = find_lockout_seconds(username=user.username, address=address)
+    if seconds is not None:
+        raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
+    if not check_password(password, user.password):
+        record_failure(username=user.username, address=address)
+        raise CurrentPasswordWrong
 
 
 def hash_password(password: str) -> str:

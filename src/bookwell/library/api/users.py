@@ -7,6 +7,7 @@ from ninja import Query, Router
 from pydantic import Field
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.idempotency import Answer
 from bookwell.library.accounts import passwords, queries, services
 from bookwell.library.accounts.errors import HomeBranchUnknown, UserNotFound
@@ -54,11 +55,15 @@ class AddUser(Body):
 
 
 class ReplaceUser(PartialBody):
-    """A user's record. What is not sent keeps its value, as does a password, which nobody can read back."""
+    """A user's record. What is not sent keeps its value, as does a password, which nobody can read back.
+
+    `current_password` goes with a new password or e-mail address of the own account; administrators need none.
+    """
 
     username: Username
     email: Email
     password: Password | None = None
+    current_password: Password | None = None
     role: Role | None = None
     category: Category | None = None
     home_branch: BranchCode | None = None
@@ -139,7 +144,7 @@ def change(request: HttpRequest, user_id: int, body: Body) -> HttpResponse:
     """Change what `body` sets of a user whom the caller may see."""
     caller, now = caller_of(request), clock.now()
     _check_is_visible(caller, user_id)
-    _check_password(user_id, body)
+    _check_password(request, user_id, body)
     fields = _fields(body)
 
     def work() -> Answer:
@@ -156,10 +161,15 @@ def _check_is_visible(caller: Caller, user_id: int) -> None:
         raise UserNotFound
 
 
-def _check_password(user_id: int, body: Body) -> None:
+def _check_password(request: HttpRequest, user_id: int, body: Body) -> None:
     sent: dict[str, Any] = body.model_dump(exclude_none=True)
+    if not {"password", "email"} & sent.keys():
+        return
+    user = queries.get_user(user_id)
+    is_own_key_changed = "password" in sent or sent["email"] != user.email
+    if is_own_key_changed and caller_of(request).role is not Role.ADMIN:
+        passwords.check_current_password(user, sent.get("current_password"), address=client_address(request))
     if "password" in sent:
-        user = queries.get_user(user_id)
         passwords.check_password_rules(
             sent["password"], username=sent.get("username", user.username), email=sent.get("email", user.email)
         )
@@ -168,7 +178,7 @@ def _check_password(user_id: int, body: Body) -> None:
 def _fields(body: Body) -> UserFields:
     """What is sent, as columns. Null means "not sent", but for the home branch, which it clears."""
     sent: dict[str, Any] = body.model_dump(exclude_unset=not isinstance(body, AddUser))
-    fields = {name: value for name, value in sent.items() if value is not None}
+    fields = {name: value for name, value in sent.items() if value is not None and name != "current_password"}
     if "category" in fields:
         fields["category_id"] = fields.pop("category")
     if "password" in fields:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Recipient", "ReservationFact"]
+__all__ = ["Recipient", "ReservationFact", "without_person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,13 @@ class ReservationFact:
             aggregate_version=self.version,
             payload=payload,
         )
+
+
+def without_person(payload: dict[str, Any]) -> dict[str, Any]:
+    """A message's payload without the person: no name, no address, no channel to send it by."""
+    if "recipient" not in payload:
+        return payload
+    return payload | {"recipient": payload["recipient"] | {"name": "", "email": "", "channels": []}}
 
 
 def _portable(value: Any) -> Any:

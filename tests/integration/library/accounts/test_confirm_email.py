@@ -71,7 +71,7 @@ def test_link__used_twice_or_damaged__is_refused() -> None:
 def test_link__of_a_former_address__is_refused() -> None:
     user = _sign_up("former@example.org")
     link = _link(user)
-    api_as(user).patch(f"/api/users/{user.pk}/", {"email": "present@example.org"})
+    api_as(user).patch(f"/api/users/{user.pk}/", {"email": "present@example.org", "current_password": PASSWORD})
 
     answer = _press(link)
 
@@ -96,7 +96,8 @@ def test_change_email__a_confirmed_address__is_unconfirmed_until_asked_again() -
     user = make_user()
     User.objects.filter(pk=user.pk).update(confirmed_email=user.email)
 
-    api_as(user).patch(f"/api/users/{user.pk}/", {"email": f"{unique('moved')}@example.org"})
+    body = {"email": f"{unique('moved')}@example.org", "current_password": PASSWORD}
+    api_as(user).patch(f"/api/users/{user.pk}/", body)
 
     assert User.objects.get(pk=user.pk).confirmed_email is None
 

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookwell.kit import clock
@@ -13,7 +15,7 @@ from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.services import anonymise_user_in_tx
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.plumbing.models import OutboxRow
-from tests.factories import BranchFactory, unique
+from tests.factories import BookFactory, BranchFactory, ReservationFactory, unique
 from tests.people import PASSWORD, Api, api_as, make_user
 
 pytestmark = pytest.mark.django_db
@@ -98,17 +100,66 @@ def test_change_user__own_email_and_password__ends_sessions_and_tells_both_mailb
     user = make_user()
     api, new = api_as(user), f"{unique('moved')}@example.org"
 
-    answer = api.patch(f"/api/users/{user.pk}/", {"email": new.upper(), "password": NEW_PASSWORD})
+    body = {"email": new.upper(), "password": NEW_PASSWORD, "current_password": PASSWORD}
+    answer = api.patch(f"/api/users/{user.pk}/", body)
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["email"] == new
     assert api.get("/api/me/").status_code == 401
     assert not TokenSession.objects.filter(user=user, revoked_at__isnull=True).exists()
     Api().log_in(user, NEW_PASSWORD)
-    mails = [(row.type, json.loads(row.payload)["to"]) for row in OutboxRow.objects.order_by("-pk")[:2]]
-    assert set(mails) == {("account.confirm_email", new), ("account.email_changed", user.email)}
+    mails = [(row.type, json.loads(row.payload)["to"]) for row in OutboxRow.objects.order_by("-pk")[:3]]
+    assert set(mails) == {
+        ("account.confirm_email", new),
+        ("account.email_changed", user.email),
+        ("account.password_changed", user.email),
+    }
     entry = AuditEntry.objects.filter(action="user.changed", object_id=user.pk).get()
     assert json.loads(entry.data) == {"fields": ["email", "password"]}
+
+
+@pytest.mark.parametrize("proof", [{}, {"current_password": None}, {"current_password": "wrong"}])
+@pytest.mark.parametrize("change", [{"password": NEW_PASSWORD}, {"email": "thief@example.org"}])
+def test_change_user__token_alone__changes_neither_password_nor_email(
+    change: dict[str, str], proof: dict[str, Any]
+) -> None:
+    user = make_user(Role.LIBRARIAN)
+
+    answer = api_as(user).patch(f"/api/users/{user.pk}/", change | proof)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "account.current_password_wrong")
+    unchanged = User.objects.get(pk=user.pk)
+    assert (unchanged.email, unchanged.password, unchanged.version) == (user.email, user.password, user.version)
+    Api().log_in(user)
+
+
+def test_change_user__guessing_the_password__is_locked_out() -> None:
+    user = make_user()
+    api, path = api_as(user), f"/api/users/{user.pk}/"
+
+    answers = [api.patch(path, {"password": NEW_PASSWORD, "current_password": "guess"}) for _ in range(6)]
+    right = api.patch(path, {"password": NEW_PASSWORD, "current_password": PASSWORD})
+
+    assert [answer.status_code for answer in answers] == [403] * 5 + [429]
+    assert (right.status_code, right.json()["code"]) == (429, "auth.locked_out")
+    assert User.objects.get(pk=user.pk).password == user.password
+
+
+def test_change_user__the_same_email_and_other_settings__needs_no_password() -> None:
+    user = make_user()
+    body = {"username": user.username, "email": user.email.upper(), "language": "pl"}
+
+    assert api_as(user).put(f"/api/users/{user.pk}/", body).status_code == 200
+
+
+def test_change_user__password_by_an_admin__tells_the_mailbox() -> None:
+    user = make_user()
+
+    answer = api_as(make_user(Role.ADMIN)).patch(f"/api/users/{user.pk}/", {"password": NEW_PASSWORD})
+
+    assert answer.status_code == 200
+    row = OutboxRow.objects.get(aggregate=f"user:{user.pk}", type="account.password_changed")
+    assert json.loads(row.payload)["to"] == user.email
 
 
 @pytest.mark.parametrize(
@@ -117,7 +168,9 @@ def test_change_user__own_email_and_password__ends_sessions_and_tells_both_mailb
 def test_change_user__own_role_and_standing__are_refused(fields: dict[str, Any]) -> None:
     user = make_user()
 
-    answer = api_as(user).patch(f"/api/users/{user.pk}/", fields | {"email": "new@example.org"})
+    answer = api_as(user).patch(
+        f"/api/users/{user.pk}/", fields | {"email": "new@example.org", "current_password": PASSWORD}
+    )
 
     assert answer.status_code == 403
     assert answer.json()["code"] == "account.field_forbidden"
@@ -129,7 +182,7 @@ def test_replace_user__own_record_with_the_same_role__is_allowed() -> None:
     user = make_user()
     body = {"username": user.username, "email": "replaced@example.org", "password": NEW_PASSWORD, "role": "reader"}
 
-    answer = api_as(user).put(f"/api/users/{user.pk}/", body)
+    answer = api_as(user).put(f"/api/users/{user.pk}/", body | {"current_password": PASSWORD})
 
     assert answer.status_code == 200
     assert answer.json()["email"] == "replaced@example.org"
@@ -186,6 +239,37 @@ def test_delete_user__anonymises() -> None:
     assert AuditEntry.objects.filter(action="user.deleted", object_id=user.pk, actor_id=admin.pk).exists()
 
 
+def test_delete_user__is_forgotten_in_messages_and_the_log_of_the_admin() -> None:
+    user, other = make_user(), make_user()
+    book = BookFactory.create(copies=1)
+    for reader in (user, other):
+        ReservationFactory.place(reader, book)
+    browser = Client()
+    browser.force_login(make_user(Role.ADMIN))
+    form = {"username": user.username, "email": user.email, "role": "reader", "category": "adult", "is_active": "on"}
+    browser.post(f"/admin/accounts/user/{user.pk}/change/", form | {"language": "pl"})
+    assert LogEntry.objects.filter(object_repr=user.username).exists()
+
+    answer = api_as(user).delete(f"/api/users/{user.pk}/")
+
+    assert answer.status_code == 204, answer.content
+    mails = OutboxRow.objects.filter(aggregate=f"user:{user.pk}")
+    assert {(row.payload, row.done_at is not None) for row in mails} == {("{}", True)}
+    everything = " ".join(row.payload for row in OutboxRow.objects.all())
+    assert user.username not in everything
+    assert user.email not in everything
+    assert other.email in everything
+    assert not LogEntry.objects.filter(object_repr=user.username).exists()
+    cancelled = OutboxRow.objects.filter(type="reservation.cancelled").latest("pk")
+    assert json.loads(cancelled.payload)["recipient"] | {"language": ""} == {
+        "reader_id": user.pk,
+        "name": "",
+        "email": "",
+        "language": "",
+        "channels": [],
+    }
+
+
 def test_delete_user__last_administrator__is_refused() -> None:
     User.objects.filter(role=Role.ADMIN).update(role=Role.READER)
     admin = make_user(Role.ADMIN)
@@ -205,8 +289,9 @@ def test_anonymise__locks_the_administrators_before_the_user(role: Role) -> None
         anonymise_user_in_tx(user_id=user.pk, actor_id=user.pk, now=clock.now())
 
     reads = [query["sql"] for query in statements if query["sql"].startswith("SELECT")]
-    assert ["role" in sql.partition("WHERE")[2] for sql in reads[:2]] == [True, False]
-    assert connection.vendor == "sqlite" or all("FOR UPDATE" in sql for sql in reads[:2])
+    assert ["role" in sql.partition("WHERE")[2] for sql in reads[:3]] == [True, True, False]
+    assert " IN (" in reads[1]  # by their keys: nobody else's row is waited for
+    assert connection.vendor == "sqlite" or ["FOR UPDATE" in sql for sql in reads[:3]] == [False, True, True]
 
 
 def test_profile__own_settings() -> None:

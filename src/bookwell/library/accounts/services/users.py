@@ -6,15 +6,20 @@ from typing import Any, TypedDict
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
+from django.contrib.contenttypes.models import ContentType
 from stdnum import luhn
 
+from bookwell.kit.adapters.django.outbox_scrubbing import empty_in_tx
+from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.library.accounts.errors import CategoryUnknown, LastAdministrator, UsernameTaken
+from bookwell.library.accounts.events import password_changed
 from bookwell.library.accounts.locks import lock_administrators, lock_user
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.queries import has_category, has_username
 from bookwell.library.accounts.rules import Role, check_may_change, check_username
-from bookwell.library.accounts.services.emails import claim_email_in_tx
+from bookwell.library.accounts.services.emails import addressee_of, claim_email_in_tx
 from bookwell.library.accounts.services.sessions import end_sessions_in_tx
 from bookwell.library.audit.services import Change, record_in_tx
 
@@ -77,6 +82,8 @@ def create_user_in_tx(
 def change_user_in_tx(*, user_id: int, fields: UserFields, actor_id: int, is_admin: bool, now: dt.datetime) -> User:
     """Change a user; a new password or a deactivation ends all sessions, a new address has to be confirmed.
 
+    The mailbox that the account had is told of a new password and of a new address.
+
     Raises:
         UserNotFound, FieldForbidden, UsernameInvalid, UsernameTaken, CategoryUnknown, LastAdministrator
     """
@@ -94,6 +101,8 @@ def change_user_in_tx(*, user_id: int, fields: UserFields, actor_id: int, is_adm
     _apply(user, changed, now)
     if "email" in changed:
         claim_email_in_tx(user, is_confirmed=False, former=former)
+    if "password" in changed and former:
+        append_in_tx([password_changed(addressee_of(user, to=former))])
     record_in_tx([Change("user.changed", "user", user.pk, _facts(changed))], actor_id=actor_id)
     return user
 
@@ -106,8 +115,9 @@ def lock_administrators_in_tx() -> None:
 def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> None:
     """Close an account and forget the person; the row stays, so that the history keeps its shape.
 
-    Whoever calls this has ended the user's reservations and loans; and, where the user's row was locked for that,
-    called `lock_administrators_in_tx` before.
+    Mails about the account that are not out yet stay unsent, and the log of Django's admin forgets the name. Whoever
+    this has ended the user's reservations and loans; and, where the user's row was locked for that, called
+    `lock_administrators_in_tx` before.
 
     Raises:
         UserNotFound, LastAdministrator
@@ -124,6 +134,9 @@ def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> No
     EmailAddress.objects.filter(user_id=user.pk).delete()
     Authenticator.objects.filter(user_id=user.pk).delete()
     end_sessions_in_tx(user_id=user.pk, now=now)
+    empty_in_tx(f"user:{user.pk}")
+    told = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
+    told.update(object_repr=user.username)
     record_in_tx([Change("user.deleted", "user", user.pk)], actor_id=actor_id)
 
 

@@ -8,7 +8,14 @@ from django.db.models import Count, Q
 from bookwell.library.circulation.models import Block, Reservation
 from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
 
-__all__ = ["find_block", "get_reader_facts", "list_claim_ids", "list_claimed_book_ids", "reader_summary"]
+__all__ = [
+    "find_block",
+    "get_reader_facts",
+    "list_claim_ids",
+    "list_claimed_book_ids",
+    "list_reservation_ids",
+    "reader_summary",
+]
 
 
 def get_reader_facts(*, reader_id: int, now: dt.datetime) -> ReaderFacts:
@@ -63,6 +70,11 @@ def list_claim_ids(*, reader_id: int) -> list[int]:
     """A reader's claims, in the order in which their books are to be locked."""
     claims = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state__in=CLAIM_STATES)
     return list(claims.order_by("book_id").values_list("pk", flat=True))
+
+
+def list_reservation_ids(*, reader_id: int) -> list[int]:
+    """All that a reader ever reserved."""
+    return list(Reservation.objects.filter(reader_id=reader_id).values_list("pk", flat=True))
 
 
 def find_block(block_id: int) -> Block | None:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 
+from bookwell.kit.adapters.django.outbox_scrubbing import rewrite_in_tx
 from bookwell.library.accounts.services import anonymise_user_in_tx, lock_administrators_in_tx
 from bookwell.library.audit.services import Change, record_in_tx
 from bookwell.library.circulation.errors import OpenLoans
+from bookwell.library.circulation.events import without_person
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, lock_reader, save_book
 from bookwell.library.circulation.models import Block
@@ -13,6 +15,7 @@ from bookwell.library.circulation.queries.readers import (
     get_reader_facts,
     list_claim_ids,
     list_claimed_book_ids,
+    list_reservation_ids,
 )
 from bookwell.library.circulation.rules import CLAIM_STATES, Actor, Cause, State
 from bookwell.library.circulation.services.ending import give_up
@@ -53,6 +56,8 @@ def lift_block(*, block_id: int, actor: Actor, now: dt.datetime) -> None:
 def close_reader(*, reader_id: int, actor: Actor, now: dt.datetime) -> None:
     """Close an account: claims are cancelled, the history is kept without the person.
 
+    Messages about the reader's reservations stay, and have nobody to go to any more.
+
     Raises:
         ReaderNotFound
         OpenLoans: while the reader has books.
@@ -69,4 +74,6 @@ def close_reader(*, reader_id: int, actor: Actor, now: dt.datetime) -> None:
             save_book(book)
     Block.objects.filter(reader_id=reader_id).delete()
     journal.write_in_tx()
+    told = [f"reservation:{reservation_id}" for reservation_id in list_reservation_ids(reader_id=reader_id)]
+    rewrite_in_tx(told, without_person)
     anonymise_user_in_tx(user_id=reader_id, actor_id=actor.user_id, now=now)
