@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from granian import Granian
@@ -14,9 +17,10 @@ from granian.log import LogLevels
 
 from bookwell.cli.processes import die_with_parent
 
-__all__ = ["EMBEDDED_THREADS", "serve_wsgi", "serving_command"]
+__all__ = ["EMBEDDED_THREADS", "metrics_folder", "serve_wsgi", "serving_command"]
 
 EMBEDDED_THREADS = 8
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
 _STOP_SECONDS = 10
 _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection along
@@ -31,7 +35,8 @@ def serving_command(service: str, *, port: int) -> list[str]:
 def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int) -> None:
     """Serve `module:application` until SIGINT or SIGTERM, then finish what runs.
 
-    A worker that dies is replaced; all of them end with this process, however it ends.
+    A worker that dies is replaced, unless its replacement dies within 5.5 s: that ends the server, and whoever runs it
+    starts it again. All workers end with this process, however it ends.
     """
     server = Granian(
         target,
@@ -48,7 +53,25 @@ def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int)
         workers_kill_timeout=_STOP_SECONDS,
         log_level=LogLevels.warning,  # what happens to requests, the application logs
     )
-    server.serve(target_loader=partial(_load, os.getpid()))
+    with metrics_folder(workers):
+        server.serve(target_loader=partial(_load, os.getpid()))
+
+
+@contextmanager
+def metrics_folder(workers: int) -> Iterator[None]:
+    """Where several workers count together, for as long as they run; an operator's own folder is left alone.
+
+    Set before the workers start: the metrics library looks for it when it is imported.
+    """
+    if workers == 1 or _METRICS_FOLDER in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="bookwell-metrics-") as folder:
+        os.environ[_METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_METRICS_FOLDER]
 
 
 def _load(parent: int, target: str) -> Any:

@@ -1,0 +1,48 @@
+"""`bookwell serve` with several workers."""
+
+import os
+import re
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from bookwell.cli.processes import spawn, stop
+from tests.e2e.embedded import wait_until
+from tests.infrastructure.servers import free_port
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _get(url: str) -> str:
+    with _OPENER.open(url, timeout=5) as response:
+        return str(response.read().decode())
+
+
+def _is_live(url: str) -> bool:
+    try:
+        return bool(_get(f"{url}/health/live"))
+    except OSError:
+        return False
+
+
+def test_metrics__two_workers__are_told_together_whichever_answers(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BOOKWELL_", "PROM"))}
+    command = [sys.executable, "-m", "bookwell.cli.main", "serve", "library", f"--port={port}", "--workers=2"]
+    server = spawn(command, env=environment | {"BOOKWELL_DATA_DIR": str(tmp_path)})
+    try:
+        wait_until(lambda: _is_live(url))
+        for _ in range(40):
+            _get(f"{url}/.well-known/jwks.json")
+        seen = {
+            re.findall(
+                r'_count\{method="GET",route="\.well-known/jwks\.json",status="200"\} (\d+)', _get(f"{url}/metrics")
+            )[0]
+            for _ in range(10)
+        }
+    finally:
+        stop(server, grace_seconds=20)
+
+    assert seen == {"40"}
