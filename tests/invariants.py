@@ -5,6 +5,7 @@ from collections import Counter
 
 from django.db.models import Count, Exists, OuterRef
 
+from bookwell.library.accounts.models import User
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation.models import Block, Copy, Holding, Reservation
 from bookwell.library.circulation.rules import COPY_STATES, OPEN_STATES, CopyStatus, State
@@ -66,13 +67,13 @@ def _within_limits(rows: list[Reservation]) -> None:
 
 def _eligible(rows: list[Reservation], now: dt.datetime) -> list[int]:
     waiting = [row for row in rows if row.state == State.WAITING]
-    blocked = set(
-        Block.objects.filter(reader_id__in=[row.reader_id for row in waiting]).values_list("reader_id", flat=True)
-    )
+    reader_ids = [row.reader_id for row in waiting]
+    kept_away = set(Block.objects.filter(reader_id__in=reader_ids).values_list("reader_id", flat=True))
+    kept_away |= set(User.objects.filter(pk__in=reader_ids, is_active=False).values_list("pk", flat=True))
     return [
         row.pk
         for row in waiting
-        if row.reader_id not in blocked
+        if row.reader_id not in kept_away
         and (row.suspended_until is None or row.suspended_until <= now)
         and (row.reserved_until is None or row.reserved_until > now)
     ]
