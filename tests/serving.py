@@ -80,14 +80,14 @@ class Served:
 
 @contextmanager
 def serving(database_url: str, *, workers: int, log: Path) -> Iterator[Served]:
-    """The library, started; stopped in the end."""
+    """The library, started; killed in the end, because a worker that is still starting makes it slow to stop."""
     served = Served(database_url, workers, log)
     try:
         served.start()
         yield served
     finally:
         if served.process is not None:
-            stop(served.process)
+            stop(served.process, ask=signal.SIGKILL)
 
 
 def token_of(user: User) -> str:

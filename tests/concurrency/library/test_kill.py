@@ -238,9 +238,7 @@ def _work_while_killing(shift: Shift, served: Served, chance: random.Random, *, 
             served.kill()
             served.start()
         else:
-            served.kill_worker(chance)
-            time.sleep(chance.uniform(0.5, 1.5))
-            served.kill_worker(chance)
+            served.kill_worker(chance)  # once a round: the server ends when a new worker dies within seconds
     for future in ends:
         future.result()
 
