@@ -2,9 +2,12 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.urls import resolve
 
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.accounts.errors import ConfirmationInvalid
@@ -35,6 +38,11 @@ def _press(link: str) -> Any:
     browser = Client()
     assert browser.get(link).status_code == 200
     return browser.post(link)
+
+
+def test_links__of_every_kind__lead_to_a_page() -> None:
+    for url in settings.HEADLESS_FRONTEND_URLS.values():
+        assert resolve(urlsplit(url).path.format(key="key"))
 
 
 def test_link__opened_alone__confirms_nothing() -> None:
