@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
 
-COMMIT = "COMMIT"
+COMMIT = "(committed)"
 _CHILD_SECONDS = 30
 _TRIES = 20
 
