@@ -126,6 +126,7 @@ def test_the_whole_story__return_promotes_the_second_reader_and_explain_says_why
     assert (waiting.state, waiting.is_on_pull_list) == (State.ASSIGNED, False)
     assert (instruction.action, instruction.reservation_id) == (services.Action.HOLD_SHELF, waiting.pk)
     facts = queries.explain(reservation_id=waiting.pk, actor=Actor(second.pk, is_librarian=False), now=clock.now())
+    assert [fact["position"] for fact in facts if fact["code"] == "placed.no_copy_was_free"] == [1]
     assert ("queue.promoted", "returned") in {(fact["code"], fact.get("cause")) for fact in facts}
     assert_invariants([book.pk], now=clock.now())
 

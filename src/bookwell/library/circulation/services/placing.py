@@ -193,7 +193,7 @@ def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, ac
         "estimated_ready_on": placed.estimated_ready_on,
         "pickup_deadline_at": placed.pickup_deadline_at,
     }
-    known = {name: str(value) for name, value in details.items() if value is not None}
+    known = {name: value for name, value in details.items() if value is not None}
     record_in_tx(
         [Change("reservation.placed", "reservation", placed.id, {"state": placed.state, "copy": placed.copy, **known})],
         actor_id=actor.user_id,
