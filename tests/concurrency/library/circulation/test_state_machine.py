@@ -191,7 +191,7 @@ def test_any_life_of_a_library__keeps_every_promise() -> None:
     run_state_machine_as_test(
         LibraryMachine,
         settings=settings(
-            max_examples=300 if is_long else 30,
+            max_examples=250 if is_long else 25,
             stateful_step_count=30,
             phases=set(Phase) if is_long else set(Phase) - {Phase.shrink, Phase.explain},
             deadline=None,
