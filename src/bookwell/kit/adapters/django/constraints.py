@@ -25,7 +25,6 @@ _MYSQL = re.compile(
 _SQLITE = re.compile(r"^(?:UNIQUE|CHECK) constraint failed: (.+)$", re.DOTALL)
 
 
-
 class ReferenceChanged(Conflict):
     """What the request refers to was removed meanwhile, or what it removes came into use."""
 
