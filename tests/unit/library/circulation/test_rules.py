@@ -24,6 +24,7 @@ from bookwell.library.circulation.rules import (
     COPY_STATES,
     OPEN_STATES,
     TRANSITIONS,
+    Cause,
     PolicyTerms,
     ReaderFacts,
     State,
@@ -36,6 +37,7 @@ from bookwell.library.circulation.rules import (
     check_transition,
     estimate_ready_on,
     has_run_out,
+    may_shelve_at_once,
 )
 
 NOW = dt.datetime(2026, 3, 2, 9, 30, tzinfo=dt.UTC)
@@ -315,3 +317,16 @@ def test_estimate_ready_on__a_policy_without_loan_days__counts_one_day_a_loan() 
     estimate = estimate_ready_on(position=3, loans_due_at=[NOW], copies=1, loan_days=0, now=NOW)
 
     assert estimate == (NOW + dt.timedelta(days=2)).date()
+
+
+@pytest.mark.parametrize("shelves", [False, True])
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("cause", [None, *Cause])
+def test_may_shelve_at_once__by_policy_where_the_copy_stands_and_staff_know_of_it(
+    shelves: bool, is_there: bool, cause: Cause | None
+) -> None:
+    terms = replace(TERMS, shelve_immediately=shelves)
+
+    may = may_shelve_at_once(terms, cause, is_at_pickup_branch=is_there)
+
+    assert may is (shelves and is_there and cause is not Cause.SELF_RETURNED)
