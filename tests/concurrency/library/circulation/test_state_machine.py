@@ -195,6 +195,7 @@ def test_any_life_of_a_library__keeps_every_promise() -> None:
             stateful_step_count=30,
             phases=set(Phase) if is_long else set(Phase) - {Phase.shrink, Phase.explain},
             deadline=None,
+            derandomize=not is_long,
             suppress_health_check=list(HealthCheck),
         ),
     )
