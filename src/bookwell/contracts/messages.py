@@ -1,0 +1,119 @@
+"""What travels from a service's outbox to a consumer: the envelope, and the notices that the notifier sends.
+
+A notice carries all that its message needs, fixed when the change was committed; the notifier asks nobody. Readers of
+a contract ignore fields that they do not know; a field that changes its meaning gets a new `version`.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["NOTICES", "AccountFacts", "ChannelName", "Envelope", "Notice", "Recipient", "ReservationFacts"]
+
+
+class ChannelName(StrEnum):
+    """By which way a message reaches somebody."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class _Contract(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Envelope(_Contract):
+    """One outbox row on its way: `source` names the service whose outbox holds it and gets the receipt.
+
+    `aggregate` names what changed (`reservation:17`); its messages are told in the order of `aggregate_version`.
+    `created_at` is in milliseconds since 1970.
+    """
+
+    event_id: str
+    source: str
+    queue: str
+    type: str
+    version: int
+    aggregate: str
+    aggregate_version: int
+    created_at: int
+    payload: dict[str, Any]
+
+
+class Recipient(_Contract):
+    """Whom to tell. `reference` names the person in the source (`user:5`); `channels` are in order of preference.
+
+    Without channels only mandatory notices are sent, to the address there is.
+    """
+
+    reference: str
+    name: str
+    email: str = ""
+    phone: str = ""
+    language: str = "en"
+    channels: tuple[str, ...] = ()
+
+
+class ReservationFacts(_Contract):
+    """A reservation as it was after the change. Instants are in UTC and told in `time_zone`, the pickup branch's.
+
+    `position` is the place in the queue while waiting; `ended_by` says who cancelled, `reason` why.
+    """
+
+    reservation_id: int
+    state: str
+    title: str
+    branch: str
+    time_zone: str
+    position: int | None = None
+    estimated_ready_on: dt.date | None = None
+    pickup_deadline_at: dt.datetime | None = None
+    due_at: dt.datetime | None = None
+    reserved_until: dt.datetime | None = None
+    was_ready: bool = False
+    ended_by: Literal["reader", "library", ""] = ""
+    reason: str = ""
+
+
+class AccountFacts(_Contract):
+    """An account's mail; `url` is the link to follow, where there is one."""
+
+    username: str
+    url: str | None = None
+
+
+class Notice(_Contract):
+    """Payload of every message for the notifier; `facts` has the shape that `NOTICES` names for the type.
+
+    A mandatory notice ignores preferences. After `expires_at` it would be wrong, and is not sent any more.
+    `unsubscribe_url` stands on reminders alone and takes a one-click POST (RFC 8058).
+    """
+
+    recipient: Recipient
+    is_mandatory: bool
+    expires_at: dt.datetime | None = None
+    unsubscribe_url: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+NOTICES: Mapping[str, type[ReservationFacts | AccountFacts]] = MappingProxyType(
+    {
+        "account.confirm_email": AccountFacts,
+        "account.known_email": AccountFacts,
+        "account.email_changed": AccountFacts,
+        "account.password_changed": AccountFacts,
+        "reservation.placed": ReservationFacts,
+        "reservation.ready": ReservationFacts,
+        "reservation.pickup_reminder": ReservationFacts,
+        "reservation.expired": ReservationFacts,
+        "reservation.cancelled": ReservationFacts,
+        "reservation.due_soon": ReservationFacts,
+        "reservation.overdue": ReservationFacts,
+        "reservation.renewed": ReservationFacts,
+    }
+)
+"""The types that people are told about. Every other type is a fact that nobody gets a message for."""

@@ -1,0 +1,29 @@
+"""The schedule: every job, how often it runs, and why.
+
+The scheduler sends a job's name to its queue; the service behind the queue knows what it does. Every job decides by
+its rows what is due, so it may run twice, late, and by two schedulers.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["JOBS", "Job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of the schedule; `seconds` is the pause between two starts."""
+
+    name: str
+    queue: str
+    seconds: int
+    reason: str
+
+
+JOBS = (
+    Job("library.expire", "library", 30, "A copy that nobody fetched goes to the next reader without being asked."),
+    Job("library.resume", "library", 60, "A suspension that has ended makes its reader eligible again."),
+    Job("library.remind", "library", 60, "Readers hear before a deadline, and when a loan is overdue."),
+    Job("library.forget", "library", 900, "Keys, sessions, cache entries and told messages are not kept for ever."),
+    Job("notifier.deliver", "mail", 5, "What could not be sent before is tried again when its pause is over."),
+    Job("notifier.forget", "mail", 900, "What messages said is forgotten some time after they were sent."),
+)
