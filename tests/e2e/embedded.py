@@ -83,7 +83,7 @@ def is_alive(pid: int) -> bool:
     """Whether a process runs (one that has ended and waits to be collected does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter when it goes between opening and reading
         return False
     return state != "Z"
 

@@ -216,15 +216,17 @@ def served(committed_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_killed_under_load__what_was_answered_is_there_once_and_nothing_half(served: Served, seed: int) -> None:
+    cut_off = 0
     for number in range(ROUNDS):  # a worker and everything in turn: the server ends when a new worker dies at once
         chance = random.Random(f"{seed} {number}")  # noqa: S311 -- no secret
         with closing(Shift.begin(served, chance)) as shift:
             _work_while_killing(shift, served, chance, whole=number % 2 == 1)
 
-            assert any(sent.was_cut_off for sent in shift.sent), "the kill met nobody"
+            cut_off += sum(sent.was_cut_off for sent in shift.sent)
             shift.assert_all_answers_are_true()
             shift.assert_keys_replay(chance)
             shift.assert_all_answers_are_true()
+    assert cut_off, "the kills met nobody"
 
 
 def _work_while_killing(shift: Shift, served: Served, chance: random.Random, *, whole: bool) -> None:
