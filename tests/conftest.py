@@ -64,6 +64,13 @@ def redis_url() -> Iterator[str]:
         yield servers["redis"].url
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """A RabbitMQ for the whole session: the runner's, else one started here."""
+    with running_servers(["rabbitmq"]) as servers:
+        yield servers["rabbitmq"].url
+
+
 def _refuse_flushing(items: list[pytest.Item]) -> None:
     """Emptying every table also removes what migrations wrote, and the next test of the process misses it."""
     markers = [(item.nodeid, marker) for item in items for marker in item.iter_markers("django_db")]

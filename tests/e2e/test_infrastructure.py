@@ -1,15 +1,19 @@
 """Throw-away servers end with whoever asked for them."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from bookwell.cli.processes import spawn, stop
 from tests.e2e.embedded import is_alive, wait_until
+from tests.infrastructure import KINDS
+from tests.infrastructure.servers import killable_server
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -28,6 +32,19 @@ def test_servers__their_owner_ends__are_gone(tmp_path: Path, end: signal.Signals
         assert len(servers) == 1
     finally:
         stop(owner)
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_killable_server__killed__comes_back_on_its_port(kind: str) -> None:
+    with killable_server(kind) as server:
+        server.start()
+        server.kill()
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", urlsplit(server.launch.url).port or 0), timeout=5)
+
+        server.start()
+
+        assert KINDS[kind].version(server.launch.url)
 
 
 def test_spawn__the_child_ignores_the_request__is_killed_after_its_grace() -> None:

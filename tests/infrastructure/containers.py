@@ -15,6 +15,7 @@ _URLS = {
     "mariadb": "mysql://root:{password}@127.0.0.1:{port}/bookwell",
     "postgresql": "postgresql://postgres:{password}@127.0.0.1:{port}/bookwell",
     "redis": "redis://:{password}@127.0.0.1:{port}/0",
+    "rabbitmq": "amqp://bookwell:{password}@127.0.0.1:{port}//",
 }
 
 

@@ -10,42 +10,22 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import redis
 
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.databases import version_of
+from tests.infrastructure.launching import USER, Launch, Place, program, program_path
+from tests.infrastructure.rabbitmq import prepare_rabbitmq, rabbitmq_version
 
-__all__ = ["KINDS", "Kind", "Launch", "Place", "program_path"]
+__all__ = ["KINDS", "Kind"]
 
-_USER = "bookwell"
 _MAX_CONNECTIONS = 400
-_PROGRAM_FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one server runs: an empty folder of its own, a free port, and the user it runs as (None: ours)."""
-
-    folder: Path
-    port: int
-    user: str | None
-    durable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """The command that starts a prepared server, its address, and the signal that ends it at once."""
-
-    command: list[str]
-    url: str
-    stop_signal: signal.Signals
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of server; `version` raises until the server answers."""
+    """A kind of server; `version` raises until the server answers. `inner_ports` is how many more ports it needs."""
 
     name: str
     programs: tuple[str, ...]
@@ -53,6 +33,8 @@ class Kind:
     prepare: Callable[[Place], Launch]
     version: Callable[[str], str]
     refuses_root: bool = False
+    has_databases: bool = False
+    inner_ports: int = 0
 
     @property
     def variable(self) -> str:
@@ -65,35 +47,26 @@ class Kind:
         return [program for program in self.programs if program_path(program) is None]
 
 
-def program_path(name: str) -> Path | None:
-    """Where a program is, also outside PATH, where Debian keeps servers; the newest PostgreSQL wins."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda bin_: int(bin_.parent.name), reverse=True)
-    for folder in [*versions, *map(Path, _PROGRAM_FOLDERS)]:
-        if (folder / name).is_file():
-            return folder / name
-    return None
-
-
 def _prepare_mariadb(place: Place) -> Launch:
     data, password = place.folder / "data", secrets.token_hex(8)
     _run(
-        [_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db", *_as_root()],
+        [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db", *_as_root()],
         place,
     )
     first_statements = place.folder / "first.sql"
     first_statements.write_text(
-        f"CREATE OR REPLACE USER '{_USER}'@'127.0.0.1' IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL ON *.* TO '{_USER}'@'127.0.0.1';\n"
+        f"CREATE OR REPLACE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL ON *.* TO '{USER}'@'127.0.0.1';\n"
     )
     command = [
-        *(_program("mariadbd"), "--no-defaults", *_as_root()),
+        *(program("mariadbd"), "--no-defaults", *_as_root()),
         *(f"--datadir={data}", f"--init-file={first_statements}", f"--pid-file={place.folder}/pid"),
         *(f"--socket={place.folder}/socket", f"--port={place.port}", "--bind-address=127.0.0.1"),
         *("--skip-name-resolve", f"--max-connections={_MAX_CONNECTIONS}", "--back-log=400"),
         *("--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin", "--innodb-buffer-pool-size=512M"),
         *([] if place.durable else ["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=fsync"]),
     ]
-    return Launch(command, f"mysql://{_USER}:{password}@127.0.0.1:{place.port}/bookwell", signal.SIGKILL)
+    return Launch(command, f"mysql://{USER}:{password}@127.0.0.1:{place.port}/bookwell", signal.SIGKILL)
 
 
 def _prepare_postgresql(place: Place) -> Launch:
@@ -101,8 +74,8 @@ def _prepare_postgresql(place: Place) -> Launch:
     password_file = place.folder / "password"
     password_file.write_text(password)
     password_file.chmod(0o644)  # for the server's user; the folder above is closed
-    login = [f"--username={_USER}", "--auth=scram-sha-256", f"--pwfile={password_file}"]
-    _run([_program("initdb"), "-D", str(data), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", *login], place)
+    login = [f"--username={USER}", "--auth=scram-sha-256", f"--pwfile={password_file}"]
+    _run([program("initdb"), "-D", str(data), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", *login], place)
     options = {
         "listen_addresses": "127.0.0.1",
         "port": str(place.port),
@@ -114,8 +87,8 @@ def _prepare_postgresql(place: Place) -> Launch:
     if not place.durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    url = f"postgresql://{_USER}:{password}@127.0.0.1:{place.port}/bookwell"
-    return Launch([_program("postgres"), "-D", str(data), *flags], url, signal.SIGQUIT)
+    url = f"postgresql://{USER}:{password}@127.0.0.1:{place.port}/bookwell"
+    return Launch([program("postgres"), "-D", str(data), *flags], url, signal.SIGQUIT)
 
 
 def _prepare_redis(place: Place) -> Launch:
@@ -125,19 +98,12 @@ def _prepare_redis(place: Place) -> Launch:
         f"appendonly {'yes' if place.durable else 'no'}\nappendfsync always\n"
     )
     url = f"redis://:{password}@127.0.0.1:{place.port}/0"
-    return Launch([_program("redis-server"), str(settings)], url, signal.SIGKILL)
+    return Launch([program("redis-server"), str(settings)], url, signal.SIGKILL)
 
 
 def _redis_version(url: str) -> str:
     with redis.Redis.from_url(url, socket_connect_timeout=2) as client:
         return str(client.info("server")["redis_version"])
-
-
-def _program(name: str) -> str:
-    path = program_path(name)
-    if path is None:
-        raise FileNotFoundError(name)
-    return str(path)
 
 
 def _as_root() -> list[str]:
@@ -157,11 +123,23 @@ def _run(command: list[str], place: Place) -> None:
         raise subprocess.CalledProcessError(status, command[0], log.read_bytes())
 
 
+_MARIADB = ("mariadbd", "mariadb-install-db")
+_POSTGRESQL = ("postgres", "initdb")
+_RABBITMQ = ("rabbitmq-server", "epmd")
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("mariadb", ("mariadbd", "mariadb-install-db"), "mariadb-server", _prepare_mariadb, version_of),
-        Kind("postgresql", ("postgres", "initdb"), "postgresql", _prepare_postgresql, version_of, refuses_root=True),
+        Kind("mariadb", _MARIADB, "mariadb-server", _prepare_mariadb, version_of, has_databases=True),
+        Kind(
+            "postgresql",
+            _POSTGRESQL,
+            "postgresql",
+            _prepare_postgresql,
+            version_of,
+            refuses_root=True,
+            has_databases=True,
+        ),
         Kind("redis", ("redis-server",), "redis-server", _prepare_redis, _redis_version),
+        Kind("rabbitmq", _RABBITMQ, "rabbitmq-server", prepare_rabbitmq, rabbitmq_version, inner_ports=2),
     )
 }

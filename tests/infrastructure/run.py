@@ -23,12 +23,12 @@ from tests.infrastructure.__main__ import environment_of, stop_on_signals
 from tests.infrastructure.kinds import KINDS
 from tests.infrastructure.servers import MissingServers, Server, running_servers
 
-__all__ = ["Counts", "Session", "plan"]
+__all__ = ["Counts", "Session", "other_kinds", "plan"]
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
-ONCE = ("tests/unit", "tests/contract", "tests/e2e")
+ONCE = ("tests/unit", "tests/contract", "tests/e2e", "tests/messages")
 PER_DATABASE = ("tests/integration", "tests/migrations", "tests/concurrency")
-CHAOS_ONCE = ("tests/contract", "tests/e2e")
+CHAOS_ONCE = ("tests/contract", "tests/e2e", "tests/messages")
 CHAOS_PER_DATABASE = ("tests/concurrency",)
 _CHAOS_TIMEOUT_SECONDS = 3600
 
@@ -67,6 +67,14 @@ def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> l
     if "sqlite" in databases:
         sessions.insert(0, Session("any database", "sqlite", _present(once)))
     return [session for session in sessions if session.paths]
+
+
+def other_kinds(sessions: Sequence[Session]) -> list[str]:
+    """What is needed besides databases: Redis, and RabbitMQ where a test asks for it (its start takes seconds)."""
+    paths = [Path(path.partition("::")[0]) for session in sessions for path in session.paths]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))]
+    is_asked_for = any("rabbitmq_url" in file.read_text() for file in files)
+    return ["redis", "rabbitmq"] if is_asked_for else ["redis"]
 
 
 def counts_in(report: Path, status: int) -> Counts:
@@ -113,8 +121,8 @@ def _print_summary(sessions: Sequence[Session], counts: Sequence[Counts], server
     for session, count in zip(sessions, counts, strict=True):
         version = f" ({servers[session.database].version})" if session.database in servers else ""
         print(f"{session.name}{version}: {count}")
-    if "redis" in servers:
-        print(f"with redis ({servers['redis'].version})")
+    others = [server for server in servers.values() if server.kind not in DATABASES]
+    print(f"with {', '.join(f'{server.kind} ({server.version})' for server in others)}")
 
 
 def _arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -145,7 +153,7 @@ def _main() -> int:
     databases = chosen.database.split(",")
     sessions = plan(databases=databases, paths=chosen.paths, is_chaos=chosen.chaos)
     arguments = _pytest_arguments(chosen, others)
-    kinds = [kind for kind in KINDS if kind in databases or kind not in DATABASES]
+    kinds = [kind for kind in databases if kind in KINDS] + other_kinds(sessions)
     try:
         with running_servers(kinds) as servers:
             counts = list(_run_all(sessions, arguments=arguments, servers=servers))

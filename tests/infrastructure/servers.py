@@ -4,13 +4,14 @@ import fcntl
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -21,9 +22,10 @@ from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.containers import engine_answers, running_containers
 from tests.infrastructure.databases import new_database
 from tests.infrastructure.installing import advice, can_install, install
-from tests.infrastructure.kinds import KINDS, Kind, Place
+from tests.infrastructure.kinds import KINDS, Kind
+from tests.infrastructure.launching import Launch, Place
 
-__all__ = ["MissingServers", "Server", "free_port", "running_servers", "scratch_root"]
+__all__ = ["MissingServers", "OwnServer", "Server", "free_port", "killable_server", "running_servers", "scratch_root"]
 
 _START_SECONDS = 90
 _PORTS = range(20_000, 32_000)  # below the range from which systems hand out ports by themselves
@@ -127,27 +129,86 @@ def _bring_programs(kinds: Sequence[Kind]) -> list[Kind]:
     return missing
 
 
+@dataclass(slots=True)
+class OwnServer:
+    """A server of our own, from local programs, that can be killed and started again; it keeps its folder and port."""
+
+    kind: Kind
+    folder: Path
+    launch: Launch
+    user: str | None = None
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def prepare(cls, kind: Kind, folder: Path, *, durable: bool) -> "OwnServer":
+        """Lay one out in a new folder."""
+        folder.mkdir()
+        user = "postgres" if kind.refuses_root and os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user, user)
+        folder.chmod(0o700)
+        inner_ports = tuple(free_port() for _ in range(kind.inner_ports))
+        return cls(kind, folder, kind.prepare(Place(folder, free_port(), inner_ports, user, durable)), user)
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Call it from the main thread.
+
+        Raises:
+            MissingServers: when it does not, with the end of its log.
+        """
+        launch, log_file = self.launch, self.folder / "server.log"
+        commands = [launch.companion, launch.command] if launch.companion else [launch.command]
+        with log_file.open("ab") as log:
+            for command in commands:
+                child = spawn(
+                    command, env=launch.environment, user=self.user, output=log, death_signal=launch.stop_signal
+                )
+                self._processes.append(child)
+        try:
+            _version_when_up(self.kind, launch.url, self._processes[-1])
+        except MissingServers as error:
+            raise MissingServers(f"{error}\n{log_file.read_text(errors='replace')[-2000:]}") from error
+
+    def stop(self) -> None:
+        """End it at once; what it had promised to keep is kept."""
+        while self._processes:
+            stop(self._processes.pop(), ask=self.launch.stop_signal)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        while self._processes:
+            stop(self._processes.pop(), ask=signal.SIGKILL)
+
+
+@contextmanager
+def killable_server(name: str) -> Iterator[OwnServer]:
+    """A throw-away server of this kind that the test starts, kills and starts again; stopped in the end.
+
+    Raises:
+        MissingServers: if its programs are not here and cannot be installed.
+    """
+    kind = KINDS[name]
+    if _bring_programs([kind]):
+        raise MissingServers(advice([kind]))
+    with _scratch_folder() as root:
+        server = OwnServer.prepare(kind, root / name, durable=False)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @contextmanager
 def _running(kind: Kind, folder: Path, *, durable: bool) -> Iterator[str]:
     """A throw-away server started from local programs; yields its URL."""
-    folder.mkdir()
-    user = "postgres" if kind.refuses_root and os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user, user)
-    folder.chmod(0o700)
-    launch = kind.prepare(Place(folder, free_port(), user, durable))
-    with (folder / "server.log").open("wb") as log:
-        child = spawn(launch.command, user=user, output=log, death_signal=launch.stop_signal)
+    server = OwnServer.prepare(kind, folder, durable=durable)
     try:
-        _version_when_up(kind, launch.url, child)
-        if kind.name != "redis":
-            new_database(launch.url, name="bookwell")
-        yield launch.url
-    except MissingServers as error:
-        log_tail = (folder / "server.log").read_text(errors="replace")[-2000:]
-        raise MissingServers(f"{error}\n{log_tail}") from error
+        server.start()
+        if kind.has_databases:
+            new_database(server.launch.url, name="bookwell")
+        yield server.launch.url
     finally:
-        stop(child, ask=launch.stop_signal)
+        server.stop()
 
 
 def _version_when_up(kind: Kind, url: str, child: subprocess.Popen[bytes] | None = None) -> str:

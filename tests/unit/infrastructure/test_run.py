@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, plan
+from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, other_kinds, plan
 
 
 def test_plan__nothing_chosen__runs_integration_on_every_database() -> None:
@@ -19,6 +19,14 @@ def test_plan__paths_given__runs_just_them_on_each_chosen_database() -> None:
     sessions = plan(databases=["mariadb"], paths=["tests/integration/kit"], is_chaos=False)
 
     assert sessions == [Session("mariadb", "mariadb", ("tests/integration/kit",))]
+
+
+def test_other_kinds__a_test_asks_for_a_broker__starts_it(tmp_path: Path) -> None:
+    for kind in ("redis", "rabbitmq"):
+        (tmp_path / f"test_{kind}.py").write_text(f"def test({kind}_url): ...")
+
+    assert other_kinds([Session("s", "sqlite", (str(tmp_path),))]) == ["redis", "rabbitmq"]
+    assert other_kinds([Session("s", "sqlite", (f"{tmp_path}/test_redis.py::test",))]) == ["redis"]
 
 
 @pytest.mark.parametrize(
