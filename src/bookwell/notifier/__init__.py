@@ -1,0 +1,1 @@
+"""The notifier: what people are told, by which channel, and what became of it."""

@@ -1,0 +1,102 @@
+"""How a language says dates, numbers and places in a queue; what is told of other people's text, made harmless."""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time
+
+__all__ = ["LANGUAGES", "Phrases", "clean", "language_of", "last_day"]
+
+LANGUAGES = ("en", "pl", "ru")
+"""The languages that messages are written in; whoever reads another one gets the first."""
+
+_LOCALES = {"en": "en_GB", "pl": "pl", "ru": "ru"}
+_ENDS_OF_DAY = frozenset({dt.time(23, 59, 59), dt.time(0, 0)})
+_FAR_AWAY_DAYS = 180
+_JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji are spelt with them
+_LONGEST_READ = 2_000
+
+
+def language_of(tag: str) -> str:
+    """The language to write in for a language tag such as `pl` or `pl-PL`."""
+    language = tag.replace("_", "-").partition("-")[0].lower()
+    return language if language in LANGUAGES else LANGUAGES[0]
+
+
+def clean(text: str, longest: int) -> str:
+    """Text from outside as one line of visible characters, shortened to `longest` of them with an ellipsis.
+
+    Control characters, directional overrides and isolates, zero-width and private characters are dropped: they could
+    end a header, or make a line read as what it is not.
+    """
+    line = text[:_LONGEST_READ]
+    if not line.isprintable():
+        line = "".join(
+            " " if character.isspace() else character
+            for character in line
+            if character.isprintable() or character.isspace() or character in _JOINERS
+        )
+    line = " ".join(line.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def last_day(moment: dt.datetime, zone: ZoneInfo) -> tuple[dt.date, dt.time | None]:
+    """The last date on which something can be done before a deadline, and the time when it is not the day's end."""
+    local = _in_zone(moment, zone)
+    time = local.time().replace(microsecond=0)
+    if time == dt.time(0, 0):
+        return local.date() - dt.timedelta(days=1), None
+    return local.date(), None if time in _ENDS_OF_DAY else time
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What templates say with the language's own grammar; `zone` is the branch's, `written_at` the event's instant."""
+
+    language: str
+    zone: ZoneInfo
+    written_at: dt.datetime
+
+    def day(self, moment: dt.datetime) -> str:
+        """A deadline as the last day a person has, with its weekday, and the hour when it is not the whole day."""
+        date, time = last_day(moment, self.zone)
+        said = format_date(date, "full", locale=self.locale)
+        return said if time is None else f"{said}, {format_time(time, 'short', locale=self.locale)}"
+
+    def short(self, moment: dt.datetime | dt.date) -> str:
+        """A date as day and month; with its year when it is far away."""
+        date = last_day(moment, self.zone)[0] if isinstance(moment, dt.datetime) else moment
+        today = _in_zone(self.written_at, self.zone).date()
+        if abs((date - today).days) > _FAR_AWAY_DAYS:
+            return format_date(date, "long", locale=self.locale)
+        return format_skeleton("MMMMd", date, locale=self.locale)
+
+    def days_since(self, moment: dt.datetime) -> int:
+        """How many of the branch's days lie between a deadline's day and the event."""
+        return (_in_zone(self.written_at, self.zone).date() - last_day(moment, self.zone)[0]).days
+
+    def plural(self, count: int, **forms: str) -> str:
+        """The form that goes with a count, by CLDR's names: `one`, `few`, `many`, `other`."""
+        return forms[self.locale.plural_form(count)]
+
+    def ordinal(self, number: int, **endings: str) -> str:
+        """A number with its ordinal ending: 1st, 2nd, 3rd, 11th."""
+        return f"{number}{endings[self.locale.ordinal_form(number)]}"
+
+    @property
+    def locale(self) -> Locale:
+        """Babel's name for the language."""
+        return _locale(self.language)
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(_LOCALES[language])
+
+
+def _in_zone(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return aware.astimezone(zone)
