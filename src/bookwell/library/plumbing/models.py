@@ -29,7 +29,7 @@ class OutboxRow(models.Model):
         verbose_name = "outgoing message"
         constraints = [models.UniqueConstraint(fields=["event_id", "queue"], name="outbox_event_queue")]
         indexes = [
-            models.Index(fields=["done_at", "next_attempt_at"], name="outbox_due"),
+            models.Index(fields=["queue", "done_at", "next_attempt_at"], name="outbox_waiting"),
             models.Index(fields=["aggregate", "aggregate_version"], name="outbox_order"),
         ]
 

@@ -1,0 +1,107 @@
+"""Engines for the database URLs of the settings, with what each database needs to be correct.
+
+An engine must not cross a fork: make it in the process that uses it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import StaticPool
+
+from bookwell.kit.writers import line_of
+
+__all__ = ["engine_of", "reading", "writing"]
+
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+_IS_WRITE = "bookwell_is_write"
+# A database that does not answer is one that is down: who asks rests and asks again.
+_CONNECT_SECONDS = 3
+_ANSWER_SECONDS = 30
+_MYSQL_CONNECT = {
+    "charset": "utf8mb4",
+    "connect_timeout": _CONNECT_SECONDS,
+    "read_timeout": _ANSWER_SECONDS,
+    "write_timeout": _ANSWER_SECONDS,
+    "init_command": "SET innodb_lock_wait_timeout = 5, sql_mode = 'TRADITIONAL', time_zone = '+00:00'",
+}
+_POSTGRESQL_CONNECT = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "tcp_user_timeout": _ANSWER_SECONDS * 1000,
+    "options": "-c lock_timeout=5000 -c timezone=UTC",
+}
+
+
+def engine_of(url: str, *, connections: int = 3) -> Engine:
+    """An engine for a `sqlite:`, `mysql:` or `postgresql:` URL: READ COMMITTED, UTC, few connections, tried before use.
+
+    On SQLite, transactions of `writing` are IMMEDIATE and stand in the file's line of writers. Parameters never
+    appear in errors: they may be personal.
+
+    Raises:
+        SystemExit: for another kind of database.
+    """
+    parsed = make_url(url)
+    kind = parsed.drivername.partition("+")[0]
+    if kind not in _DRIVERS:
+        raise SystemExit(f"no support for a database of the kind {kind!r}")
+    parsed = parsed.set(drivername=_DRIVERS[kind])
+    if kind == "sqlite":
+        return _sqlite_engine(parsed)
+    return create_engine(
+        parsed,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=connections,
+        max_overflow=connections,
+        pool_recycle=3600,
+        hide_parameters=True,
+        connect_args=_MYSQL_CONNECT if parsed.get_backend_name() == "mysql" else _POSTGRESQL_CONNECT,
+    )
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A write transaction: committed at the end of the block, rolled back by an exception. Keep it short."""
+    line = line_of(engine.url.database or "") if engine.dialect.name == "sqlite" else nullcontext()
+    with line, engine.connect() as connection:
+        connection.execution_options(**{_IS_WRITE: True})
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reads, which wait for no writer."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 30}}
+    if url.database in {None, "", ":memory:"}:
+        options["poolclass"] = StaticPool
+    engine = create_engine(url, hide_parameters=True, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would come late and never be IMMEDIATE
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get(_IS_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

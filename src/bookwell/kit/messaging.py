@@ -1,0 +1,155 @@
+"""How messages are handled, whichever way they came: a handler's transaction first, then the receipt in the source.
+
+The receipt alone ends a message's row. Whatever is lost before it (the broker, the process, the receipt itself) is
+brought out again by the relay; hence a handler is idempotent by `event_id`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+import structlog
+
+from bookwell.contracts.messages import Envelope
+from bookwell.kit import clock
+
+__all__ = ["Consumer", "DirectPublisher", "Handler", "Poison", "Publisher", "Receipts", "consume", "describe"]
+
+_MAX_ERROR = 500
+
+_log = structlog.get_logger()
+
+Handler = Callable[[Sequence[Envelope]], None]
+"""Takes messages in, all or none, in one transaction of its own; those it knows by `event_id` change nothing."""
+
+
+class Poison(Exception):
+    """This message can never be handled; the first argument says why, without personal data."""
+
+
+class Receipts(Protocol):
+    """Where a source hears what became of its messages. Each call may be repeated."""
+
+    def end(self, envelopes: Sequence[Envelope], *, now: dt.datetime) -> None:
+        """They were handled."""
+
+    def refuse(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
+        """It can never be handled; a dead row stays for people to see."""
+
+    def postpone(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
+        """It could not be handled now; it comes again after a gap."""
+
+
+class Publisher(Protocol):
+    """A way out of the outbox."""
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Hand on one queue's bundle; raises when it was not accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What a queue's messages are for. `follow_up` runs after the receipt; what it fails at is not lost by that."""
+
+    handle: Handler
+    follow_up: Callable[[Sequence[Envelope]], None] | None = None
+
+
+def consume(
+    envelopes: Sequence[Envelope],
+    consumer: Consumer,
+    receipts_of: Mapping[str, Receipts],
+    *,
+    out_of_time: tuple[type[Exception], ...] = (),
+) -> None:
+    """Handle a bundle and write its receipts. Raises nothing: what goes wrong is logged and said to the source.
+
+    A bundle that fails as a whole is handled one by one, so that only the culprit waits or dies. An error of
+    `out_of_time` ends the bundle at once: there is no time left to find the culprit.
+    """
+    handled = _handle(envelopes, consumer.handle, receipts_of, out_of_time)
+    for source, group in groupby(handled, key=lambda envelope: envelope.source):
+        _say(list(group), receipts_of.get(source))
+    if handled and consumer.follow_up is not None:
+        try:
+            consumer.follow_up(handled)
+        except Exception:  # noqa: BLE001 -- logged; the rows decide
+            _log.exception("messages.follow_up_failed", event_ids=[envelope.event_id for envelope in handled])
+
+
+def describe(error: BaseException) -> str:
+    """An error in one short line for a row: its kind, and what it says."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:_MAX_ERROR]
+
+
+class DirectPublisher:
+    """Publishes by consuming on the spot: the way of the embedded mode, which has no broker."""
+
+    def __init__(self, consumers: Mapping[str, Consumer], receipts_of: Mapping[str, Receipts]) -> None:
+        self._consumers = consumers
+        self._receipts_of = receipts_of
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Consume the bundle; a queue without a consumer holds up no other."""
+        consumer = self._consumers.get(envelopes[0].queue)
+        if consumer is not None:
+            consume(envelopes, consumer, self._receipts_of)
+            return
+        for envelope in envelopes:
+            _postpone(envelope, LookupError(f"no consumer for the queue {envelope.queue}"), self._receipts_of)
+
+
+def _handle(
+    envelopes: Sequence[Envelope],
+    handle: Handler,
+    receipts_of: Mapping[str, Receipts],
+    out_of_time: tuple[type[Exception], ...],
+) -> list[Envelope]:
+    """Those that were handled; the source was told of the others."""
+    try:
+        handle(envelopes)
+    except out_of_time as error:
+        for envelope in envelopes:
+            _postpone(envelope, error, receipts_of)
+        return []
+    except Exception as error:  # noqa: BLE001 -- one message's failure must not end the worker
+        if len(envelopes) == 1:
+            _put_off(envelopes[0], error, receipts_of)
+            return []
+    else:
+        return list(envelopes)
+    return [alone for envelope in envelopes for alone in _handle([envelope], handle, receipts_of, out_of_time)]
+
+
+def _put_off(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
+    if not isinstance(error, Poison):
+        _postpone(envelope, error, receipts_of)
+        return
+    _log.error("message.refused", event_id=envelope.event_id, type=envelope.type, queue=envelope.queue)
+    _tell(receipts_of, envelope, lambda receipts: receipts.refuse(envelope, describe(error), now=clock.now()))
+
+
+def _postpone(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
+    _log.warning(
+        "message.postponed", event_id=envelope.event_id, type=envelope.type, queue=envelope.queue, exc_info=error
+    )
+    _tell(receipts_of, envelope, lambda receipts: receipts.postpone(envelope, describe(error), now=clock.now()))
+
+
+def _say(handled: Sequence[Envelope], receipts: Receipts | None) -> None:
+    try:
+        if receipts is None:
+            raise LookupError(handled[0].source)  # noqa: TRY301 -- logged like every other lost receipt
+        receipts.end(handled, now=clock.now())
+    except Exception:  # noqa: BLE001 -- logged; the rows decide
+        # They were handled; they will come again, and change nothing.
+        _log.exception("messages.receipt_lost", event_ids=[envelope.event_id for envelope in handled])
+
+
+def _tell(receipts_of: Mapping[str, Receipts], envelope: Envelope, word: Callable[[Receipts], None]) -> None:
+    try:
+        word(receipts_of[envelope.source])
+    except Exception:  # noqa: BLE001 -- logged; the rows decide
+        _log.exception("messages.receipt_lost", event_ids=[envelope.event_id])

@@ -1,0 +1,98 @@
+"""The line in which the writers of a SQLite file stand, across threads and processes.
+
+SQLite lets one writer in and does not queue the others: two busy processes starve each other. Here a process's threads
+queue in a first-come lock, and the processes at a turnstile of two locked files: who comes takes NEXT, then TURN, then
+gives NEXT to who comes behind. A process that has just written must therefore let the waiting one pass. The kernel
+drops the locks of a process that dies, however it dies.
+"""
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from bookwell.kit.fifo import FifoLock
+
+__all__ = ["WritersLine", "line_of"]
+
+_NOT_OPEN = -1
+
+
+class WritersLine:
+    """First come, first served, for the writers of one database; a context manager, not reentrant.
+
+    Without a file (a database in memory) it lines up this process's threads alone.
+    """
+
+    def __init__(self, database: Path | None) -> None:
+        self._database = database
+        self._threads = FifoLock()
+        self._next = self._turn = _NOT_OPEN
+
+    def __enter__(self) -> None:
+        self._threads.__enter__()
+        if self._database is None:
+            return
+        try:
+            self._wait_for_turn(self._database)
+        except BaseException:
+            self._threads.__exit__(None, None, None)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._database is not None:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
+        finally:
+            self._threads.__exit__(kind, error, trace)
+
+    def forget_parent(self) -> None:
+        """Begin anew in a forked process: its files and threads are not those of its parent."""
+        for descriptor in (self._next, self._turn):
+            if descriptor != _NOT_OPEN:
+                os.close(descriptor)
+        self._threads = FifoLock()
+        self._next = self._turn = _NOT_OPEN
+
+    def _wait_for_turn(self, database: Path) -> None:
+        if self._turn == _NOT_OPEN:
+            self._next, self._turn = (_open(database, name) for name in ("next", "turn"))
+        fcntl.flock(self._next, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._next, fcntl.LOCK_UN)
+
+
+_lines: dict[Path, WritersLine] = {}
+_lines_guard = threading.Lock()
+
+
+def line_of(database: str) -> WritersLine:
+    """The one line of this process for the SQLite database of that name, the same for every way to write the name."""
+    if not database or database == ":memory:" or "mode=memory" in database:
+        return _of(Path(database), None)
+    path = Path(database).resolve()
+    return _of(path, path)
+
+
+def _of(key: Path, database: Path | None) -> WritersLine:
+    with _lines_guard:
+        return _lines.setdefault(key, WritersLine(database))
+
+
+def _open(database: Path, name: str) -> int:
+    return os.open(f"{database}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _begin_anew() -> None:
+    global _lines_guard  # noqa: PLW0603 -- another thread of the parent may have held it
+    _lines_guard = threading.Lock()
+    for line in _lines.values():
+        line.forget_parent()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
