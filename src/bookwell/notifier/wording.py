@@ -63,16 +63,16 @@ class Phrases:
     def day(self, moment: dt.datetime) -> str:
         """A deadline as the last day a person has, with its weekday, and the hour when it is not the whole day."""
         date, time = last_day(moment, self.zone)
-        said = format_date(date, "full", locale=self.locale)
-        return said if time is None else f"{said}, {format_time(time, 'short', locale=self.locale)}"
+        said = _spaced(format_date(date, "full", locale=self.locale))
+        return said if time is None else f"{said}, {_spaced(format_time(time, 'short', locale=self.locale))}"
 
     def short(self, moment: dt.datetime | dt.date) -> str:
         """A date as day and month; with its year when it is far away."""
         date = last_day(moment, self.zone)[0] if isinstance(moment, dt.datetime) else moment
         today = _in_zone(self.written_at, self.zone).date()
         if abs((date - today).days) > _FAR_AWAY_DAYS:
-            return format_date(date, "long", locale=self.locale)
-        return format_skeleton("MMMMd", date, locale=self.locale)
+            return _spaced(format_date(date, "long", locale=self.locale))
+        return _spaced(format_skeleton("MMMMd", date, locale=self.locale))
 
     def days_since(self, moment: dt.datetime) -> int:
         """How many of the branch's days lie between a deadline's day and the event."""
@@ -95,6 +95,11 @@ class Phrases:
 @cache
 def _locale(language: str) -> Locale:
     return Locale.parse(_LOCALES[language])
+
+
+def _spaced(text: str) -> str:
+    """With plain spaces: in a subject, and to whoever searches a mailbox, no other kind is of use."""
+    return " ".join(text.split())
 
 
 def _in_zone(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:

@@ -1,0 +1,95 @@
+"""One notice for every turn that a message can take; facts that people wrote are no words of any language."""
+
+import datetime as dt
+from typing import Any
+
+from bookwell.contracts.messages import Notice, Recipient
+from bookwell.notifier.rendering import RenderedMessage, render
+
+EVENT_AT = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
+LAST_SECOND_OF_3_JANUARY = "2027-01-03T22:59:59Z"  # in Warsaw
+LINK = "https://library.example/confirm?key=a%3Ab&next=1"
+UNSUBSCRIBE = "https://library.example/unsubscribe/x1"
+
+_RESERVATION = {
+    "reservation_id": 17,
+    "state": "ready",
+    "title": "Qwrt",
+    "branch": "Zxcv",
+    "time_zone": "Europe/Warsaw",
+}
+_ACCOUNT = {"username": "Bnmk"}
+
+TURNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "confirm_email": ("account.confirm_email", {"url": LINK}),
+    "known_email, may be confirmed": ("account.known_email", {"url": LINK}),
+    "known_email, belongs to another": ("account.known_email", {"url": None}),
+    "email_changed": ("account.email_changed", {}),
+    "password_changed": ("account.password_changed", {}),
+    "placed, waiting": (
+        "reservation.placed",
+        {"state": "waiting", "position": 3, "estimated_ready_on": "2027-01-03"},
+    ),
+    "placed, waiting first": ("reservation.placed", {"state": "waiting", "position": 1}),
+    "placed, waiting at an unknown place": ("reservation.placed", {"state": "waiting"}),
+    "placed, assigned": ("reservation.placed", {"state": "assigned", "reserved_until": LAST_SECOND_OF_3_JANUARY}),
+    "placed, shelved at once": ("reservation.placed", {"state": "ready"}),
+    "placed, asked of a partner": ("reservation.placed", {"state": "requested"}),
+    "ready": ("reservation.ready", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
+    "ready without a deadline": ("reservation.ready", {}),
+    "pickup_reminder": ("reservation.pickup_reminder", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
+    "pickup_reminder without a deadline": ("reservation.pickup_reminder", {}),
+    "expired after ready": (
+        "reservation.expired",
+        {"state": "expired", "was_ready": True, "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY},
+    ),
+    "expired while waiting": (
+        "reservation.expired",
+        {"state": "expired", "reserved_until": "2027-01-03T13:00:00Z"},
+    ),
+    "cancelled by the reader": ("reservation.cancelled", {"state": "cancelled", "ended_by": "reader"}),
+    "cancelled by the library": (
+        "reservation.cancelled",
+        {
+            "state": "cancelled",
+            "ended_by": "library",
+            "reason": "Plmk",
+            "was_ready": True,
+            "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY,
+        },
+    ),
+    "cancelled by nobody named": ("reservation.cancelled", {"state": "cancelled"}),
+    "due_soon": ("reservation.due_soon", {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY}),
+    "due_soon without a date": ("reservation.due_soon", {"state": "borrowed"}),
+    "renewed": ("reservation.renewed", {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY}),
+    "renewed without a date": ("reservation.renewed", {"state": "borrowed"}),
+    "overdue": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-17T22:59:59Z"}),
+    "overdue since today": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-22T11:00:00Z"}),
+    "overdue without a date": ("reservation.overdue", {"state": "borrowed"}),
+}
+
+
+def notice_of(kind: str, *, language: str = "en", name: str = "Hgfd", **facts: Any) -> Notice:
+    base = _RESERVATION if kind.startswith("reservation.") else _ACCOUNT
+    return Notice(
+        recipient=Recipient(reference="user:5", name=name, email="hgfd@mail.example", language=language),
+        is_mandatory=True,
+        unsubscribe_url=UNSUBSCRIBE,
+        facts=base | facts,
+    )
+
+
+def rendered(kind: str, *, language: str = "en", name: str = "Hgfd", **facts: Any) -> RenderedMessage:
+    return render(
+        kind,
+        notice_of(kind, language=language, name=name, **facts),
+        delivery_id="d1",
+        created_at=EVENT_AT,
+        sequence=4,
+        sender="The library <desk@library.example>",
+    )
+
+
+def rendered_turn(turn: str, language: str) -> RenderedMessage:
+    kind, facts = TURNS[turn]
+    return rendered(kind, language=language, **facts)
