@@ -54,10 +54,6 @@ def test_import__a_small_file__can_be_tried_and_run(environment: dict[str, str],
     assert ("1 created" in done.stdout, "1 created" in again.stdout) == (True, False), (done.stdout, again.stdout)
 
 
-def test_tick__nothing_is_due__ends_well(environment: dict[str, str]) -> None:
-    assert bookwell(environment, "library", "tick").returncode == 0
-
-
 def test_settings__a_wrong_value__is_named_and_refused(environment: dict[str, str]) -> None:
     refused = bookwell(environment | {"BOOKWELL_MODE": "casual"}, "library", "check")
 

@@ -30,6 +30,7 @@ class CommonSettings(BaseSettings):
     clock_offset: float = Field(default=0, ge=-_CENTURY, le=_CENTURY, allow_inf_nan=False)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     idempotency_hours: int = Field(default=24, ge=1)
+    outbox_days: int = Field(default=30, ge=1, description="How long messages are kept after they were told")
     rate_limit_per_minute: int = Field(default=600, ge=0)
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     trusted_proxies: int = Field(default=0, ge=0)

@@ -14,6 +14,7 @@ __all__ = [
     "LastAdministrator",
     "PasswordRefused",
     "SignUpRefused",
+    "UnsubscribeLinkInvalid",
     "UserNotFound",
     "UsernameInvalid",
     "UsernameTaken",
@@ -53,6 +54,13 @@ class ConfirmationInvalid(Invalid):
 
     code = "account.confirmation_invalid"
     title = "The link is no longer valid"
+
+
+class UnsubscribeLinkInvalid(Invalid):
+    """The link that turns reminders off is damaged, or its account is closed."""
+
+    code = "account.unsubscribe_link_invalid"
+    title = "The link is not valid"
 
 
 class PasswordRefused(Invalid):

@@ -1,5 +1,9 @@
-"""Messages about accounts that leave the context: mails, as outbox rows of the queue `mail`."""
+"""Messages about accounts that leave the context: mails, as outbox rows of the queue `mail` in the shape of `Notice`.
 
+All are mandatory: each tells of something that somebody might do to the mailbox's owner.
+"""
+
+import datetime as dt
 from dataclasses import dataclass
 
 from bookwell.kit.outbox import OutgoingMessage
@@ -18,17 +22,17 @@ class Addressee:
     language: str
 
 
-def confirm_email(addressee: Addressee, *, url: str) -> OutgoingMessage:
-    """Ask the mailbox's owner to confirm the address."""
-    return _mail("account.confirm_email", addressee, url=url)
+def confirm_email(addressee: Addressee, *, url: str, expires_at: dt.datetime) -> OutgoingMessage:
+    """Ask the mailbox's owner to confirm the address; the link is good until `expires_at`."""
+    return _mail("account.confirm_email", addressee, url=url, expires_at=expires_at)
 
 
-def known_email(addressee: Addressee, *, url: str | None) -> OutgoingMessage:
+def known_email(addressee: Addressee, *, url: str | None, expires_at: dt.datetime) -> OutgoingMessage:
     """Tell the mailbox's owner that somebody signed up with an address that another account has.
 
     `url` confirms the address for the new account; None where the other account has confirmed it already.
     """
-    return _mail("account.known_email", addressee, url=url)
+    return _mail("account.known_email", addressee, url=url, expires_at=expires_at if url else None)
 
 
 def email_changed(addressee: Addressee) -> OutgoingMessage:
@@ -41,6 +45,21 @@ def password_changed(addressee: Addressee) -> OutgoingMessage:
     return _mail("account.password_changed", addressee)
 
 
-def _mail(kind: str, addressee: Addressee, **more: str | None) -> OutgoingMessage:
-    payload = {"to": addressee.to, "username": addressee.username, "language": addressee.language, **more}
+def _mail(
+    kind: str, addressee: Addressee, *, url: str | None = None, expires_at: dt.datetime | None = None
+) -> OutgoingMessage:
+    payload = {
+        "recipient": {
+            "reference": f"user:{addressee.user_id}",
+            "name": addressee.username,
+            "email": addressee.to,
+            "phone": "",
+            "language": addressee.language,
+            "channels": ["email"],
+        },
+        "is_mandatory": True,
+        "expires_at": expires_at,
+        "unsubscribe_url": None,
+        "facts": {"username": addressee.username, "url": url},
+    }
     return OutgoingMessage("mail", kind, f"user:{addressee.user_id}", addressee.version, payload)

@@ -99,7 +99,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:  # noqa: ARG002
         """Tell the mailbox, in the transaction of the sign-up."""
-        tell_mailbox_in_tx(emailconfirmation.email_address.user, emailconfirmation.key)
+        tell_mailbox_in_tx(emailconfirmation.email_address.user, emailconfirmation.key, now=clock.now())
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """No mail leaves but by the outbox; allauth's other mails are not among ours."""

@@ -12,6 +12,10 @@ from bookwell.library.accounts.rules import LONGEST_USERNAME, Role, fold_usernam
 __all__ = ["ReaderCategory", "TokenSession", "User", "UserManager"]
 
 
+def _by_email() -> list[str]:
+    return ["email"]
+
+
 class ReaderCategory(models.Model):
     """A kind of reader (adult, child, staff …); selects the circulation policy."""
 
@@ -58,8 +62,9 @@ class User(AbstractBaseUser):
     card_number = models.CharField(max_length=32)
     language = models.CharField(max_length=8, default="en")
     channels = models.JSONField(
-        default=list, blank=True, help_text="How messages reach the reader, in order of preference"
+        default=_by_email, blank=True, help_text="How messages reach the reader, in order; none: mandatory ones only"
     )
+    wants_reminders = models.BooleanField(default=True, db_default=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now)
     deleted_at = models.DateTimeField(null=True, editable=False)

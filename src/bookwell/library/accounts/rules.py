@@ -22,7 +22,7 @@ LANGUAGES = ("en", "pl", "ru")
 CHANNELS = ("email", "sms", "webhook")
 LONGEST_USERNAME = 150
 
-_SELF_CHANGEABLE = frozenset({"email", "password", "language", "channels", "home_branch"})
+_SELF_CHANGEABLE = frozenset({"email", "password", "language", "channels", "wants_reminders", "home_branch"})
 
 
 class Role(StrEnum):

@@ -19,7 +19,10 @@ class TokensOut(BaseModel):
 
 
 class UserOut(BaseModel):
-    """Somebody with a login. `home_branch` is a branch's code; null means the network's first."""
+    """Somebody with a login. `home_branch` is a branch's code; null means the network's first.
+
+    Without `channels`, and of reminders without `wants_reminders`, only what must be told is sent.
+    """
 
     id: int
     username: str
@@ -31,6 +34,7 @@ class UserOut(BaseModel):
     card_number: str
     language: str
     channels: list[str]
+    wants_reminders: bool
     is_active: bool
     created_at: dt.datetime
 
@@ -65,6 +69,7 @@ def user_shape(user: User) -> dict[str, Any]:
         "card_number": user.card_number,
         "language": user.language,
         "channels": user.channels,
+        "wants_reminders": user.wants_reminders,
         "is_active": user.is_active,
         "created_at": user.created_at,
     }

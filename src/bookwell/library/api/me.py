@@ -22,6 +22,7 @@ class ChangeProfile(PartialBody):
 
     language: Language | None = None
     channels: Channels | None = None
+    wants_reminders: bool | None = None
     home_branch: BranchCode | None = None
 
 

@@ -51,7 +51,8 @@ class AddUser(Body):
     category: Category = "adult"
     home_branch: BranchCode | None = None
     language: Language = "en"
-    channels: Channels = []
+    channels: Channels = ["email"]
+    wants_reminders: bool = True
 
 
 class ReplaceUser(PartialBody):
@@ -69,6 +70,7 @@ class ReplaceUser(PartialBody):
     home_branch: BranchCode | None = None
     language: Language | None = None
     channels: Channels | None = None
+    wants_reminders: bool | None = None
     is_active: bool | None = None
 
 

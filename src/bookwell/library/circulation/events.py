@@ -1,12 +1,41 @@
-"""Facts that leave circulation: every change of a reservation is one message for the notifier."""
+"""Facts that leave circulation: every change of a reservation is one message, in the shape of a `Notice`.
+
+Plain dicts and no contract class here: placing writes one for each reservation, and a test holds them against the
+contract. Types that the contract does not name are told to nobody.
+"""
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Required, TypedDict
 
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Recipient", "ReservationFact", "without_person"]
+__all__ = ["Facts", "Recipient", "ReservationFact", "without_person"]
+
+_MANDATORY = frozenset({"ready", "expired", "overdue"})
+"""What a reader may not miss: a copy that lies there, one that is gone, one that is asked back."""
+
+_WRONG_AFTER = {"ready": "pickup_deadline_at", "pickup_reminder": "pickup_deadline_at", "due_soon": "due_at"}
+"""The fact after whose instant a message would be wrong."""
+
+
+class Facts(TypedDict, total=False):
+    """The fields of the contract's `ReservationFacts`."""
+
+    reservation_id: Required[int]
+    state: Required[str]
+    title: Required[str]
+    branch: Required[str]
+    time_zone: Required[str]
+    position: int | None
+    estimated_ready_on: dt.date | None
+    pickup_deadline_at: dt.datetime | None
+    due_at: dt.datetime | None
+    reserved_until: dt.datetime | None
+    was_ready: bool
+    ended_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,53 +46,52 @@ class Recipient:
     name: str
     email: str
     language: str
-    channels: list[str]
+    channels: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationFact:
-    """A change of one reservation with all that its message needs, so that the notifier asks nobody."""
+    """A change of one reservation with all that its message needs, so that the notifier asks nobody.
+
+    `told_again_at` is when the next message of this kind takes the place of this one, where that is known.
+    """
 
     change: str
-    reservation_id: int
     version: int
-    state: str
-    title: str
-    branch: str
     recipient: Recipient
-    details: dict[str, Any] = field(default_factory=dict)
+    facts: Facts
+    unsubscribe_url: str | None = None
+    told_again_at: dt.datetime | None = None
 
     def message(self) -> OutgoingMessage:
-        """The outbox row's content; instants in RFC 3339, UTC."""
+        """The outbox row's content."""
+        recipient, facts = self.recipient, self.facts
         payload = {
-            "reservation_id": self.reservation_id,
-            "state": self.state,
-            "title": self.title,
-            "branch": self.branch,
             "recipient": {
-                "reader_id": self.recipient.reader_id,
-                "name": self.recipient.name,
-                "email": self.recipient.email,
-                "language": self.recipient.language,
-                "channels": self.recipient.channels,
+                "reference": f"user:{recipient.reader_id}",
+                "name": recipient.name,
+                "email": recipient.email,
+                "phone": "",
+                "language": recipient.language,
+                "channels": recipient.channels,
             },
-            "details": {name: _portable(value) for name, value in self.details.items() if value is not None},
+            "is_mandatory": self.change in _MANDATORY or facts.get("ended_by") == "library",
+            "expires_at": facts.get(_WRONG_AFTER.get(self.change, ""), self.told_again_at),
+            "unsubscribe_url": self.unsubscribe_url,
+            "facts": facts,
         }
         return OutgoingMessage(
             queue="mail",
             type=f"reservation.{self.change}",
-            aggregate=f"reservation:{self.reservation_id}",
+            aggregate=f"reservation:{facts['reservation_id']}",
             aggregate_version=self.version,
             payload=payload,
         )
 
 
 def without_person(payload: dict[str, Any]) -> dict[str, Any]:
-    """A message's payload without the person: no name, no address, no channel to send it by."""
+    """A message's payload without the person: no name, no address, no channel and no link that knows who it was."""
     if "recipient" not in payload:
         return payload
-    return payload | {"recipient": payload["recipient"] | {"name": "", "email": "", "channels": []}}
-
-
-def _portable(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.date) else value
+    nobody = {"name": "", "email": "", "phone": "", "channels": []}
+    return payload | {"recipient": payload["recipient"] | nobody, "unsubscribe_url": None}

@@ -127,6 +127,7 @@ class Reservation(models.Model):
     borrowed_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    next_reminder_at = models.DateTimeField(null=True)
     renewals = models.PositiveSmallIntegerField(default=0)
     partner = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=200, blank=True)
@@ -155,4 +156,5 @@ class Reservation(models.Model):
             models.Index(fields=["state", "due_at"], name="reservation_due"),
             models.Index(fields=["open_marker", "reserved_until"], name="reservation_until"),
             models.Index(fields=["pickup_branch", "state"], name="reservation_at_branch"),
+            models.Index(fields=["next_reminder_at"], name="reservation_reminder"),
         ]

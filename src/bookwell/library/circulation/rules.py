@@ -7,6 +7,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, chain, repeat
+from zoneinfo import ZoneInfo
 
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
@@ -31,6 +33,7 @@ __all__ = [
     "CopyStatus",
     "PolicyTerms",
     "ReaderFacts",
+    "Reminder",
     "State",
     "check_may_borrow",
     "check_may_renew",
@@ -41,7 +44,10 @@ __all__ = [
     "check_transition",
     "estimate_ready_on",
     "has_run_out",
+    "loan_reminder_at",
     "may_shelve_at_once",
+    "pickup_reminder_at",
+    "reminder_due",
 ]
 
 
@@ -77,6 +83,14 @@ class Cause(StrEnum):
     BLOCK_LIFTED = "block_lifted"
     SUSPENSION_ENDED = "suspension_ended"
     WANTED_AGAIN = "wanted_again"
+
+
+class Reminder(StrEnum):
+    """What a reader hears of unasked, before or after a deadline."""
+
+    PICKUP = "pickup_reminder"
+    DUE_SOON = "due_soon"
+    OVERDUE = "overdue"
 
 
 class CopyStatus(StrEnum):
@@ -149,6 +163,16 @@ class PolicyTerms:
 
 
 DEFAULT_TERMS = PolicyTerms()
+
+_REMINDER_HOUR = dt.time(9)
+"""At the branch."""
+
+_TOO_SOON = dt.timedelta(hours=12)
+"""Nobody is reminded of what they were told less than this ago."""
+
+_OVERDUE_AFTER_DAYS = (1, 3, 7, 14)
+_OVERDUE_PAUSE_DAYS = 28
+"""The pauses between reminders of one overdue loan: first those, then this one for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +285,53 @@ def has_run_out(
     if queued and reserved_until is not None and reserved_until <= now:
         return "no longer needed"
     return None
+
+
+def pickup_reminder_at(deadline: dt.datetime, *, time_zone: str, now: dt.datetime) -> dt.datetime | None:
+    """When to remind of a copy on the hold shelf: the morning before its last day, None where that is too soon."""
+    at = _morning(deadline, -1, time_zone)
+    return at if at >= now + _TOO_SOON else None
+
+
+def loan_reminder_at(due_at: dt.datetime, *, days_before: int, time_zone: str, now: dt.datetime) -> dt.datetime:
+    """When to remind of a loan next: some days before it is due, then on the mornings after, ever more rarely.
+
+    Where the loan is shorter than those days (or they are none), the first reminder is the one of the day after.
+    A reminder that comes late moves the later ones by nothing; the one that would come right behind it is left out.
+    """
+    before = _morning(due_at, -days_before, time_zone)
+    if days_before and before >= now + _TOO_SOON:
+        return before
+    mornings = (
+        _morning(due_at, days, time_zone)
+        for days in accumulate(chain(_OVERDUE_AFTER_DAYS, repeat(_OVERDUE_PAUSE_DAYS)))
+    )
+    return next(at for at in mornings if now <= due_at or at >= now + _TOO_SOON)
+
+
+def reminder_due(
+    state: State,
+    *,
+    next_reminder_at: dt.datetime | None,
+    pickup_deadline_at: dt.datetime | None,
+    due_at: dt.datetime | None,
+    now: dt.datetime,
+) -> Reminder | None:
+    """What to remind of now, if anything; a copy whose deadline has passed is expired instead."""
+    if next_reminder_at is None or next_reminder_at > now:
+        return None
+    if state is State.READY and pickup_deadline_at is not None and now < pickup_deadline_at:
+        return Reminder.PICKUP
+    if state is State.BORROWED and due_at is not None:
+        return Reminder.DUE_SOON if now < due_at else Reminder.OVERDUE
+    return None
+
+
+def _morning(instant: dt.datetime, days: int, time_zone: str) -> dt.datetime:
+    """The hour of reminders, that many days after an instant's day, in UTC."""
+    zone = ZoneInfo(time_zone)
+    day = instant.astimezone(zone).date() + dt.timedelta(days=days)
+    return dt.datetime.combine(day, _REMINDER_HOUR, zone).astimezone(dt.UTC)
 
 
 def estimate_ready_on(

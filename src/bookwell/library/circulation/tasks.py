@@ -1,42 +1,55 @@
-"""What time does to reservations, each step in a transaction of its own."""
+"""What time does to reservations, each step in a transaction of its own.
+
+Each function does what is due by `now` until nothing is, or for as long as one run may take; the next run goes on. A
+step decides again under the lock of its book, so runs may overlap and nothing happens twice.
+"""
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import structlog
 
-from bookwell.kit.adapters.django.idempotency_store import forget_expired
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
-from bookwell.library.accounts.services import forget_dead_sessions
 from bookwell.library.circulation import services
-from bookwell.library.circulation.queries.deadlines import find_due_work
+from bookwell.library.circulation.queries.deadlines import list_due_reminders, list_resumable_books, list_run_out
 from bookwell.library.circulation.rules import SYSTEM
-from bookwell.library.plumbing.services import forget_expired_cache_entries
 
-__all__ = ["TickReport", "tick"]
+__all__ = ["expire_due", "remind_due", "resume_due"]
 
 _log = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class TickReport:
-    """How much was due: reservations that expired, queues that went on, idempotency keys that were forgotten."""
-
-    expired: int
-    resumed: int
-    keys_forgotten: int
+_AT_ONCE = 500
+_SECONDS_OF_A_RUN = 20
+"""Shorter than the schedule's shortest pause, so that a queue of jobs does not grow."""
 
 
-def tick(*, now: dt.datetime) -> TickReport:
-    """Do all that is due by `now`; safe to run twice and by two workers at once."""
-    due = find_due_work(now=now)
-    expired = sum(_expire(reservation_id, now) for reservation_id in due.reservation_ids)
-    resumed = sum(_resume(book_id, now) for book_id in due.book_ids)
-    run_in_transaction(lambda: forget_dead_sessions(now=now))
-    run_in_transaction(lambda: forget_expired_cache_entries(now=now))
-    return TickReport(expired, resumed, run_in_transaction(forget_expired))
+def expire_due(*, now: dt.datetime) -> int:
+    """End the claims whose time is up and hand their copies on; how many there were."""
+    return sum(_expire(reservation_id, now) for reservation_id in _each(partial(list_run_out, now=now)))
+
+
+def resume_due(*, now: dt.datetime) -> int:
+    """Serve the queues beside which copies lie that somebody may have again; how many there were."""
+    return sum(_resume(book_id, now) for book_id in _each(partial(list_resumable_books, now=now)))
+
+
+def remind_due(*, now: dt.datetime) -> int:
+    """Remind of deadlines that come near, and of loans that are overdue; how many readers were."""
+    return sum(_remind(reservation_id, now) for reservation_id in _each(partial(list_due_reminders, now=now)))
+
+
+def _each(find: Callable[..., list[int]]) -> Iterator[int]:
+    """Everything that is due, each once a run: what is refused now stays due, and must not be run into again."""
+    until, seen = time.monotonic() + _SECONDS_OF_A_RUN, set[int]()
+    while fresh := [item for item in find(limit=_AT_ONCE + len(seen)) if item not in seen]:
+        for item in fresh:
+            if time.monotonic() > until:
+                return
+            seen.add(item)
+            yield item
 
 
 def _expire(reservation_id: int, now: dt.datetime) -> bool:
@@ -55,10 +68,20 @@ def _resume(book_id: int, now: dt.datetime) -> bool:
     return _try(work, "queue.not_resumed", book_id=book_id)
 
 
+def _remind(reservation_id: int, now: dt.datetime) -> bool:
+    return _try(
+        lambda: services.remind_reservation(reservation_id=reservation_id, actor=SYSTEM, now=now),
+        "reservation.not_reminded",
+        reservation_id=reservation_id,
+    )
+
+
 def _try(work: Callable[[], bool], failure: str, **what: int) -> bool:
-    """One item's refusal must not keep the others waiting; the next tick tries it again."""
+    """One item's refusal, or a defect that it meets, must not keep the others waiting; the next run tries it again."""
     try:
         return run_in_transaction(work)
     except DomainError as refusal:
         _log.warning(failure, code=refusal.code, **what)
-        return False
+    except Exception:  # noqa: BLE001 -- whatever it is, it is told and the others go on
+        _log.exception(failure, **what)
+    return False

@@ -29,6 +29,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 LANGUAGE_CODE = "en"
 IDEMPOTENCY_HOURS = ENV.idempotency_hours
+OUTBOX_RETENTION = dt.timedelta(days=ENV.outbox_days)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -115,6 +116,7 @@ LOGIN_FAILURES_PER_ADDRESS = ENV.login_failures_per_address
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "bookwell.library.accounts.headless.TokenSessionStrategy"  # noqa: S105 -- a class
+UNSUBSCRIBE_URL = f"{ENV.public_url}/messages/unsubscribe/{{token}}/"
 HEADLESS_FRONTEND_URLS = {"account_confirm_email": f"{ENV.public_url}/accounts/confirm-email/{{key}}/"}
 ACCOUNT_ADAPTER = "bookwell.library.accounts.headless.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
@@ -122,5 +124,6 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"  # an unconfirmed reader may log in and reserve
 ACCOUNT_PREVENT_ENUMERATION = "strict"  # a known address signs up like an unknown one; its mailbox is told
 ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 3
 # Failed log-ins are counted by PasswordBackend, everything else by the API's own limits.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "signup": None, "confirm_email": "20/h/key"}

@@ -15,13 +15,13 @@ from bookwell.library.accounts.models import User
 from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import BorrowingBlocked, ReservationExists, ReservationLimitReached
 from bookwell.library.circulation.models import Copy, Holding, Reservation
-from bookwell.library.circulation.queries.deadlines import find_due_work
+from bookwell.library.circulation.queries.deadlines import list_run_out
 from bookwell.library.circulation.rules import COPY_STATES, Actor, CopyStatus, State
-from bookwell.library.circulation.tasks import tick
 from tests.concurrency.queue_model import BookModel, Claim
 from tests.concurrency.works import readers
 from tests.factories import LIBRARIAN, BookFactory, BranchFactory, unique
 from tests.invariants import assert_invariants
+from tests.jobs import do_what_is_due
 
 __all__ = ["Chosen", "ModelLibrary"]
 
@@ -174,14 +174,14 @@ class ModelLibrary:
             self.models[book].in_service.discard(barcode)
 
     def pass_time(self, days: int, meanwhile: Callable[[], None] | None = None) -> None:
-        """Days go by; something may happen before the tick does what is due."""
+        """Days go by; something may happen before the jobs do what is due."""
         self.now += dt.timedelta(days=days)
         if meanwhile:
             meanwhile()
             self.check_queues()
-        due = set(find_due_work(now=self.now, limit=EVERYTHING).reservation_ids)
+        due = set(list_run_out(now=self.now, limit=EVERYTHING))
         gone = [chosen for chosen in self.open_rows() if chosen.row.pk in due]
-        tick(now=self.now)
+        do_what_is_due(now=self.now)
         for chosen in gone:
             chosen.model.drop(chosen.row.reader_id, self.now)
         for model in self.models:

@@ -10,12 +10,12 @@ from bookwell.kit.pages import Position
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.rules import State
-from bookwell.library.circulation.tasks import tick
 from tests.concurrency.fairness import assert_served_in_order
 from tests.concurrency.racing import race, refusals
 from tests.concurrency.works import at_desk, placing, readers, states, step
 from tests.factories import BookFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
+from tests.jobs import do_what_is_due
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -39,7 +39,7 @@ def test_two_hundred_readers__reserve_three_copies__three_are_assigned_and_the_r
     assert_invariants([book.pk], now=clock.now())
 
 
-def test_two_ticks_at_once__each_claim_expires_once_and_its_copy_goes_on() -> None:
+def test_three_schedulers_at_once__each_claim_expires_once_and_its_copy_goes_on() -> None:
     start = clock.now()
     books = [BookFactory.create(copies=2) for _ in range(6)]
     for book in books:
@@ -49,7 +49,7 @@ def test_two_ticks_at_once__each_claim_expires_once_and_its_copy_goes_on() -> No
             ReservationFactory.place(reader, book, now=start)
     later = start + dt.timedelta(days=30)
 
-    race([lambda: tick(now=later)] * 3)
+    race([lambda: do_what_is_due(now=later)] * 3)
 
     for book in books:
         assert states(book) == {State.EXPIRED: 2, State.ASSIGNED: 2, State.WAITING: 1}

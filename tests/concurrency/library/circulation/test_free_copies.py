@@ -10,11 +10,11 @@ from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.rules import CopyStatus, State
-from bookwell.library.circulation.tasks import tick
 from tests.concurrency.racing import race, refusals
 from tests.concurrency.works import Work, at_desk, placing, readers, step
 from tests.factories import BookFactory, BranchFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
+from tests.jobs import do_what_is_due
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -46,7 +46,7 @@ def _checked_in(now: dt.datetime) -> tuple[Book, Work]:
 def _expired(now: dt.datetime) -> tuple[Book, Work]:
     book = BookFactory.create(copies=1)
     ReservationFactory.ready(book=book, now=now - 60 * DAY)
-    return book, lambda: tick(now=now)
+    return book, lambda: do_what_is_due(now=now)
 
 
 def _added(now: dt.datetime) -> tuple[Book, Work]:
@@ -85,7 +85,7 @@ def _resumed(now: dt.datetime) -> tuple[Book, Work]:
 
 def _suspension_over(now: dt.datetime) -> tuple[Book, Work]:
     book, _ = _suspended(now - 2 * DAY, until=now - DAY)
-    return book, lambda: tick(now=now)
+    return book, lambda: do_what_is_due(now=now)
 
 
 def _wanted_again(now: dt.datetime) -> tuple[Book, Work]:

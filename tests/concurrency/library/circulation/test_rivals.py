@@ -13,7 +13,7 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import CopyHeld, ReservationExists, ReservationLimitReached, WrongState
 from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.rules import CopyStatus, State
-from bookwell.library.circulation.tasks import tick
+from bookwell.library.circulation.tasks import expire_due
 from tests.concurrency.fairness import promotions_of
 from tests.concurrency.racing import meet_rival
 from tests.concurrency.works import at_desk, check_out, placing, readers, states, step
@@ -168,7 +168,7 @@ def test_expire__the_reader_fetches_the_book_before_the_lock__is_a_loan(monkeypa
     moment = ready.pickup_deadline_at
     rival = meet_rival(monkeypatch, LOCK_BOOK, step(services.issue, ready, now=moment))
 
-    tick(now=moment)
+    expire_due(now=moment)
 
     outcome = rival.finish()
     end = State.EXPIRED if outcome.refusal else State.BORROWED

@@ -30,7 +30,7 @@ def _link(user: User) -> str:
         OutboxRow.objects.filter(aggregate=f"user:{user.pk}", queue="mail").exclude(type="account.email_changed").last()
     )
     assert row is not None
-    url: str = json.loads(row.payload)["url"]
+    url: str = json.loads(row.payload)["facts"]["url"]
     return url.removeprefix("http://127.0.0.1:8013")
 
 

@@ -27,7 +27,7 @@ def _body(**fields: Any) -> dict[str, Any]:
 def _mails(to: str) -> list[tuple[str, dict[str, Any]]]:
     rows = OutboxRow.objects.filter(queue="mail").order_by("pk")
     mails = [(row.type, json.loads(row.payload)) for row in rows]
-    return [(kind, payload) for kind, payload in mails if payload["to"] == to]
+    return [(kind, payload) for kind, payload in mails if payload["recipient"]["email"] == to]
 
 
 def test_register__makes_a_reader_who_may_log_in_unconfirmed() -> None:
@@ -49,7 +49,7 @@ def test_register__makes_a_reader_who_may_log_in_unconfirmed() -> None:
     assert Api(nobody.log_in(user)["access"]).get("/api/me/").json()["id"] == reader["id"]
     [(kind, mail)] = _mails(body["email"])
     assert kind == "account.confirm_email"
-    assert "/accounts/confirm-email/" in mail["url"]
+    assert "/accounts/confirm-email/" in mail["facts"]["url"]
     assert AuditEntry.objects.filter(action="user.created", object_id=user.pk, actor_id=user.pk).count() == 1
 
 
@@ -91,7 +91,7 @@ def test_register__email_confirmed_by_another__cannot_be_confirmed_again() -> No
     assert answer.status_code == 201
     kind, mail = _mails(owner.email)[-1]
     assert kind == "account.known_email"
-    assert mail["url"] is None
+    assert mail["facts"]["url"] is None
 
 
 @pytest.mark.parametrize(

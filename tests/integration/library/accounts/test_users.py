@@ -108,7 +108,7 @@ def test_change_user__own_email_and_password__ends_sessions_and_tells_both_mailb
     assert api.get("/api/me/").status_code == 401
     assert not TokenSession.objects.filter(user=user, revoked_at__isnull=True).exists()
     Api().log_in(user, NEW_PASSWORD)
-    mails = [(row.type, json.loads(row.payload)["to"]) for row in OutboxRow.objects.order_by("-pk")[:3]]
+    mails = [(row.type, json.loads(row.payload)["recipient"]["email"]) for row in OutboxRow.objects.order_by("-pk")[:3]]
     assert set(mails) == {
         ("account.confirm_email", new),
         ("account.email_changed", user.email),
@@ -159,7 +159,7 @@ def test_change_user__password_by_an_admin__tells_the_mailbox() -> None:
 
     assert answer.status_code == 200
     row = OutboxRow.objects.get(aggregate=f"user:{user.pk}", type="account.password_changed")
-    assert json.loads(row.payload)["to"] == user.email
+    assert json.loads(row.payload)["recipient"]["email"] == user.email
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,10 @@ def test_delete_user__is_forgotten_in_messages_and_the_log_of_the_admin() -> Non
     assert not LogEntry.objects.filter(object_repr=user.username).exists()
     cancelled = OutboxRow.objects.filter(type="reservation.cancelled").latest("pk")
     assert json.loads(cancelled.payload)["recipient"] | {"language": ""} == {
-        "reader_id": user.pk,
+        "reference": f"user:{user.pk}",
         "name": "",
         "email": "",
+        "phone": "",
         "language": "",
         "channels": [],
     }

@@ -24,7 +24,7 @@ from bookwell.library.circulation.errors import (
 )
 from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.rules import Actor, CopyStatus, State
-from bookwell.library.circulation.tasks import tick
+from bookwell.library.circulation.tasks import expire_due, resume_due
 from tests.factories import (
     LIBRARIAN,
     BookFactory,
@@ -204,27 +204,27 @@ def test_cancel__loan__is_refused() -> None:
     assert_invariants([loan.book_id], now=clock.now())
 
 
-def test_tick__pickup_deadline_passed__expires_and_promotes_once() -> None:
+def test_expire_due__pickup_deadline_passed__expires_and_promotes_once() -> None:
     book = BookFactory.create(copies=1)
     ready = ReservationFactory.ready(book=book)
     waiting = ReservationFactory.place(ReaderFactory.create(), book)
     later = clock.now() + dt.timedelta(days=30)
 
-    first, second = tick(now=later), tick(now=later)
+    first, second = expire_due(now=later), expire_due(now=later)
 
     ready.refresh_from_db()
     waiting.refresh_from_db()
     assert (ready.state, waiting.state) == (State.EXPIRED, State.ASSIGNED)
-    assert (first.expired, second.expired) == (1, 0)
+    assert (first, second) == (1, 0)
     assert_invariants([book.pk], now=later)
 
 
-def test_tick__reserved_until_passed_while_waiting__expires() -> None:
+def test_expire_due__reserved_until_passed_while_waiting__expires() -> None:
     book = BookFactory.create(copies=0)
     until = clock.now() + dt.timedelta(days=2)
     waiting = ReservationFactory.place(ReaderFactory.create(), book, reserved_until=until)
 
-    tick(now=until + dt.timedelta(seconds=1))
+    expire_due(now=until + dt.timedelta(seconds=1))
 
     waiting.refresh_from_db()
     assert waiting.state == State.EXPIRED
@@ -249,7 +249,7 @@ def test_suspended_reader__is_passed_over_and_keeps_the_place() -> None:
     assert_invariants([book.pk], now=clock.now())
 
 
-def test_suspension_ends__with_a_free_copy__is_assigned_by_the_tick() -> None:
+def test_suspension_ends__with_a_free_copy__is_assigned_by_the_job() -> None:
     book = BookFactory.create(copies=1)
     loan = ReservationFactory.borrowed(book=book)
     waiting = ReservationFactory.place(ReaderFactory.create(), book)
@@ -257,10 +257,10 @@ def test_suspension_ends__with_a_free_copy__is_assigned_by_the_tick() -> None:
     ReservationFactory.step(services.change_reservation, waiting, changes={"suspended_until": until})
     ReservationFactory.step(services.return_book, loan)
 
-    report = tick(now=until + dt.timedelta(seconds=1))
+    resumed = resume_due(now=until + dt.timedelta(seconds=1))
 
     waiting.refresh_from_db()
-    assert (waiting.state, report.resumed) == (State.ASSIGNED, 1)
+    assert (waiting.state, resumed) == (State.ASSIGNED, 1)
     assert_invariants([book.pk], now=until + dt.timedelta(seconds=1))
 
 

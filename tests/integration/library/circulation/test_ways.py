@@ -11,7 +11,7 @@ from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.errors import PolicyExists, PolicyNeeded, ReservationExists
 from bookwell.library.circulation.models import Block, Copy, Policy, Reservation
 from bookwell.library.circulation.rules import SYSTEM, Actor, CopyStatus, State
-from bookwell.library.circulation.tasks import tick
+from bookwell.library.circulation.tasks import resume_due
 from tests.factories import (
     LIBRARIAN,
     BookFactory,
@@ -184,7 +184,7 @@ def test_lost_copy__turns_up_at_the_desk__is_counted_and_recorded() -> None:
     assert_invariants([loan.book_id], now=clock.now())
 
 
-def test_deactivated_reader__is_passed_over_and_served_by_the_tick_when_active_again() -> None:
+def test_deactivated_reader__is_passed_over_and_served_by_the_job_when_active_again() -> None:
     loan = ReservationFactory.borrowed()
     reader = ReaderFactory.create()
     waiting = ReservationFactory.place(reader, loan.book)
@@ -196,10 +196,10 @@ def test_deactivated_reader__is_passed_over_and_served_by_the_tick_when_active_a
 
     reader.is_active = True
     reader.save()
-    report = tick(now=clock.now())
+    resumed = resume_due(now=clock.now())
 
     waiting.refresh_from_db()
-    assert (waiting.state, report.resumed) == (State.ASSIGNED, 1)
+    assert (waiting.state, resumed) == (State.ASSIGNED, 1)
 
 
 def test_close_reader__claims_and_blocks_go_and_copies_pass_on() -> None:

@@ -1,5 +1,7 @@
 """A user's e-mail address: claimed by many, confirmed by one."""
 
+import datetime as dt
+
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
 
@@ -14,7 +16,7 @@ from bookwell.library.audit.services import Change, record_in_tx
 __all__ = ["addressee_of", "claim_email_in_tx", "confirm_email_in_tx", "tell_mailbox_in_tx"]
 
 
-def claim_email_in_tx(user: User, *, is_confirmed: bool, former: str = "") -> None:
+def claim_email_in_tx(user: User, *, is_confirmed: bool, now: dt.datetime, former: str = "") -> None:
     """Make the user's present address the only one of the account; unless confirmed already, its mailbox is asked.
 
     Raises:
@@ -27,7 +29,7 @@ def claim_email_in_tx(user: User, *, is_confirmed: bool, former: str = "") -> No
     if is_confirmed:
         confirm_email_in_tx(user_id=user.pk, email=user.email)
         return
-    tell_mailbox_in_tx(user, EmailConfirmationHMAC(address).key)
+    tell_mailbox_in_tx(user, EmailConfirmationHMAC(address).key, now=now)
     if former:
         append_in_tx([email_changed(addressee_of(user, to=former))])
 
@@ -50,14 +52,16 @@ def confirm_email_in_tx(*, user_id: int, email: str) -> None:
     record_in_tx([Change("user.email_confirmed", "user", user_id)], actor_id=user_id)
 
 
-def tell_mailbox_in_tx(user: User, key: str) -> None:
+def tell_mailbox_in_tx(user: User, key: str, *, now: dt.datetime) -> None:
     """Ask the mailbox to confirm, or tell it that another account has the address; callers see no difference."""
     url = settings.HEADLESS_FRONTEND_URLS["account_confirm_email"].format(key=key)
+    expires_at = now + dt.timedelta(days=settings.ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS)
     standing = find_email_standing(user.email, user_id=user.pk)
     if standing.is_claimed:
-        append_in_tx([known_email(addressee_of(user), url=None if standing.is_confirmed else url)])
+        offered = None if standing.is_confirmed else url
+        append_in_tx([known_email(addressee_of(user), url=offered, expires_at=expires_at)])
     else:
-        append_in_tx([confirm_email(addressee_of(user), url=url)])
+        append_in_tx([confirm_email(addressee_of(user), url=url, expires_at=expires_at)])
 
 
 def addressee_of(user: User, *, to: str = "") -> Addressee:

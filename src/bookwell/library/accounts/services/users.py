@@ -47,6 +47,7 @@ class UserFields(TypedDict, total=False):
     home_branch_id: int | None
     language: str
     channels: list[str]
+    wants_reminders: bool
     is_active: bool
 
 
@@ -73,7 +74,7 @@ def create_user_in_tx(
     user.email = user.email.lower()
     user.save(force_insert=True)
     if claims_email:
-        claim_email_in_tx(user, is_confirmed=is_email_confirmed)
+        claim_email_in_tx(user, is_confirmed=is_email_confirmed, now=now)
     change = Change("user.created", "user", user.pk, {"role": user.role, "category": user.category_id})
     record_in_tx([change], actor_id=user.pk if actor_id is None else actor_id)
     return user
@@ -100,7 +101,7 @@ def change_user_in_tx(*, user_id: int, fields: UserFields, actor_id: int, is_adm
     former = user.email
     _apply(user, changed, now)
     if "email" in changed:
-        claim_email_in_tx(user, is_confirmed=False, former=former)
+        claim_email_in_tx(user, is_confirmed=False, now=now, former=former)
     if "password" in changed and former:
         append_in_tx([password_changed(addressee_of(user, to=former))])
     record_in_tx([Change("user.changed", "user", user.pk, _facts(changed))], actor_id=actor_id)

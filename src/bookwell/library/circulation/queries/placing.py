@@ -24,7 +24,7 @@ WHERE b.id = %s AND b.withdrawn_at IS NULL
 """
 
 _FREE_COPIES = """
-SELECT c.id, c.barcode, c.location_id, n.name, c.is_travelling
+SELECT c.id, c.barcode, c.location_id, n.name, n.time_zone, c.is_travelling
 FROM copy c
 JOIN branch n ON n.id = c.location_id
 LEFT JOIN reservation v ON v.held_copy_id = c.id
@@ -51,6 +51,7 @@ class FreeCopy:
     barcode: str
     branch_id: int
     branch: str
+    time_zone: str
     is_travelling: bool
 
 
@@ -95,7 +96,7 @@ def find_free_copy_row(*, book_id: int, preferred_branch_id: int | None) -> Free
     """A free copy: one that stands at the preferred branch, else one that stands elsewhere, else one that travels."""
 
     def rank(row: tuple[Any, ...]) -> tuple[bool, bool, int]:
-        return bool(row[4]), not row[4] and row[2] != preferred_branch_id, row[0]
+        return bool(row[5]), not row[5] and row[2] != preferred_branch_id, row[0]
 
     with connection.cursor() as cursor:
         cursor.execute(_FREE_COPIES, (book_id,))

@@ -1,7 +1,7 @@
 """Circulation's use cases: one function a verb, each inside the transaction that the runner opened."""
 
 from bookwell.library.circulation.services.copies import add_copy, change_copy, remove_copy
-from bookwell.library.circulation.services.deadlines import resume_queue
+from bookwell.library.circulation.services.deadlines import remind_reservation, resume_queue
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
 from bookwell.library.circulation.services.placing import place_reservation
@@ -28,6 +28,7 @@ __all__ = [
     "lift_block",
     "place_reservation",
     "receive",
+    "remind_reservation",
     "remove_copy",
     "remove_policy",
     "renew",

@@ -1,13 +1,14 @@
-"""Time's own use case: a queue goes on by itself. Expiry is in `ending`."""
+"""Time's own use cases: a queue goes on by itself, readers are reminded. Expiry is in `ending`."""
 
 import datetime as dt
 
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import lock_book, save_book
-from bookwell.library.circulation.rules import SYSTEM, Cause
+from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, save_book
+from bookwell.library.circulation.models import Reservation
+from bookwell.library.circulation.rules import SYSTEM, Actor, Cause, State, loan_reminder_at, reminder_due
 from bookwell.library.circulation.services.queue import promote
 
-__all__ = ["resume_queue"]
+__all__ = ["remind_reservation", "resume_queue"]
 
 
 def resume_queue(*, book_id: int, now: dt.datetime) -> None:
@@ -21,3 +22,34 @@ def resume_queue(*, book_id: int, now: dt.datetime) -> None:
     promote(book, journal, because=Cause.SUSPENSION_ENDED)
     save_book(book)
     journal.write_in_tx()
+
+
+def remind_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -> bool:
+    """Tell the reader of a deadline, if that is due, and note when to do so again.
+
+    Answers whether it was; another worker may have been faster, or the book came back meanwhile.
+
+    Raises:
+        ReservationNotFound
+    """
+    book, reservation = lock_book_of_reservation(reservation_id)
+    reminder = reminder_due(
+        State(reservation.state),
+        next_reminder_at=reservation.next_reminder_at,
+        pickup_deadline_at=reservation.pickup_deadline_at,
+        due_at=reservation.due_at,
+        now=now,
+    )
+    if reminder is None:
+        return False
+    journal = Journal(actor=actor, now=now)
+    journal.remind(reservation, reminder, again_at=_next_reminder_at(reservation, now))
+    save_book(book)
+    journal.write_in_tx()
+    return True
+
+
+def _next_reminder_at(reservation: Reservation, now: dt.datetime) -> dt.datetime | None:
+    if reservation.due_at is None:
+        return None
+    return loan_reminder_at(reservation.due_at, days_before=0, time_zone=reservation.pickup_branch.time_zone, now=now)

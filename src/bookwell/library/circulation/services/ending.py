@@ -7,6 +7,7 @@ from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import LockedBook, lock_book_of_reservation, save_book
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named
+from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.reservations import check_visible
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
@@ -17,6 +18,7 @@ from bookwell.library.circulation.rules import (
     check_reserved_until,
     check_state,
     has_run_out,
+    loan_reminder_at,
 )
 from bookwell.library.circulation.services.queue import promote, release_copy, shelve_if_policy_says
 from bookwell.library.network.rules import not_later_than, wall_time
@@ -121,8 +123,11 @@ def _change_reserved_until(reservation: Reservation, until: dt.datetime | None, 
     check_reserved_until(until, now=journal.now)
     due = reservation.due_at
     if due is not None and until is not None and until < due:
-        due = not_later_than(
-            get_branch_at(reservation.pickup_branch_id, now=journal.now).calendar, until, now=journal.now
+        branch = get_branch_at(reservation.pickup_branch_id, now=journal.now)
+        due = not_later_than(branch.calendar, until, now=journal.now)
+        days_before = get_terms_of(reservation).reminder_days
+        reservation.next_reminder_at = loan_reminder_at(
+            due, days_before=days_before, time_zone=branch.calendar.time_zone, now=journal.now
         )
     journal.amend(reservation, "reserved_until_changed", reserved_until=until, due_at=due)
 

@@ -26,6 +26,7 @@ from bookwell.library.circulation.rules import (
     check_may_borrow,
     check_may_renew,
     check_state,
+    loan_reminder_at,
 )
 from bookwell.library.circulation.services.queue import promote, release_copy
 from bookwell.library.network.rules import due_at, not_later_than
@@ -97,13 +98,9 @@ def renew(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation
     )
     journal = Journal(actor=actor, now=now)
     due = _due_at(reservation, terms, now)
-    journal.amend(
-        reservation,
-        "renewed",
-        renewals=reservation.renewals + 1,
-        reserved_until=None,
-        due_at=max(due, reservation.due_at or due),
-    )
+    due = max(due, reservation.due_at or due)
+    reservation.next_reminder_at = _remind_at(reservation, due, terms, now)
+    journal.amend(reservation, "renewed", renewals=reservation.renewals + 1, reserved_until=None, due_at=due)
     save_book(book)
     journal.write_in_tx()
     return reservation
@@ -161,15 +158,22 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
     lent = copy or reservation.copy
     if lent is not None:
         journal.move_copy(lent, lent.location_id)
+    due = _due_at(reservation, terms, journal.now, reserved_until=reservation.reserved_until)
     journal.move(
         reservation,
         State.BORROWED,
         because=because,
+        remind_at=_remind_at(reservation, due, terms, journal.now),
         copy=lent,
         borrowed_at=journal.now,
-        due_at=_due_at(reservation, terms, journal.now, reserved_until=reservation.reserved_until),
+        due_at=due,
         suspended_until=None,
     )
+
+
+def _remind_at(reservation: Reservation, due: dt.datetime, terms: PolicyTerms, now: dt.datetime) -> dt.datetime:
+    zone = reservation.pickup_branch.time_zone
+    return loan_reminder_at(due, days_before=terms.reminder_days, time_zone=zone, now=now)
 
 
 def _due_at(

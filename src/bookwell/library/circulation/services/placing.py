@@ -9,7 +9,7 @@ from django.db import connection
 from bookwell.kit.adapters.django.instants import to_database
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.library.audit.services import Change, record_in_tx
-from bookwell.library.circulation.events import Recipient, ReservationFact
+from bookwell.library.circulation.events import Facts, Recipient, ReservationFact
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import LockedBook, LockedReader, lock_book, lock_reader, save_book
 from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named, get_home_branch
@@ -30,6 +30,7 @@ from bookwell.library.circulation.rules import (
     check_reserved_until,
     estimate_ready_on,
     may_shelve_at_once,
+    pickup_reminder_at,
 )
 from bookwell.library.circulation.services.queue import promote
 from bookwell.library.circulation.views import ReservationView
@@ -41,8 +42,8 @@ __all__ = ["place_reservation"]
 _INSERT = """
 INSERT INTO reservation (book_id, reader_id, state, open_marker, pickup_branch_id, copy_id, held_copy_id, queue_no,
     is_on_pull_list, suspended_until, reserved_until, ready_at, pickup_deadline_at, borrowed_at, due_at, closed_at,
-    renewals, partner, reason, created_at, version)
-VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s, NULL, %s, %s, %s, NULL, NULL, NULL, 0, '', '', %s, 1)
+    next_reminder_at, renewals, partner, reason, created_at, version)
+VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s, NULL, %s, %s, %s, NULL, NULL, NULL, %s, 0, '', '', %s, 1)
 """
 
 
@@ -52,6 +53,7 @@ class _Pickup:
 
     branch_id: int
     name: str
+    time_zone: str
     facts: BranchFacts | None
 
 
@@ -88,7 +90,7 @@ def place_reservation(
         draft = _shelved(draft, pickup, terms, now)
     placed = _insert(book, copy, draft, pickup)
     save_book(book)
-    _tell(placed, reader, facts, actor)
+    _tell(placed, reader, facts, pickup, actor)
     return placed
 
 
@@ -108,11 +110,14 @@ def _find_copy(book: LockedBook, preferred_branch_id: int | None) -> FreeCopy | 
 
 def _pickup_of(asked: BranchFacts | None, copy: FreeCopy | None, reader: LockedReader, now: dt.datetime) -> _Pickup:
     if asked:
-        return _Pickup(asked.id, asked.name, asked)
+        return _pickup_at(asked)
     if copy:
-        return _Pickup(copy.branch_id, copy.branch, None)
-    home = get_home_branch(reader.home_branch_id, now=now)
-    return _Pickup(home.id, home.name, home)
+        return _Pickup(copy.branch_id, copy.branch, copy.time_zone, None)
+    return _pickup_at(get_home_branch(reader.home_branch_id, now=now))
+
+
+def _pickup_at(branch: BranchFacts) -> _Pickup:
+    return _Pickup(branch.id, branch.name, branch.calendar.time_zone, branch)
 
 
 def _is_at(copy: FreeCopy, pickup: _Pickup) -> bool:
@@ -172,8 +177,8 @@ def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pic
     copy_id = copy.copy_id if copy else None
     row: list[Any] = [draft.book_id, draft.reader_id, str(draft.state), pickup.branch_id, copy_id, copy_id]
     row += [book.next_queue_no, draft.state is State.ASSIGNED and not (copy and copy.is_travelling)]
-    row += [to_database(at) for at in (draft.reserved_until, draft.ready_at, draft.pickup_deadline_at)]
-    row.append(to_database(draft.created_at))
+    instants = (draft.reserved_until, draft.ready_at, draft.pickup_deadline_at, _remind_at(draft, pickup))
+    row += [to_database(at) for at in (*instants, draft.created_at)]
     book.next_queue_no += 1
     if copy:
         book.copies_available -= 1
@@ -187,7 +192,13 @@ def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pic
         return replace(draft, id=cursor.lastrowid)
 
 
-def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, actor: Actor) -> None:
+def _remind_at(draft: ReservationView, pickup: _Pickup) -> dt.datetime | None:
+    deadline = draft.pickup_deadline_at
+    return deadline and pickup_reminder_at(deadline, time_zone=pickup.time_zone, now=draft.created_at)
+
+
+def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, pickup: _Pickup, actor: Actor) -> None:
+    """A copy that is ready at once is news of its own: the reader hears that, and no more."""
     details: dict[str, Any] = {
         "position": placed.position,
         "estimated_ready_on": placed.estimated_ready_on,
@@ -198,14 +209,17 @@ def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, ac
         [Change("reservation.placed", "reservation", placed.id, {"state": placed.state, "copy": placed.copy, **known})],
         actor_id=actor.user_id,
     )
-    fact = ReservationFact(
-        change="placed",
-        reservation_id=placed.id,
-        version=1,
-        state=placed.state,
-        title=facts.title,
-        branch=placed.library,
-        recipient=Recipient(reader.reader_id, reader.username, reader.email, reader.language, reader.channels),
-        details=details,
-    )
-    append_in_tx([fact.message()])
+    told: Facts = {
+        "reservation_id": placed.id,
+        "state": str(placed.state),
+        "title": facts.title,
+        "branch": placed.library,
+        "time_zone": pickup.time_zone,
+        "position": placed.position,
+        "estimated_ready_on": placed.estimated_ready_on,
+        "pickup_deadline_at": placed.pickup_deadline_at,
+        "reserved_until": placed.reserved_until,
+    }
+    recipient = Recipient(reader.reader_id, reader.username, reader.email, reader.language, reader.channels)
+    change = "ready" if placed.state is State.READY else "placed"
+    append_in_tx([ReservationFact(change, 1, recipient, told).message()])

@@ -8,7 +8,7 @@ from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.queue import count_earlier_waiting, find_free_copy, find_next_eligible
-from bookwell.library.circulation.rules import Cause, PolicyTerms, State, may_shelve_at_once
+from bookwell.library.circulation.rules import Cause, PolicyTerms, State, may_shelve_at_once, pickup_reminder_at
 from bookwell.library.network.rules import pickup_deadline_at
 
 __all__ = ["make_ready", "pickup_deadline_of", "promote", "release_copy", "shelve_if_policy_says"]
@@ -66,7 +66,8 @@ def shelve_if_policy_says(reservation: Reservation, journal: Journal, *, because
 def make_ready(reservation: Reservation, terms: PolicyTerms, journal: Journal) -> None:
     """Put the reservation on the hold shelf, with its pickup deadline."""
     deadline = pickup_deadline_of(reservation.pickup_branch_id, terms, journal.now)
-    journal.move(reservation, State.READY, ready_at=journal.now, pickup_deadline_at=deadline)
+    remind_at = pickup_reminder_at(deadline, time_zone=reservation.pickup_branch.time_zone, now=journal.now)
+    journal.move(reservation, State.READY, remind_at=remind_at, ready_at=journal.now, pickup_deadline_at=deadline)
 
 
 def pickup_deadline_of(branch_id: int, terms: PolicyTerms, now: dt.datetime) -> dt.datetime:

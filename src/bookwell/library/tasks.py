@@ -1,0 +1,74 @@
+"""The library's background work: what the jobs of the schedule do, and which messages it takes."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.idempotency_store import forget_expired
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.messaging import Consumer
+from bookwell.library.accounts.services import forget_dead_sessions
+from bookwell.library.circulation.tasks import expire_due, remind_due, resume_due
+from bookwell.library.plumbing.services import forget_expired_cache_entries, forget_told_messages
+
+__all__ = ["CONSUMERS", "JOBS", "forget"]
+
+_SECONDS_OF_FORGETTING = 20
+
+_log = structlog.get_logger()
+
+
+def forget() -> int:
+    """Delete what was kept for a time that is over, in small transactions: the number of rows."""
+    now, keep = clock.now(), settings.OUTBOX_RETENTION
+    return sum(
+        _repeated(step)
+        for step in (
+            forget_expired,
+            lambda: forget_dead_sessions(now=now),
+            lambda: forget_expired_cache_entries(now=now),
+            lambda: forget_told_messages(now=now, keep=keep),
+        )
+    )
+
+
+def _repeated(step: Callable[[], int]) -> int:
+    """Until nothing is left, or for as long as one run may take; the next one goes on."""
+    until, total = time.monotonic() + _SECONDS_OF_FORGETTING, 0
+    while number := run_in_transaction(step):
+        total += number
+        if time.monotonic() > until:
+            break
+    return total
+
+
+def _job(name: str, work: Callable[[], int]) -> Callable[[], None]:
+    """The work as the scheduler's; a connection that was lost since the last run does not cost this one."""
+
+    def run() -> None:
+        if not connection.in_atomic_block:
+            close_old_connections()
+        number = work()
+        if number:
+            _log.info("job.done", job=name, number=number)
+
+    return run
+
+
+_WORK: Mapping[str, Callable[[], int]] = {
+    "library.expire": lambda: expire_due(now=clock.now()),
+    "library.resume": lambda: resume_due(now=clock.now()),
+    "library.remind": lambda: remind_due(now=clock.now()),
+    "library.forget": forget,
+}
+
+JOBS: Mapping[str, Callable[[], None]] = MappingProxyType({name: _job(name, work) for name, work in _WORK.items()})
+"""By their names in the schedule; each does what is due, and may run twice and at two places at once."""
+
+CONSUMERS: Mapping[str, Consumer] = MappingProxyType({})
+"""By queue; nothing is told to the library yet."""
