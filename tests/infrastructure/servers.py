@@ -169,6 +169,11 @@ class OwnServer:
         except MissingServers as error:
             raise MissingServers(f"{error}\n{log_file.read_text(errors='replace')[-2000:]}") from error
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return bool(self._processes) and all(process.poll() is None for process in self._processes)
+
     def stop(self) -> None:
         """End it at once; what it had promised to keep is kept."""
         while self._processes:

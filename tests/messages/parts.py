@@ -1,0 +1,57 @@
+"""Programs of the product as a user starts them, killed with `kill -9` and started again."""
+
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bookwell.cli.processes import spawn
+from tests.e2e.embedded import descendants, is_alive, wait_until
+
+__all__ = ["Part"]
+
+
+@dataclass(slots=True)
+class Part:
+    """One program; its log is `log`. Start it from the main thread."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    _below: list[int] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it, unless it runs; it may need seconds until it works."""
+        if self.process is None or self.process.poll() is not None:
+            with self.log.open("ab") as stream:
+                self.process = spawn(self.command, env=self.environment, output=stream, death_signal=signal.SIGKILL)
+
+    def kill(self) -> None:
+        """`kill -9` of the program and everything below it."""
+        if self.process is None:
+            return
+        below = descendants(self.process.pid) if self.process.poll() is None else []
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in below:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        wait_until(lambda: not any(is_alive(pid) for pid in below))
+
+    def kill_child(self, chance: random.Random) -> None:
+        """`kill -9` of one process below the program, where there is one."""
+        if self.process is not None and self.process.poll() is None and (below := descendants(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(below), signal.SIGKILL)
+
+    def end(self) -> None:
+        """What has ended by itself since it was started, told with its log."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-4000:]}"
