@@ -1,0 +1,101 @@
+"""URLs of mail servers, and addresses of people, read strictly: what is wrong here would go out in headers."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["AddressInvalid", "MailAddress", "MailScheme", "MailServer", "parse_address", "parse_mail_url"]
+
+_LONGEST_ADDRESS = 254
+_LONGEST_LOCAL_PART = 64
+_NOT_IN_ADDRESSES = frozenset('()<>,;:\\"[] ')
+
+
+class MailScheme(StrEnum):
+    """How mails leave: into files, onto the console, or to a server, with TLS from the start, later or never."""
+
+    FILES = ""
+    CONSOLE = "console"
+    SMTP = "smtp"
+    STARTTLS = "smtp+starttls"
+    SMTPS = "smtps"
+
+
+_PORTS = {MailScheme.SMTP: 25, MailScheme.STARTTLS: 587, MailScheme.SMTPS: 465}
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mails go; `host` is empty for files and the console."""
+
+    scheme: MailScheme
+    host: str = ""
+    port: int = 0
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+class AddressInvalid(ValueError):
+    """No mail can be sent to such an address."""
+
+
+class MailAddress(NamedTuple):
+    """An address in its parts; the domain is ASCII, the local part need not be (RFC 6531)."""
+
+    local_part: str
+    domain: str
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether every server can take it."""
+        return self.local_part.isascii()
+
+    def __str__(self) -> str:
+        return f"{self.local_part}@{self.domain}"
+
+
+def parse_mail_url(url: str) -> MailServer:
+    """The server of `smtp://user:password@host:port`, `smtp+starttls://…`, `smtps://…`, `console://`, or files.
+
+    Raises:
+        ValueError: that does not repeat the URL, which may hold a password.
+    """
+    parts = urlsplit(url)
+    try:
+        scheme, port = MailScheme(parts.scheme), parts.port
+    except ValueError:
+        raise ValueError("is no smtp://, smtp+starttls://, smtps:// or console:// URL") from None
+    if scheme not in _PORTS:
+        if scheme is MailScheme.FILES and url:
+            raise ValueError("is no URL")
+        return MailServer(scheme)
+    if not parts.hostname:
+        raise ValueError("names no host")
+    return MailServer(
+        scheme, parts.hostname, port or _PORTS[scheme], unquote(parts.username or ""), unquote(parts.password or "")
+    )
+
+
+def parse_address(text: str) -> MailAddress:
+    """The address, its domain in ASCII (`żółw.pl` → `xn--…`).
+
+    Quoted local parts and domain literals are refused: nobody reads mail there, and they are how headers are broken.
+
+    Raises:
+        AddressInvalid
+    """
+    local_part, _, domain = text.strip().rpartition("@")
+    characters = set(local_part + domain)
+    if not local_part or not domain or "@" in local_part or characters & _NOT_IN_ADDRESSES:
+        raise AddressInvalid("is no address")
+    if not (local_part + domain).isprintable():
+        raise AddressInvalid("holds characters that do not print")
+    try:
+        ascii_domain = domain.encode("idna").decode("ascii")
+        local_part_length = len(local_part.encode())
+    except UnicodeError:
+        raise AddressInvalid("has a domain that does not exist") from None
+    if local_part_length > _LONGEST_LOCAL_PART or local_part_length + 1 + len(ascii_domain) > _LONGEST_ADDRESS:
+        raise AddressInvalid("is too long")
+    return MailAddress(local_part, ascii_domain)

@@ -1,0 +1,100 @@
+"""A deadline for a whole conversation over a socket, whatever it waits for."""
+
+import contextlib
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Watchdog"]
+
+_LEAST_SECONDS = 0.001  # a time-out of zero would mean a socket that does not wait
+
+
+class Watchdog:
+    """Shuts the watched connection when `seconds` are over; leaving the `with` block calls it off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self._guard = threading.Lock()
+        self._control: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._bite)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.call_off()
+
+    def call_off(self) -> None:
+        """Watch no longer: the connection goes on to live."""
+        self._timer.cancel()
+        with self._guard:
+            self._control = None
+
+    @property
+    def remaining(self) -> float:
+        """The seconds that are left, never zero."""
+        return max(self._ends_at - time.monotonic(), _LEAST_SECONDS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._ends_at
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket; every address of the host is tried while there is time.
+
+        Raises:
+            OSError: if none answers in time.
+        """
+        error: OSError = TimeoutError("no address")
+        for family, kind, protocol, _, address in _resolve(host, port, self.remaining):
+            line = socket.socket(family, kind, protocol)
+            try:
+                line.settimeout(self.remaining)
+                line.connect(address)
+            except OSError as caught:
+                line.close()
+                error = caught
+            else:
+                return line
+        raise error
+
+    def control_of(self, line: socket.socket) -> socket.socket:
+        """A second handle on the connection, watched from now on; TLS takes the first one away from its owner."""
+        control = line.dup()
+        self.watch(control)
+        return control
+
+    def watch(self, control: socket.socket | None) -> None:
+        """Watch this handle; shut it at once when the time is up already."""
+        with self._guard:
+            self._control = control
+        if self.is_over:
+            self._bite()
+
+    def _bite(self) -> None:
+        with self._guard, contextlib.suppress(OSError):
+            if self._control is not None:
+                self._control.shutdown(socket.SHUT_RDWR)
+
+
+def _resolve(host: str, port: int, seconds: float) -> Any:
+    """The host's addresses; in a thread of its own, because the system's resolver takes no deadline."""
+    found: Future[Any] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            found.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return found.result(seconds)

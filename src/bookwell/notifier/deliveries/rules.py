@@ -1,0 +1,185 @@
+"""Which way a notice goes, what may happen to a delivery, when it is tried again. Pure: no clock, no database.
+
+A delivery is one notice on its way to one person by one channel:
+
+    queued ──► sending ──► sent
+      │ ▲          ├─────► failed ──► queued    (somebody asked for it)
+      │ └──────────┤ tried again later
+      │            └─────► expired
+      └──► expired, failed                      suppressed: nobody is told; from the start
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from bookwell.contracts.messages import ChannelName, Notice, Recipient
+from bookwell.kit.errors import Conflict
+from bookwell.notifier.channels.addresses import AddressInvalid, parse_address
+
+__all__ = [
+    "ENDED",
+    "MAX_ATTEMPTS",
+    "MOVING",
+    "TRANSITIONS",
+    "AttemptOutcome",
+    "DeliveryState",
+    "NextStep",
+    "Plan",
+    "RetryRefused",
+    "Verdict",
+    "check_retry",
+    "gap_after",
+    "next_step",
+    "plan_delivery",
+]
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+
+
+TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType(
+    {
+        DeliveryState.QUEUED: frozenset({DeliveryState.SENDING, DeliveryState.EXPIRED, DeliveryState.FAILED}),
+        DeliveryState.SENDING: frozenset(
+            {DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.EXPIRED}
+        ),
+        DeliveryState.FAILED: frozenset({DeliveryState.QUEUED}),
+        DeliveryState.SENT: frozenset(),
+        DeliveryState.EXPIRED: frozenset(),
+        DeliveryState.SUPPRESSED: frozenset(),
+    }
+)
+MOVING = (DeliveryState.QUEUED, DeliveryState.SENDING)
+"""Something will still happen; later messages about the same thing wait."""
+ENDED = tuple(state for state in DeliveryState if state not in MOVING)
+
+MAX_ATTEMPTS = 12
+_FIRST_GAP = dt.timedelta(seconds=5)
+_GROWTH = 2.5  # eleven gaps from 5 s on: about 22 hours in all
+_SPREAD = 0.2
+
+
+class AttemptOutcome(StrEnum):
+    """What came of one attempt.
+
+    `unreachable` means that the server could not be asked about this mail at all, so that others need not try now.
+    """
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An attempt's outcome, with the server's code (0: none) and words, or our own."""
+
+    outcome: AttemptOutcome
+    code: int = 0
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The one delivery of a notice: by which channel, whereto, and why it is not sent, if so."""
+
+    channel: str
+    address: str
+    state: DeliveryState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What an attempt leaves behind: the new state, its reason, and for `queued` the instant of the next attempt."""
+
+    state: DeliveryState
+    reason: str = ""
+    next_attempt_at: dt.datetime | None = None
+
+
+class RetryRefused(Conflict):
+    """The delivery did not fail, or what it said has been forgotten."""
+
+    code = "delivery.retry_refused"
+    title = "This delivery cannot be tried again"
+
+
+def plan_delivery(notice: Notice, *, channels: Collection[str]) -> Plan:
+    """The way of a notice where `channels` are the ones that this installation has.
+
+    The recipient's first channel that exists here and has an address is used. A mandatory notice without one goes to
+    the e-mail address; another is suppressed, and the row says why.
+    """
+    recipient = notice.recipient
+    for channel in recipient.channels:
+        if channel in channels and (address := _address_of(recipient, channel)):
+            return Plan(channel, address, DeliveryState.QUEUED)
+    email = ChannelName.EMAIL.value
+    if notice.is_mandatory and email in channels and (address := _address_of(recipient, email)):
+        return Plan(email, address, DeliveryState.QUEUED)
+    wanted = next((channel for channel in recipient.channels if channel in set(ChannelName)), email)
+    return Plan(wanted, "", DeliveryState.SUPPRESSED, _why_not(notice, channels))
+
+
+def next_step(verdict: Verdict, *, attempts: int, attempts_allowed: int, now: dt.datetime, spread: float) -> NextStep:
+    """What follows from an attempt, the last of `attempts`; `spread` is a random number from 0 to 1."""
+    if verdict.outcome is AttemptOutcome.ACCEPTED:
+        return NextStep(DeliveryState.SENT)
+    if verdict.outcome in (AttemptOutcome.REFUSED, AttemptOutcome.BROKEN):
+        return NextStep(DeliveryState.FAILED, verdict.answer or verdict.outcome.value)
+    if attempts >= attempts_allowed:
+        return NextStep(DeliveryState.FAILED, f"given up after {attempts} attempts: {verdict.answer}")
+    round_number = attempts - (attempts_allowed - MAX_ATTEMPTS)
+    return NextStep(DeliveryState.QUEUED, verdict.answer, now + gap_after(round_number, spread=spread))
+
+
+def gap_after(attempts: int, *, spread: float) -> dt.timedelta:
+    """The pause after so many attempts: growing, and up to a fifth longer or shorter so that retries do not meet."""
+    return _FIRST_GAP * (_GROWTH ** max(attempts - 1, 0)) * (1 - _SPREAD + 2 * _SPREAD * spread)
+
+
+def check_retry(state: DeliveryState, *, is_forgotten: bool) -> None:
+    """Only what failed is tried again, and only while it is known what to say.
+
+    Raises:
+        RetryRefused
+    """
+    if DeliveryState.QUEUED not in TRANSITIONS[state] or state is not DeliveryState.FAILED:
+        raise RetryRefused(f"The delivery is {state.value}; only failed ones are tried again.")
+    if is_forgotten:
+        raise RetryRefused("What the message said has been forgotten.")
+
+
+def _address_of(recipient: Recipient, channel: str) -> str:
+    """Where the channel reaches the recipient; empty when it does not."""
+    if channel == ChannelName.SMS:
+        return recipient.phone
+    if channel != ChannelName.EMAIL:
+        return ""
+    try:
+        return str(parse_address(recipient.email))
+    except AddressInvalid:
+        return ""
+
+
+def _why_not(notice: Notice, channels: Collection[str]) -> str:
+    recipient = notice.recipient
+    if not recipient.channels and not notice.is_mandatory:
+        return "the recipient wants no messages"
+    if any(channel in channels for channel in recipient.channels) or notice.is_mandatory:
+        return "there is no usable address"
+    return "none of the recipient's channels exists here"

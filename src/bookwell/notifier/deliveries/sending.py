@@ -1,0 +1,184 @@
+"""The sender: claims deliveries, hands each to its channel outside of any transaction, records what came of it.
+
+A crash between the hand-over and the record lets the lease run out, and the same message goes again under the same
+Message-ID: the only window in which somebody may get a message twice. It also stands open while a server takes longer
+than the deadline to answer a mail that it keeps.
+"""
+
+import datetime as dt
+import json
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from bookwell.contracts.messages import Envelope, Notice
+from bookwell.kit import clock
+from bookwell.notifier.channels.protocol import Channel, Message
+from bookwell.notifier.db import Database, instant_of
+from bookwell.notifier.deliveries.rules import AttemptOutcome, DeliveryState, Verdict
+from bookwell.notifier.deliveries.services.claim import Claim, Claimed, Wanted, claim_in_tx, put_back_in_tx
+from bookwell.notifier.deliveries.services.record import record_outcome_in_tx
+from bookwell.notifier.rendering import RenderedMessage, Unrenderable
+
+__all__ = ["Pace", "Render", "Sender"]
+
+Render = Callable[..., RenderedMessage]
+
+_PAUSE_OF_THE_OTHERS = dt.timedelta(seconds=5)
+"""How long deliveries wait, untried, whose server could not be asked about the one before them."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a sender works: a lease outlasts `deadline_seconds`, the longest that one hand-over may take."""
+
+    deadline_seconds: float
+    lease_seconds: float
+    per_second: float = 0
+    at_once: int = 20
+
+
+class Sender:
+    """Sends what is due over the given channels; any number of senders may work at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Mapping[str, Channel],
+        *,
+        render: Render,
+        mail_sender: str,
+        pace: Pace,
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._render = render
+        self._mail_sender = mail_sender
+        self._pace = pace
+
+    def send_of(self, envelopes: Sequence[Envelope]) -> int:
+        """Send these messages now, then what waited for them; answers how many ended or were tried."""
+        event_ids = sorted({envelope.event_id for envelope in envelopes})
+        aggregates = sorted({(envelope.source, envelope.aggregate) for envelope in envelopes})
+        tried = more = self._send_some(event_ids=event_ids)[0]
+        while more:
+            more = self._send_some(aggregates=aggregates)[0]
+            tried += more
+        return tried
+
+    def send_due(self, *, seconds: float) -> int:
+        """Send what is due until nothing is or about `seconds` have passed; answers how many ended or were tried."""
+        ends_at = time.monotonic() + seconds
+        tried = 0
+        while time.monotonic() < ends_at:
+            count, is_paced_out = self._send_some()
+            tried += count
+            if is_paced_out:
+                time.sleep(0.1)
+            elif not count:
+                break
+        return tried
+
+    def _send_some(
+        self, *, event_ids: Collection[str] = (), aggregates: Collection[tuple[str, str]] = ()
+    ) -> tuple[int, bool]:
+        """One claim's worth: how many ended or were tried, and whether the pace alone keeps others back."""
+        wanted = Wanted(
+            limit=self._pace.at_once,
+            lease=dt.timedelta(seconds=self._pace.lease_seconds),
+            event_ids=event_ids,
+            aggregates=aggregates,
+            channel="email",
+            per_second=self._pace.per_second,
+        )
+        now = clock.now()
+        safe_until = time.monotonic() + self._pace.lease_seconds - self._pace.deadline_seconds
+        claim = self._database.write(lambda connection: claim_in_tx(connection, wanted, now=now))
+        return claim.ended + self._work_off(claim, safe_until), claim.is_paced_out
+
+    def _work_off(self, claim: Claim, safe_until: float) -> int:
+        """Send one after the other; gives back those for which the lease, or the server, is not there any more."""
+        for index, delivery in enumerate(claim.deliveries):
+            _wait_until(claim.starts_at + dt.timedelta(seconds=index * claim.interval))
+            if time.monotonic() > safe_until:
+                self._put_back(claim.deliveries[index:], clock.now())
+                return index
+            if self._send(delivery) is AttemptOutcome.UNREACHABLE:
+                self._put_back(claim.deliveries[index + 1 :], clock.now() + _PAUSE_OF_THE_OTHERS)
+                return index + 1
+        return len(claim.deliveries)
+
+    def _send(self, claimed: Claimed) -> AttemptOutcome:
+        began_at = clock.now()
+        verdict = self._attempt(claimed)
+        now, spread = clock.now(), random.random()  # noqa: S311 -- no secret
+        state = self._database.write(
+            lambda connection: record_outcome_in_tx(
+                connection, claimed, verdict, began_at=began_at, now=now, spread=spread
+            )
+        )
+        _report(claimed, verdict, state)
+        return verdict.outcome
+
+    def _attempt(self, claimed: Claimed) -> Verdict:
+        try:
+            message = self._message_of(claimed)
+        except Unrenderable as error:
+            return Verdict(AttemptOutcome.BROKEN, answer=str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever a template does, other deliveries go on
+            _log.exception("delivery.template_failed", delivery_id=claimed.id, type=claimed.type)
+            return Verdict(AttemptOutcome.BROKEN, answer=f"template error: {type(error).__name__}")
+        channel = self._channels.get(claimed.channel)
+        if channel is None:
+            return Verdict(AttemptOutcome.BROKEN, answer=f"there is no channel {claimed.channel} here any more")
+        return channel.send(message)
+
+    def _message_of(self, claimed: Claimed) -> Message:
+        notice = Notice.model_validate(json.loads(claimed.notice))
+        created_at = instant_of(claimed.created_at)
+        content = self._render(
+            claimed.type,
+            notice,
+            delivery_id=claimed.id,
+            created_at=created_at,
+            sequence=claimed.aggregate_version,
+            sender=self._mail_sender,
+        )
+        return Message(
+            delivery_id=claimed.id,
+            address=claimed.address,
+            name=notice.recipient.name,
+            created_at=created_at,
+            content=content,
+            unsubscribe_url=notice.unsubscribe_url,
+        )
+
+    def _put_back(self, claims: Sequence[Claimed], until: dt.datetime) -> None:
+        if claims:
+            self._database.write(lambda connection: put_back_in_tx(connection, claims, until=until))
+
+
+def _wait_until(instant: dt.datetime) -> None:
+    seconds = (instant - clock.now()).total_seconds()
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+def _report(claimed: Claimed, verdict: Verdict, state: DeliveryState | None) -> None:
+    """The server's words stay in the rows: they may repeat addresses."""
+    say = _log.info if verdict.outcome is AttemptOutcome.ACCEPTED else _log.warning
+    say(
+        "delivery.attempted",
+        delivery_id=claimed.id,
+        event_id=claimed.event_id,
+        type=claimed.type,
+        attempt=claimed.number,
+        outcome=verdict.outcome.value,
+        code=verdict.code,
+        state=state.value if state else "claim lost",
+    )

@@ -1,0 +1,113 @@
+"""What came of an attempt is kept; what failed may be asked for again; what was said is forgotten in time."""
+
+import datetime as dt
+
+import structlog
+from sqlalchemy import Connection, delete, insert, select, update
+
+from bookwell.notifier.db import milliseconds
+from bookwell.notifier.deliveries.locks import lock_delivery
+from bookwell.notifier.deliveries.queries import DeliveryNotFound
+from bookwell.notifier.deliveries.rules import (
+    ENDED,
+    MAX_ATTEMPTS,
+    MOVING,
+    AttemptOutcome,
+    DeliveryState,
+    NextStep,
+    Verdict,
+    check_retry,
+    next_step,
+)
+from bookwell.notifier.deliveries.services.claim import Claimed
+from bookwell.notifier.tables import attempt, delivery
+
+__all__ = ["forget_notices_in_tx", "forget_rows_in_tx", "record_outcome_in_tx", "retry_in_tx"]
+
+_AT_ONCE = 500
+_FORGOTTEN = "forgotten"
+
+_log = structlog.get_logger()
+
+
+def record_outcome_in_tx(
+    connection: Connection,
+    claim: Claimed,
+    verdict: Verdict,
+    *,
+    began_at: dt.datetime,
+    now: dt.datetime,
+    spread: float,
+) -> DeliveryState | None:
+    """Keep the attempt and take the delivery's next step; None when the claim had ended before.
+
+    That a mail was accepted counts in any case: nobody shall send it once more.
+    """
+    step = next_step(verdict, attempts=claim.number, attempts_allowed=claim.attempts_allowed, now=now, spread=spread)
+    connection.execute(
+        insert(attempt).values(
+            delivery_id=claim.id,
+            number=claim.number,
+            began_at=milliseconds(began_at),
+            ended_at=milliseconds(now),
+            outcome=verdict.outcome.value,
+            code=verdict.code,
+            answer=verdict.answer,
+        )
+    )
+    changed = update(delivery).where(delivery.c.id == claim.id).values(_changes(step, now))
+    if verdict.outcome is AttemptOutcome.ACCEPTED:
+        changed = changed.where(delivery.c.state.in_(MOVING))
+    else:
+        changed = changed.where(delivery.c.state == DeliveryState.SENDING.value, delivery.c.attempts == claim.number)
+    return step.state if connection.execute(changed).rowcount else None
+
+
+def retry_in_tx(connection: Connection, *, delivery_id: str, now: dt.datetime) -> None:
+    """Let a failed delivery be sent again, with as many attempts as a new one.
+
+    Raises:
+        DeliveryNotFound, RetryRefused
+    """
+    row = lock_delivery(connection, delivery_id)
+    if row is None:
+        raise DeliveryNotFound
+    check_retry(DeliveryState(row.state), is_forgotten=not row.notice)
+    changes = {
+        "state": DeliveryState.QUEUED.value,
+        "reason": "",
+        "attempts_allowed": row.attempts + MAX_ATTEMPTS,
+        "next_attempt_at": milliseconds(now),
+        "ended_at": None,
+    }
+    connection.execute(update(delivery).where(delivery.c.id == delivery_id).values(changes))
+    _log.info("delivery.retried", delivery_id=delivery_id)
+
+
+def forget_notices_in_tx(connection: Connection, *, ended_before: dt.datetime) -> list[str]:
+    """Empty what up to 500 deliveries said, whereto, and what servers answered; the ids of these deliveries."""
+    told = select(delivery.c.id).where(
+        delivery.c.ended_at < milliseconds(ended_before), delivery.c.state.in_(ENDED), delivery.c.notice != ""
+    )
+    ids = list(connection.scalars(told.limit(_AT_ONCE)))
+    if ids:
+        connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(notice="", address="", reason=""))
+        connection.execute(update(attempt).where(attempt.c.delivery_id.in_(ids)).values(answer=_FORGOTTEN))
+    return ids
+
+
+def forget_rows_in_tx(connection: Connection, *, ended_before: dt.datetime) -> int:
+    """Delete up to 500 deliveries with their attempts; answers how many."""
+    old = select(delivery.c.id).where(delivery.c.ended_at < milliseconds(ended_before), delivery.c.state.in_(ENDED))
+    ids = list(connection.scalars(old.limit(_AT_ONCE)))
+    if ids:
+        connection.execute(delete(attempt).where(attempt.c.delivery_id.in_(ids)))
+        connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
+    return len(ids)
+
+
+def _changes(step: NextStep, now: dt.datetime) -> dict[str, object]:
+    changes: dict[str, object] = {"state": step.state.value, "reason": step.reason}
+    if step.next_attempt_at is not None:
+        return changes | {"next_attempt_at": milliseconds(step.next_attempt_at)}
+    return changes | {"ended_at": milliseconds(now)}

@@ -1,0 +1,104 @@
+"""The notifier as a whole: takes messages in, sends them, forgets them."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from bookwell.contracts.messages import ChannelName, Envelope
+from bookwell.kit import clock
+from bookwell.notifier.channels.addresses import MailScheme
+from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files
+from bookwell.notifier.channels.mail import MailChannel
+from bookwell.notifier.channels.protocol import Channel, MailTransport
+from bookwell.notifier.channels.smtp import SmtpTransport
+from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.sending import Pace, Render, Sender
+from bookwell.notifier.deliveries.services.record import forget_notices_in_tx, forget_rows_in_tx
+from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
+from bookwell.notifier.rendering import TEMPLATE_VERSIONS, render
+from bookwell.notifier.settings import NotifierSettings
+
+__all__ = ["Notifier"]
+
+_SECONDS_AT_A_TIME = 20.0
+
+
+class Notifier:
+    """One process's notifier; make it after a fork. Its methods may be called from several threads."""
+
+    def __init__(
+        self,
+        settings: NotifierSettings,
+        *,
+        database: Database | None = None,
+        channels: Mapping[str, Channel] | None = None,
+        render: Render = render,
+        template_versions: Mapping[str, int] = TEMPLATE_VERSIONS,
+    ) -> None:
+        self._settings = settings
+        self.database = database or Database.of_url(settings.database_url)
+        self._channels = _channels_of(settings) if channels is None else channels
+        self._template_versions = template_versions
+        self._sender = Sender(
+            self.database,
+            self._channels,
+            render=render,
+            mail_sender=settings.mail_from,
+            pace=Pace(settings.smtp_deadline_seconds, settings.mail_lease_seconds, settings.mail_per_second),
+        )
+
+    def take_in(self, envelopes: Sequence[Envelope]) -> None:
+        """Make deliveries of messages, all or none, in one transaction; the ones it has already change nothing.
+
+        Raises:
+            Poison: if one of them is no notice.
+        """
+        rows = prepare_deliveries(
+            envelopes, channels=self._channels, template_versions=self._template_versions, now=clock.now()
+        )
+        if rows:
+            self.database.write(lambda connection: take_in_in_tx(connection, rows))
+
+    def deliver(self, envelopes: Sequence[Envelope]) -> None:
+        """Send what was just taken in, without waiting for its turn among what is due."""
+        self._sender.send_of(envelopes)
+
+    def deliver_due(self, *, seconds: float = _SECONDS_AT_A_TIME) -> int:
+        """Send what is due, for about so many seconds at most (one mail's deadline may come on top).
+
+        Answers how many deliveries ended or were tried.
+        """
+        return self._sender.send_due(seconds=seconds)
+
+    def forget(self) -> int:
+        """Forget what messages said after `mail_days`, and that they were sent after `delivery_days`; how many."""
+        now = clock.now()
+        notices_before = now - dt.timedelta(days=self._settings.mail_days)
+        rows_before = now - dt.timedelta(days=self._settings.delivery_days)
+        forgotten = 0
+        while ids := self.database.write(lambda tx: forget_notices_in_tx(tx, ended_before=notices_before)):
+            forgotten += len(ids)
+        while count := self.database.write(lambda tx: forget_rows_in_tx(tx, ended_before=rows_before)):
+            forgotten += count
+        for file in mail_files(self._settings.mail_folder):
+            if file.stat().st_mtime < notices_before.timestamp():
+                file.unlink(missing_ok=True)
+        return forgotten
+
+    def close(self) -> None:
+        """Close connections to the database and to servers."""
+        for channel in self._channels.values():
+            channel.close()
+        self.database.engine.dispose()
+
+
+def _channels_of(settings: NotifierSettings) -> Mapping[str, Channel]:
+    return {ChannelName.EMAIL.value: MailChannel(_transport_of(settings), sender=settings.mail_from)}
+
+
+def _transport_of(settings: NotifierSettings) -> MailTransport:
+    server = settings.mail_server
+    if server.scheme is MailScheme.FILES:
+        return FileTransport(settings.mail_folder)
+    if server.scheme is MailScheme.CONSOLE:
+        return ConsoleTransport()
+    return SmtpTransport(server, deadline_seconds=settings.smtp_deadline_seconds)

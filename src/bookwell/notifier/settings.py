@@ -1,0 +1,89 @@
+"""The notifier's settings from the environment."""
+
+from collections.abc import Iterator
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from bookwell.kit.settings import CommonSettings
+from bookwell.notifier.channels.addresses import MailServer, parse_mail_url
+
+__all__ = ["NotifierSettings"]
+
+_LEAST_LEASE = 1.5  # deadlines in a lease: a lease that a slow server outlasts would send the mail twice
+
+
+class NotifierSettings(CommonSettings):
+    """`BOOKWELL_NOTIFIER_*`, `BOOKWELL_MAIL_*` and what every service reads."""
+
+    notifier_database_url: str = ""
+    notifier_url: str = ""
+    mail_port: int = Field(default=8025, ge=1, le=65535)
+    smtp_url: SecretStr = SecretStr("")
+    smtp_deadline_seconds: float = Field(
+        default=20, gt=0, description="For one mail, from connecting to the last answer"
+    )
+    mail_from: str = "Bookwell <bookwell@localhost>"
+    mail_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
+    mail_lease_seconds: float = Field(default=60, gt=0, description="Then a mail whose sender died is sent again")
+    mail_days: int = Field(default=30, ge=1, description="How long the content of what was sent is kept")
+    delivery_days: int = Field(default=400, ge=1, description="How long it is kept that something was sent")
+    issuers: str = ""
+    library_url: str = ""
+    library_port: int = 8013
+    token_audience: str = "bookwell"  # noqa: S105 -- a name
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, url: SecretStr) -> SecretStr:
+        parse_mail_url(url.get_secret_value())
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, sender: str) -> str:
+        try:
+            parsed = Address(addr_spec=parseaddr(sender)[1])
+        except (HeaderParseError, ValueError, IndexError) as error:
+            raise ValueError("is no address, as in: Library <library@example.org>") from error
+        if not parsed.domain or not sender.isprintable():
+            raise ValueError("is no address, as in: Library <library@example.org>")
+        return sender
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> Self:
+        if self.mail_lease_seconds < _LEAST_LEASE * self.smtp_deadline_seconds:
+            raise ValueError("BOOKWELL_MAIL_LEASE_SECONDS: must be half as long again as the deadline, at least")
+        return self
+
+    def _missing_in_production(self) -> Iterator[str]:
+        yield from super()._missing_in_production()
+        if not self.smtp_url.get_secret_value():
+            yield "BOOKWELL_SMTP_URL: needed in production, as in smtp+starttls://user:password@mail.example.org"
+        if not self.notifier_database_url:
+            yield "BOOKWELL_NOTIFIER_DATABASE_URL: needed in production"
+
+    @property
+    def database_url(self) -> str:
+        """The configured database, or the embedded one in the data folder."""
+        return self.notifier_database_url or f"sqlite:///{(self.data_dir / 'notifier.sqlite3').absolute()}"
+
+    @property
+    def mail_server(self) -> MailServer:
+        """Where mails go."""
+        return parse_mail_url(self.smtp_url.get_secret_value())
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where mails lie as files when there is no mail server."""
+        return self.data_dir / "mails"
+
+    @property
+    def trusted_issuers(self) -> str:
+        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library's when nothing is said."""
+        library = self.library_url or f"http://127.0.0.1:{self.library_port}"
+        return self.issuers or f"{library},{self.token_audience},roles"
