@@ -51,11 +51,14 @@ class Up:
 
 
 @contextmanager
-def run_up(folder: Path, *options: str, port: int | None = None, password: str = "") -> Iterator[Up]:
-    """Start `bookwell up` in `folder`; whatever is left of it in the end is stopped."""
+def run_up(
+    folder: Path, *options: str, port: int | None = None, password: str = "", clock_offset: float = 0
+) -> Iterator[Up]:
+    """Start `bookwell up` in `folder`, `clock_offset` seconds ahead; whatever is left of it in the end is stopped."""
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
     environment |= {"BOOKWELL_LIBRARY_PORT": str(port), "BOOKWELL_DATA_DIR": str(folder / "data")}
+    environment |= {"BOOKWELL_MAIL_PORT": str(free_port()), "BOOKWELL_CLOCK_OFFSET": str(clock_offset)}
     environment |= {"BOOKWELL_DEMO_PASSWORD": password} if password else {}
     output = folder / "output.txt"
     with output.open("wb") as stream:

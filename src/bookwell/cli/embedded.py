@@ -19,6 +19,9 @@ from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_port
 __all__ = ["SERVICES", "EmbeddedSettings", "run_embedded"]
 
 SERVICES = ("library",)
+"""What a person may choose from; the notifier's pages and the background's work run beside any of them."""
+_PORTS = {"library": "library_port", "notifier": "mail_port"}
+_URL_NAMES = {"library": "library_url", "notifier": "mail_url"}
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
 
 
@@ -29,6 +32,7 @@ class EmbeddedSettings(BaseSettings):
 
     data_dir: Path = Path(".bookwell")
     library_port: int = Field(default=8013, ge=1, le=65535)
+    mail_port: int = Field(default=8025, ge=1, le=65535)
 
 
 def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bool, say: Callable[[str], None]) -> None:
@@ -39,45 +43,64 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
     """
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    services = [_service(name, settings, folder) for name in only]
+    servers = [
+        _server(name, port_name, settings, folder) for name, port_name in _PORTS.items() if name in (*only, "notifier")
+    ]
+    background = _background(folder)
     with _folder_to_ourselves(folder):
-        check_ports(services)
-        for service in services:
-            _prepare(service, folder, is_demo=is_demo)
+        check_ports(servers)
+        _prepare(folder, is_demo=is_demo)
         if is_demo:
-            urls = {f"{service.name}_url": service.url for service in services}
+            urls = {_URL_NAMES[server.name]: server.url for server in servers}
             addresses: dict[str, Any] = {name: urls.get(name) for name in _ADDRESSES}
             write_demo_file(folder, addresses | {"users": read_demo_file(folder).get("users", [])})
-        Supervisor(services, say).run(on_ready=lambda: _tell(services, folder, is_demo=is_demo, say=say))
+        supervisor = Supervisor([*servers, background], say)
+        supervisor.run(on_ready=lambda: _tell(servers, folder, is_demo=is_demo, say=say))
 
 
-def _service(name: str, settings: EmbeddedSettings, folder: Path) -> Service:
-    port: int = getattr(settings, f"{name}_port")
-    variable = f"BOOKWELL_{name.upper()}_PORT"
+def _server(name: str, port_name: str, settings: EmbeddedSettings, folder: Path) -> Service:
+    port: int = getattr(settings, port_name)
+    variable = f"BOOKWELL_{port_name.upper()}"
     return Service(
         name=name,
         port=port,
         port_variable=variable,
         command=serving_command(name, port=port),
-        environment=os.environ | {"BOOKWELL_DATA_DIR": str(folder), variable: str(port)},
+        environment=_environment(folder) | {variable: str(port)},
         log=folder / "logs" / f"{name}.log",
     )
 
 
-def _prepare(service: Service, folder: Path, *, is_demo: bool) -> None:
+def _background(folder: Path) -> Service:
+    ready_file = folder / ".background-is-ready"
+    return Service(
+        name="background",
+        command=[sys.executable, "-m", "bookwell.cli.background", str(ready_file)],
+        environment=_environment(folder),
+        log=folder / "logs" / "background.log",
+        ready_file=ready_file,
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"BOOKWELL_DATA_DIR": str(folder)}
+
+
+def _prepare(folder: Path, *, is_demo: bool) -> None:
     command = [sys.executable, "-m", "bookwell.cli.first_start", str(folder), *(["--demo"] if is_demo else [])]
-    child = spawn(command, env=service.environment)
+    child = spawn(command, env=_environment(folder))
     try:
         status = child.wait()
     finally:
         stop(child)
     if status:
-        raise StartFailed(f"The database of {service.name} could not be prepared.")
+        raise StartFailed("The databases could not be prepared.")
 
 
-def _tell(services: Sequence[Service], folder: Path, *, is_demo: bool, say: Callable[[str], None]) -> None:
-    for service in services:
-        say(f"{service.name}: {service.url} (API: {service.url}/api/docs, log: {service.log})")
+def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Callable[[str], None]) -> None:
+    for server in servers:
+        what = "mails that were sent" if server.name == "notifier" else f"API: {server.url}/api/docs"
+        say(f"{server.name}: {server.url} ({what}, log: {server.log})")
     if is_demo:
         users = read_demo_file(folder)["users"]
         for user in users:

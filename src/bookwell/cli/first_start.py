@@ -1,4 +1,4 @@
-"""What must be there before the library starts: its tables and, where asked for, the sample library.
+"""What must be there before the services start: their tables and, where asked for, the sample library.
 
 Runs as a process of its own (`python -m bookwell.cli.first_start FOLDER [--demo]`), so that the supervisor stays
 small and free of threads and connections.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bookwell.cli.management import migrate, set_up_library
+from bookwell.cli.management import migrate_library, migrate_notifier, set_up_library
 
 __all__ = ["DEMO_FILE", "read_demo_file", "write_demo_file"]
 
@@ -56,7 +56,8 @@ def _load_demo(folder: Path) -> None:
 def _main() -> None:
     folder, *options = sys.argv[1:]
     set_up_library()
-    migrate()
+    migrate_library()
+    migrate_notifier()
     if "--demo" in options:
         _load_demo(Path(folder))
 

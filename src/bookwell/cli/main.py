@@ -8,13 +8,18 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
-from bookwell.cli.management import migrate, run_library_command
+from bookwell.cli.management import migrate_library, migrate_notifier, run_library_command
+from bookwell.cli.outbox import outbox
 from bookwell.cli.supervisor import StartFailed
 
 __all__ = ["app"]
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-_WSGI = {"library": "bookwell.library.config.wsgi:application"}
+_WSGI = {
+    "library": ("bookwell.library.config.wsgi:application", "BOOKWELL_LIBRARY_PORT", 8013),
+    "notifier": ("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
+}
+"""What to serve, and the variable and default of its port."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +29,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
+app.add_typer(outbox, name="outbox")
 
 
 @app.command()
@@ -51,7 +57,7 @@ def up(
 def serve(
     service: Annotated[str, typer.Argument(help=f"One of: {', '.join(_WSGI)}.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="BOOKWELL_LIBRARY_PORT", min=1, max=65535)] = 8013,
+    port: Annotated[int | None, typer.Option(help="Default: the service's setting.", min=1, max=65535)] = None,
     workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
     threads: Annotated[int, typer.Option(help="Threads of each process.", min=1)] = 8,
 ) -> None:
@@ -60,12 +66,51 @@ def serve(
 
     if service not in _WSGI:
         raise typer.BadParameter(f"no service {service}; there is: {', '.join(_WSGI)}")
-    serve_wsgi(_WSGI[service], host=host, port=port, workers=workers, threads=threads)
+    target, variable, usual = _WSGI[service]
+    serve_wsgi(target, host=host, port=port or _port_of(variable, usual), workers=workers, threads=threads)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring every service's database up to date; one process at a time, whoever comes later finds nothing to do."""
+    migrate_library()
+    migrate_notifier()
+
+
+@app.command()
+def relay() -> None:
+    """Bring messages out of the services' databases to the broker, and again those that got no receipt."""
+    from bookwell.cli.workers import run_relay  # noqa: PLC0415 -- the broker's library is an extra's
+
+    run_relay()
+
+
+@app.command()
+def worker(
+    queues: Annotated[list[str], typer.Argument(help="Of: library, mail.")],
+    concurrency: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+) -> None:
+    """Handle the messages and jobs of some queues; stops after finishing what it has begun."""
+    from bookwell.cli.composition import QUEUES  # noqa: PLC0415 -- the broker's library is an extra's
+    from bookwell.cli.workers import run_queues  # noqa: PLC0415 -- the same
+
+    unknown = [queue for queue in queues if queue not in QUEUES]
+    if unknown:
+        raise typer.BadParameter(f"no queue {', '.join(unknown)}; there is: {', '.join(QUEUES)}")
+    raise typer.Exit(run_queues(queues, concurrency=concurrency))
+
+
+@app.command()
+def scheduler() -> None:
+    """Call the jobs of the schedule when their time has come; two of them do no harm."""
+    from bookwell.cli.workers import run_schedule  # noqa: PLC0415 -- the broker's library is an extra's
+
+    run_schedule()
 
 
 @app.command(context_settings=_PASSED_ON)
 def library(context: typer.Context) -> None:
-    """Run a management command of the library: `bookwell library migrate`, `… tick`; `… help` lists them."""
+    """Run a management command of the library: `bookwell library migrate`; `… help` lists them."""
     run_library_command(context.args)
 
 
@@ -73,7 +118,7 @@ def library(context: typer.Context) -> None:
 def import_catalogue(context: typer.Context) -> None:
     """Import a catalogue from CSV or MARC21: `bookwell import FILE`; `bookwell import --help` tells more."""
     if "BOOKWELL_LIBRARY_DATABASE_URL" not in os.environ:
-        migrate()  # the embedded database may be imported into before its first start
+        migrate_library()  # the embedded database may be imported into before its first start
     run_library_command(["import_catalog", *context.args])
 
 
@@ -87,6 +132,16 @@ def create_admin(context: typer.Context) -> None:
 def rotate() -> None:
     """Sign with a new key from now on; the old one stays published until its tokens have expired."""
     run_library_command(["rotate_keys"])
+
+
+def _port_of(variable: str, usual: int) -> int:
+    try:
+        port = int(os.environ.get(variable) or usual)
+    except ValueError:
+        port = 0
+    if not 1 <= port <= 65535:
+        raise typer.BadParameter(f"{variable} is no port")
+    return port
 
 
 def _fail(message: str) -> None:

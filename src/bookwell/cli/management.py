@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["migrate", "run_library_command", "set_up_library"]
+__all__ = ["migrate_library", "migrate_notifier", "run_library_command", "set_up_library"]
 
 _TAKE_LOCK = {
     "mysql": ["SELECT GET_LOCK('bookwell_migrations', 600)"],
@@ -42,9 +42,17 @@ def run_library_command(arguments: Sequence[str]) -> None:
         execute_from_command_line(command)
 
 
-def migrate() -> None:
+def migrate_library() -> None:
     """Bring the library's database up to date; one process at a time, and nothing happens when it is."""
     run_library_command(["migrate", "--no-input", "--verbosity=0"])
+
+
+def migrate_notifier() -> None:
+    """The same for the notifier's."""
+    from bookwell.notifier.migrating import migrate  # noqa: PLC0415 -- needs the extra
+    from bookwell.notifier.settings import NotifierSettings  # noqa: PLC0415 -- the same
+
+    migrate(NotifierSettings.load().database_url)
 
 
 @contextmanager

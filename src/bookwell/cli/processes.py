@@ -1,17 +1,15 @@
 """Child processes that never outlive their parent."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["die_with_parent", "spawn", "stop"]
+from bookwell.kit.orphans import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
+__all__ = ["die_with_parent", "spawn", "stop"]
 
 
 def spawn(
@@ -50,11 +48,3 @@ def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM
         except subprocess.TimeoutExpired:
             child.kill()
     child.wait()
-
-
-def die_with_parent(parent: int, death_signal: signal.Signals) -> None:
-    """In a child: be sent `death_signal` when the parent ends, by `kill -9` too. Linux alone can; elsewhere nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the kernel was told
-        os._exit(1)

@@ -36,18 +36,23 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process to keep running; ready when `/health/ready` on its loopback port answers 200."""
+    """One process to keep running.
+
+    A server is ready when `/health/ready` on its loopback port answers 200, a process without a port as soon as it
+    has written `ready_file`.
+    """
 
     name: str
-    port: int
-    port_variable: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    port: int | None = None
+    port_variable: str = ""
+    ready_file: Path | None = None
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Where it answers, if it listens."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -66,7 +71,7 @@ def check_ports(services: Sequence[Service]) -> None:
     Raises:
         StartFailed: naming each port that is taken and the variable that moves it.
     """
-    taken = [service for service in services if not _is_free(service.port)]
+    taken = [service for service in services if service.port is not None and not _is_free(service.port)]
     if taken:
         lines = [
             f"Port {service.port} is taken: {service.name} cannot listen on it. "
@@ -137,6 +142,8 @@ class Supervisor:
 
 def _start(service: Service) -> subprocess.Popen[bytes]:
     service.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if service.ready_file is not None:
+        service.ready_file.unlink(missing_ok=True)
     if service.log.exists() and service.log.stat().st_size > _LOG_LIMIT_BYTES:
         service.log.replace(service.log.with_suffix(".old.log"))
     with service.log.open("ab") as log:
@@ -154,6 +161,8 @@ def _is_free(port: int) -> bool:
 
 
 def _is_ready(service: Service) -> bool:
+    if service.ready_file is not None:
+        return service.ready_file.exists()
     try:
         with _OPENER.open(f"{service.url}/health/ready", timeout=5) as response:
             return bool(response.status == 200)

@@ -1,0 +1,75 @@
+"""Which service works on which queue, and whose outboxes there are: the one place that knows them all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from bookwell.cli.management import set_up_library
+from bookwell.kit import clock
+from bookwell.kit.adapters.celery import Work
+from bookwell.kit.adapters.sqlalchemy import OutboxTable, engine_of
+from bookwell.kit.logs import configure
+from bookwell.kit.settings import CommonSettings
+
+__all__ = ["QUEUES", "BackgroundSettings", "open_outboxes", "open_work", "start"]
+
+
+class BackgroundSettings(CommonSettings):
+    """Where background processes find the broker and the services' outboxes."""
+
+    broker_url: str = ""
+    library_database_url: str = ""
+
+    @property
+    def outbox_urls(self) -> Mapping[str, str]:
+        """The database of each service that writes messages, by the service's name."""
+        embedded = f"sqlite:///{(self.data_dir / 'library.sqlite3').absolute()}"
+        return {"library": self.library_database_url or embedded}
+
+
+def start(service: str) -> BackgroundSettings:
+    """Begin a background process: the settings, with its clock and its logs set up by them.
+
+    Raises:
+        InvalidSettings
+    """
+    settings = BackgroundSettings.load()
+    clock.set_offset(settings.clock_offset)
+    configure({"level": settings.log_level, "service": service})
+    return settings
+
+
+def open_outboxes(settings: BackgroundSettings) -> Mapping[str, OutboxTable]:
+    """The outbox of every service, by the service's name; nothing is connected yet."""
+    return {source: OutboxTable(source, engine_of(url)) for source, url in settings.outbox_urls.items()}
+
+
+def open_work(settings: BackgroundSettings, queues: Sequence[str]) -> Work:
+    """Load the services behind some queues into this process, once it has forked.
+
+    Raises:
+        KeyError: if no service works on one of them.
+    """
+    works = [_LOADERS[queue]() for queue in queues]
+    return Work(
+        consumers={queue: consumer for work in works for queue, consumer in work.consumers.items()},
+        jobs={name: job for work in works for name, job in work.jobs.items()},
+        receipts_of=open_outboxes(settings),
+    )
+
+
+def _load_library() -> Work:
+    set_up_library()
+    from bookwell.library.tasks import CONSUMERS, JOBS  # noqa: PLC0415 -- Django must be set up first
+
+    return Work(CONSUMERS, JOBS)
+
+
+def _load_notifier() -> Work:
+    from bookwell.notifier.tasks import CONSUMERS, JOBS  # noqa: PLC0415 -- other queues do without
+
+    return Work(CONSUMERS, JOBS)
+
+
+_LOADERS: Mapping[str, Callable[[], Work]] = MappingProxyType({"library": _load_library, "mail": _load_notifier})
+QUEUES = tuple(_LOADERS)
+"""All that there are."""

@@ -1,0 +1,70 @@
+"""The background processes of production: relay, workers, scheduler.
+
+Each may run any number of times, on any machine that reaches the databases and the broker.
+"""
+
+import signal
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+from bookwell.cli.composition import BackgroundSettings, open_outboxes, open_work, start
+from bookwell.contracts.schedule import JOBS
+from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
+from bookwell.kit.outbox.relay import Relay
+
+__all__ = ["BrokerMissing", "run_queues", "run_relay", "run_schedule", "stop_on_signals"]
+
+
+class BrokerMissing(SystemExit):
+    """There is no broker in the settings, and the process is nothing without one."""
+
+
+def run_relay() -> None:
+    """Publish what the outboxes hold, until SIGTERM.
+
+    Raises:
+        BrokerMissing, InvalidSettings
+    """
+    settings = start("relay")
+    publisher = CeleryPublisher(make_app(_broker_url(settings)))
+    stop = threading.Event()
+    stop_on_signals(stop)
+    Relay(list(open_outboxes(settings).values()), publisher).run(stop)
+
+
+def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
+    """Handle messages and jobs of some queues, until SIGTERM; what was begun is finished. Answers the exit status.
+
+    Raises:
+        BrokerMissing, InvalidSettings
+    """
+    settings = start("worker")
+    return run_worker(
+        _broker_url(settings), queues=queues, concurrency=concurrency, open_work=lambda: open_work(settings, queues)
+    )
+
+
+def run_schedule() -> None:
+    """Call the jobs of the schedule, until SIGTERM.
+
+    Raises:
+        BrokerMissing, InvalidSettings
+    """
+    run_scheduler(_broker_url(start("scheduler")), jobs=JOBS)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGINT and SIGTERM set an event, so that what was begun is finished."""
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+
+
+def _broker_url(settings: BackgroundSettings) -> str:
+    if not settings.broker_url:
+        raise BrokerMissing("BOOKWELL_BROKER_URL is not set. Without a broker, `bookwell up` does this work itself.")
+    return settings.broker_url
