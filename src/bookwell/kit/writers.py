@@ -67,21 +67,20 @@ class WritersLine:
             fcntl.flock(self._next, fcntl.LOCK_UN)
 
 
-_lines: dict[Path, WritersLine] = {}
-_lines_guard = threading.Lock()
+_lines: dict[str, WritersLine] = {}
+_guard = threading.Lock()
 
 
 def line_of(database: str) -> WritersLine:
-    """The one line of this process for the SQLite database of that name, the same for every way to write the name."""
-    if not database or database == ":memory:" or "mode=memory" in database:
-        return _of(Path(database), None)
-    path = Path(database).resolve()
-    return _of(path, path)
-
-
-def _of(key: Path, database: Path | None) -> WritersLine:
-    with _lines_guard:
-        return _lines.setdefault(key, WritersLine(database))
+    """The one line of this process for the SQLite database of that name, however a path to it is written."""
+    known = _lines.get(database)
+    if known is not None:
+        return known
+    is_in_memory = not database or ":memory:" in database or "mode=memory" in database
+    path = None if is_in_memory else Path(database).resolve()
+    with _guard:
+        line = _lines.setdefault(str(path or database), WritersLine(path))
+        return _lines.setdefault(database, line)
 
 
 def _open(database: Path, name: str) -> int:
@@ -89,9 +88,9 @@ def _open(database: Path, name: str) -> int:
 
 
 def _begin_anew() -> None:
-    global _lines_guard  # noqa: PLW0603 -- another thread of the parent may have held it
-    _lines_guard = threading.Lock()
-    for line in _lines.values():
+    global _guard  # noqa: PLW0603 -- another thread of the parent may have held it
+    _guard = threading.Lock()
+    for line in set(_lines.values()):
         line.forget_parent()
 
 

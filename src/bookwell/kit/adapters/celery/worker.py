@@ -1,0 +1,117 @@
+"""Worker processes: they handle the bundles and run the jobs of some queues.
+
+A worker forks its processes before it has opened anything; each opens what it works with by itself. A task never
+fails for Celery: what went wrong is said to the rows, or the schedule calls again.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init, worker_ready
+from celery.worker.consumer import Consumer as CeleryConsumer
+
+from bookwell.contracts.messages import Envelope
+from bookwell.kit.adapters.celery.app import CONSUME, RUN_JOB, make_app
+from bookwell.kit.messaging import Consumer, Receipts, consume
+from bookwell.kit.orphans import die_with_parent
+
+__all__ = ["LeanConsumer", "Work", "register_tasks", "run_worker"]
+
+# What workers tell one another; nobody here listens.
+_SILENT: Mapping[str, Any] = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one worker process works with: consumers by queue, jobs by name, receipts by source."""
+
+    consumers: Mapping[str, Consumer] = field(default_factory=lambda: MappingProxyType({}))
+    jobs: Mapping[str, Callable[[], object]] = field(default_factory=lambda: MappingProxyType({}))
+    receipts_of: Mapping[str, Receipts] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class LeanConsumer(CeleryConsumer):
+    """Celery's consumer without the exchanges for delays that it declares beside quorum queues: we delay nothing."""
+
+    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc,valid-type]  # the stubs leave it out
+        default_steps = tuple(
+            step for step in CeleryConsumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
+        )
+
+
+def run_worker(
+    broker_url: str,
+    *,
+    queues: Sequence[str],
+    concurrency: int,
+    open_work: Callable[[], Work],
+    on_ready: Callable[[], None] | None = None,
+) -> int:
+    """Work until SIGTERM, which lets running tasks finish; answers the exit code. Call it from the main thread.
+
+    `open_work` is called once in each worker process, after the fork, and again if it failed; `on_ready` in the
+    parent, when it listens to the broker. A broker that is down is waited for.
+    """
+    app = make_app(broker_url)
+    work_of_process = register_tasks(app, open_work)
+    parent = os.getpid()
+
+    def begin(**_: Any) -> None:
+        die_with_parent(parent, signal.SIGKILL)
+        work_of_process()
+
+    def tell(**_: Any) -> None:
+        if on_ready is not None:
+            on_ready()
+
+    worker_process_init.connect(begin, weak=False)
+    worker_ready.connect(tell, weak=False)
+    worker = app.Worker(queues=list(queues), concurrency=concurrency, pool="prefork", quiet=True, **_SILENT)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def register_tasks(app: Celery, open_work: Callable[[], Work]) -> Callable[[], Work]:
+    """Give an application its two tasks; answers the function that opens this process's work once."""
+    work_of_process = cache(open_work)
+
+    @app.task(name=CONSUME)
+    def consume_bundle(bundle: list[Any]) -> None:
+        _consume(bundle, work_of_process())
+
+    @app.task(name=RUN_JOB)
+    def run_job(name: str) -> None:
+        _run_job(name, work_of_process())
+
+    return work_of_process
+
+
+def _consume(bundle: list[Any], work: Work) -> None:
+    try:
+        envelopes = [Envelope.model_validate(item) for item in bundle]
+        consumer = work.consumers[envelopes[0].queue]
+    except Exception as error:  # noqa: BLE001 -- its rows come again, for a worker that knows more
+        _log.error("bundle.dropped", error=type(error).__name__)
+        return
+    consume(envelopes, consumer, work.receipts_of, out_of_time=(SoftTimeLimitExceeded,))
+
+
+def _run_job(name: str, work: Work) -> None:
+    job = work.jobs.get(name)
+    if job is None:
+        _log.error("job.unknown", job=name)
+        return
+    try:
+        job()
+    except Exception:  # noqa: BLE001 -- it runs again when it is due again
+        _log.exception("job.failed", job=name)
