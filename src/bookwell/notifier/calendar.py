@@ -92,7 +92,7 @@ def _add_day(event: Event, deadline: dt.datetime | None, zone: ZoneInfo) -> None
 
 def _organizer(address: str, name: str) -> vCalAddress:
     organizer = vCalAddress(f"mailto:{address}")
-    organizer.params["CN"] = name.replace('"', "'")  # a quoted parameter cannot hold a double quote (RFC 5545, 3.2)
+    organizer.params["CN"] = name.replace('"', "'")  # a parameter cannot hold a double quote (RFC 5545, 3.2)
     return organizer
 
 
@@ -102,4 +102,5 @@ def _object_of(event: Event, method: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("method", method)
     calendar.add_component(event)
-    return calendar.to_ical()
+    body: bytes = calendar.to_ical()
+    return body

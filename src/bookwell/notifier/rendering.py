@@ -70,8 +70,10 @@ def render(
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors()})
         raise Unrenderable(f"{kind}: facts are wrong at {', '.join(fields)}") from None
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, OSError) as error:
-        raise Unrenderable(f"{kind}, delivery {delivery_id}: {type(error).__name__}") from error
+    except TemplateError as error:
+        raise Unrenderable(f"{kind}: {type(error).__name__} in a template of delivery {delivery_id}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unrenderable(f"{kind}: {type(error).__name__} while rendering delivery {delivery_id}") from error
 
 
 def _render(kind: str, notice: Notice, *, created_at: dt.datetime, sequence: int, sender: str) -> RenderedMessage:
@@ -103,7 +105,11 @@ def _render(kind: str, notice: Notice, *, created_at: dt.datetime, sequence: int
 
 
 def _zone_of(facts: ReservationFacts | AccountFacts) -> ZoneInfo:
-    return ZoneInfo(facts.time_zone if isinstance(facts, ReservationFacts) else "UTC")
+    name = facts.time_zone if isinstance(facts, ReservationFacts) else "UTC"
+    try:
+        return ZoneInfo(name)
+    except OSError as error:  # a folder of the time zone database
+        raise ValueError("no time zone") from error
 
 
 def _variables(facts: ReservationFacts | AccountFacts, notice: Notice, phrases: Phrases) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def test_calendar__hostile_title_and_branch__stay_inside_their_values(turn: str,
     assert str(event["LOCATION"]).isprintable()
     assert len(str(event["SUMMARY"])) < 400
     assert str(event["ORGANIZER"]) == "mailto:desk@library.example"
+    assert '"' not in event["ORGANIZER"].params["CN"]
+    assert event["ORGANIZER"].params["CN"].isprintable()
 
 
 def test_calendar__same_reservation__keeps_its_uid_until_it_is_cancelled() -> None:

@@ -1,6 +1,8 @@
 import datetime as dt
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from bookwell.contracts.messages import NOTICES
+from bookwell.notifier import rendering
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, Unrenderable, render
 from bookwell.notifier.wording import LANGUAGES
 from tests.unit.notifier.notices import EVENT_AT, LINK, TURNS, UNSUBSCRIBE, notice_of, rendered, rendered_turn
@@ -290,8 +293,10 @@ def test_render__person_without_a_name__is_greeted_all_the_same() -> None:
         ("reservation.ready", {"title": None}),
         ("reservation.ready", {"time_zone": "Nowhere/Land"}),
         ("reservation.ready", {"time_zone": "../../etc/passwd"}),
+        ("reservation.ready", {"time_zone": "Europe"}),
         ("account.confirm_email", {"url": "javascript:alert(1)"}),
-        ("account.confirm_email", {"url": "https://library.example/\r\nBcc: x"}),
+        ("account.confirm_email", {"url": "https://library.example/\r\nBcc:x"}),
+        ("account.confirm_email", {"url": "https://library.example/two words"}),
         ("account.confirm_email", {"url": "not a link"}),
     ],
 )
@@ -307,6 +312,21 @@ def test_render__wrong_facts__are_refused_without_repeating_them() -> None:
         render("reservation.ready", notice, delivery_id="d1", created_at=EVENT_AT, sequence=4)
 
     assert "Secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("broken", ["{{ titel }}", "{{ title", "{{ day(title) }}", "{{ plural(1, few='x') }}"])
+def test_render__error_in_a_template__is_refused(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(Path(rendering.__file__).parent / "templates", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "en" / "reservation.ready.jinja").write_text(f"{{% block subject %}}{broken}{{% endblock %}}")
+    monkeypatch.setattr(rendering, "_TEMPLATES", tmp_path)
+    forget_templates = rendering._environment.cache_clear  # noqa: SLF001 -- templates are compiled once a process
+    forget_templates()
+    request.addfinalizer(forget_templates)
+
+    with pytest.raises(Unrenderable):
+        rendered("reservation.ready")
 
 
 def test_render__fields_of_a_later_contract__are_passed_over() -> None:
