@@ -18,6 +18,13 @@ from bookwell.kit.request_context import request_id, traceparent
 
 __all__ = ["JsonFormatter", "configure"]
 
+_QUIET_BELOW = {
+    "alembic": logging.WARNING,
+    "django": logging.INFO,
+    "django.request": logging.ERROR,  # refused requests are in the access log already
+    "httpx2": logging.WARNING,
+}
+
 
 def configure(options: Mapping[str, Any]) -> None:
     """Route all logging of the process; `options` are `level` (a name) and `service`.
@@ -37,8 +44,7 @@ def configure(options: Mapping[str, Any]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))
-    for name, quiet_below in (("django", logging.INFO), ("django.request", logging.ERROR)):
-        # Refused requests are in the access log already; only failures are worth a second record.
+    for name, quiet_below in _QUIET_BELOW.items():
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
