@@ -1,0 +1,1 @@
+"""The gateway to libraries outside of the network, and the door through which outside systems reserve (Flask)."""
