@@ -36,7 +36,7 @@ def run_background(*, stop: threading.Event, on_ready: Callable[[], None]) -> No
         SystemExit: with status 1 when a thread failed.
     """
     settings = start("background")
-    work = open_work(settings, QUEUES)
+    work = open_work(settings, QUEUES, service="background")
     wake = threading.Event()
     # The relay must not wait for a mail server: it wakes the sender and goes on.
     consumers = {queue: replace(consumer, follow_up=lambda _: wake.set()) for queue, consumer in work.consumers.items()}

@@ -43,13 +43,14 @@ def open_outboxes(settings: BackgroundSettings) -> Mapping[str, OutboxTable]:
     return {source: OutboxTable(source, engine_of(url)) for source, url in settings.outbox_urls.items()}
 
 
-def open_work(settings: BackgroundSettings, queues: Sequence[str]) -> Work:
-    """Load the services behind some queues into this process, once it has forked.
+def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: str) -> Work:
+    """Load the services behind some queues into this process, once it has forked; its logs keep the name `service`.
 
     Raises:
         KeyError: if no service works on one of them.
     """
     works = [_LOADERS[queue]() for queue in queues]
+    configure({"level": settings.log_level, "service": service})  # Django has set up the library's
     return Work(
         consumers={queue: consumer for work in works for queue, consumer in work.consumers.items()},
         jobs={name: job for work in works for name, job in work.jobs.items()},

@@ -41,7 +41,10 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
     """
     settings = start("worker")
     return run_worker(
-        _broker_url(settings), queues=queues, concurrency=concurrency, open_work=lambda: open_work(settings, queues)
+        _broker_url(settings),
+        queues=queues,
+        concurrency=concurrency,
+        open_work=lambda: open_work(settings, queues, service="worker"),
     )
 
 
