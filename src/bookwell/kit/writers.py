@@ -84,7 +84,8 @@ def line_of(database: str) -> WritersLine:
 
 
 def _open(database: Path, name: str) -> int:
-    return os.open(f"{database}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Nothing is written; readable is enough to lock, so that a file made by root stops nobody else.
+    return os.open(f"{database}-{name}", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
 def _begin_anew() -> None:

@@ -24,8 +24,8 @@ from bookwell.kit.adapters.django import idempotency_store as store
 from bookwell.kit.adapters.django.constraints import domain_error_of
 from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, code_of, failure_of
 from bookwell.kit.errors import DomainError, Unavailable
-from bookwell.kit.fifo import FifoLock
 from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain
+from bookwell.kit.writers import line_of
 
 __all__ = ["ATTEMPTS", "ATTEMPTS_TO_LOCK", "run_idempotent", "run_in_transaction"]
 
@@ -38,7 +38,6 @@ _DEADLINE_SECONDS = 10
 _BACKOFF_SECONDS = 0.01
 
 _log = structlog.get_logger()
-_sqlite_writers = FifoLock()
 
 
 def run_in_transaction(work: Callable[[], T]) -> T:
@@ -110,7 +109,7 @@ def _write_transaction() -> Iterator[None]:
         with transaction.atomic():
             yield
         return
-    with _sqlite_writers:
+    with line_of(str(connection.settings_dict["NAME"])):
         connection.begins_immediate = True  # type: ignore[attr-defined]  # our SQLite back end's
         try:
             with transaction.atomic():
