@@ -60,7 +60,7 @@ class Notifier:
 
     def deliver(self, envelopes: Sequence[Envelope]) -> None:
         """Send what was just taken in, without waiting for its turn among what is due."""
-        self._sender.send_of(envelopes)
+        self._sender.send_of(envelopes, seconds=_SECONDS_AT_A_TIME)
 
     def deliver_due(self, *, seconds: float = _SECONDS_AT_A_TIME) -> int:
         """Send what is due, for about so many seconds at most (one mail's deadline may come on top).

@@ -61,13 +61,17 @@ class Sender:
         self._mail_sender = mail_sender
         self._pace = pace
 
-    def send_of(self, envelopes: Sequence[Envelope]) -> int:
-        """Send these messages now, then what waited for them; answers how many ended or were tried."""
+    def send_of(self, envelopes: Sequence[Envelope], *, seconds: float) -> int:
+        """Send these messages now, then what waited for them, for about `seconds` at most; what is left is due later.
+
+        Answers how many ended or were tried.
+        """
+        ends_at = time.monotonic() + seconds
         event_ids = sorted({envelope.event_id for envelope in envelopes})
         aggregates = sorted({(envelope.source, envelope.aggregate) for envelope in envelopes})
-        tried = more = self._send_some(event_ids=event_ids)[0]
-        while more:
-            more = self._send_some(aggregates=aggregates)[0]
+        tried = more = self._send_some(ends_at, event_ids=event_ids)[0]
+        while more and time.monotonic() < ends_at:
+            more = self._send_some(ends_at, aggregates=aggregates)[0]
             tried += more
         return tried
 
@@ -76,7 +80,7 @@ class Sender:
         ends_at = time.monotonic() + seconds
         tried = 0
         while time.monotonic() < ends_at:
-            count, is_paced_out = self._send_some()
+            count, is_paced_out = self._send_some(ends_at)
             tried += count
             if is_paced_out:
                 time.sleep(0.1)
@@ -85,7 +89,7 @@ class Sender:
         return tried
 
     def _send_some(
-        self, *, event_ids: Collection[str] = (), aggregates: Collection[tuple[str, str]] = ()
+        self, ends_at: float, *, event_ids: Collection[str] = (), aggregates: Collection[tuple[str, str]] = ()
     ) -> tuple[int, bool]:
         """One claim's worth: how many ended or were tried, and whether the pace alone keeps others back."""
         wanted = Wanted(
@@ -99,13 +103,13 @@ class Sender:
         now = clock.now()
         safe_until = time.monotonic() + self._pace.lease_seconds - self._pace.deadline_seconds
         claim = self._database.write(lambda connection: claim_in_tx(connection, wanted, now=now))
-        return claim.ended + self._work_off(claim, safe_until), claim.is_paced_out
+        return claim.ended + self._work_off(claim, min(safe_until, ends_at)), claim.is_paced_out
 
-    def _work_off(self, claim: Claim, safe_until: float) -> int:
-        """Send one after the other; gives back those for which the lease, or the server, is not there any more."""
+    def _work_off(self, claim: Claim, until: float) -> int:
+        """Send one after the other, at least one; gives back those for which there is no time, or no server."""
         for index, delivery in enumerate(claim.deliveries):
             _wait_until(claim.starts_at + dt.timedelta(seconds=index * claim.interval))
-            if time.monotonic() > safe_until:
+            if index and time.monotonic() > until:
                 self._put_back(claim.deliveries[index:], clock.now())
                 return index
             if self._send(delivery) is AttemptOutcome.UNREACHABLE:

@@ -1,0 +1,212 @@
+"""Deliveries on their way: order, retries, endings, and senders that die."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+import time_machine
+
+from bookwell.kit import clock
+from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, AttemptOutcome, Verdict
+from tests.notifying import RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier, plain_render
+
+_LATER = Verdict(AttemptOutcome.TRANSIENT, 451, "451 later")
+_DOWN = Verdict(AttemptOutcome.UNREACHABLE, 0, "connection refused")
+_REFUSED = Verdict(AttemptOutcome.REFUSED, 550, "550 no such user")
+_DAY = dt.timedelta(days=1)
+
+
+class _Died(BaseException):
+    """The process ends here: nothing after this line runs."""
+
+
+def test_deliver__several_versions_of_one_thing__keep_their_order(database: Database) -> None:
+    notifier, channel = make_notifier(database)
+    envelopes = [an_envelope(version=version) for version in (3, 1, 2)]
+    for envelope in sorted(envelopes, key=lambda each: each.aggregate_version):
+        notifier.take_in([envelope])
+
+    notifier.deliver(envelopes)
+
+    assert channel.subjects == ["reservation.ready 1", "reservation.ready 2", "reservation.ready 3"]
+
+
+def test_deliver__the_earlier_one_must_wait__so_does_the_later_but_no_other(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
+    first, second = an_envelope(version=1), an_envelope(version=2)
+    other = an_envelope(aggregate="reservation:2", version=7)
+    notifier.take_in([first])
+    notifier.deliver([first])
+
+    notifier.take_in([second, other])
+    notifier.deliver([second, other])
+
+    assert channel.subjects == ["reservation.ready 1", "reservation.ready 7"]
+    with time_machine.travel(clock.now() + dt.timedelta(seconds=10)):
+        notifier.deliver_due()
+    assert channel.subjects[2:] == ["reservation.ready 1", "reservation.ready 2"]
+
+
+def test_deliver__a_transient_answer__is_tried_again_after_a_gap_with_the_same_id(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
+    envelope = an_envelope()
+    notifier.take_in([envelope])
+
+    notifier.deliver([envelope])
+    (waiting,) = deliveries_of(database)
+    immediately = notifier.deliver_due()
+    with time_machine.travel(clock.now() + dt.timedelta(seconds=10)):
+        later = notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (waiting.state, waiting.reason, immediately, later) == ("queued", "451 later", 0, 1)
+    assert (row.state, row.reason, row.attempts) == ("sent", "", 2)
+    assert [(each.outcome, each.code) for each in attempts_of(database, row.id)] == [
+        ("transient", 451),
+        ("accepted", 250),
+    ]
+    assert len({message.delivery_id for message in channel.messages}) == 1
+
+
+def test_deliver__transient_for_ever__ends_as_failed_after_about_a_day(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER] * 100))
+    notifier.take_in([an_envelope()])
+
+    with time_machine.travel(clock.now(), tick=False) as traveller:
+        began_at = clock.now()
+        while deliveries_of(database)[0].state == "queued":
+            traveller.shift(1800)
+            notifier.deliver_due()
+        took = clock.now() - began_at
+
+    (row,) = deliveries_of(database)
+    assert (row.state, row.attempts, len(channel.messages)) == ("failed", MAX_ATTEMPTS, MAX_ATTEMPTS)
+    assert "given up after 12 attempts: 451 later" in row.reason
+    assert _DAY / 2 < took < 2 * _DAY
+
+
+def test_deliver__a_refused_address__fails_for_good_and_the_next_is_sent(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_REFUSED]))
+    refused, next_one = an_envelope(), an_envelope(version=2)
+    notifier.take_in([refused, next_one])
+
+    notifier.deliver([refused, next_one])
+
+    assert [row.state for row in deliveries_of(database)] == ["failed", "sent"]
+    assert deliveries_of(database, refused)[0].reason == "550 no such user"
+    with time_machine.travel(clock.now() + 30 * _DAY):
+        assert notifier.deliver_due() == 0
+
+
+def test_deliver__the_server_is_down__others_wait_untried_for_a_moment(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_DOWN]))
+    envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(5)]
+    notifier.take_in(envelopes)
+
+    notifier.deliver_due()
+
+    assert sorted(row.attempts for row in deliveries_of(database)) == [0, 0, 0, 0, 1]
+    assert {row.state for row in deliveries_of(database)} == {"queued"}
+    with time_machine.travel(clock.now() + dt.timedelta(seconds=10)):
+        assert notifier.deliver_due() == 5
+    assert {row.state for row in deliveries_of(database)} == {"sent"}
+
+
+def test_deliver__a_template_error__fails_with_the_error_and_stops_nothing(database: Database) -> None:
+    def render(kind: str, notice: Any, **rest: Any) -> Any:
+        if rest["sequence"] == 1:
+            raise KeyError("deadline")
+        return plain_render(kind, notice, **rest)
+
+    notifier, channel = make_notifier(database, render=render)
+    broken, good = an_envelope(version=1), an_envelope(version=2)
+    notifier.take_in([broken, good])
+
+    notifier.deliver([broken, good])
+
+    assert [(row.state, row.reason) for row in deliveries_of(database)] == [
+        ("failed", "template error: KeyError"),
+        ("sent", ""),
+    ]
+    assert channel.subjects == ["reservation.ready 2"]
+
+
+def test_deliver__too_late__expires_unsent(database: Database) -> None:
+    notifier, channel = make_notifier(database)
+    envelope = an_envelope(expires_at=(clock.now() + dt.timedelta(hours=1)).isoformat())
+    notifier.take_in([envelope])
+
+    with time_machine.travel(clock.now() + dt.timedelta(hours=2)):
+        notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, row.attempts) == ("expired", 0)
+    assert channel.messages == []
+
+
+def test_deliver__the_sender_dies_after_the_hand_over__the_same_message_goes_again(database: Database) -> None:
+    dying, first_channel = make_notifier(database, channel=RememberingChannel([_Died()]))
+    envelope = an_envelope()
+    dying.take_in([envelope])
+    with pytest.raises(_Died):
+        dying.deliver([envelope])
+
+    living, second_channel = make_notifier(database)
+    during_the_lease = living.deliver_due()
+    with time_machine.travel(clock.now() + dt.timedelta(seconds=61)):
+        after_it = living.deliver_due()
+
+    assert (during_the_lease, after_it) == (0, 1)
+    assert first_channel.messages == second_channel.messages
+    (row,) = deliveries_of(database)
+    assert (row.state, row.attempts) == ("sent", 2)
+    assert [each.number for each in attempts_of(database, row.id)] == [2]
+
+
+def test_deliver__every_sender_dies__is_given_up(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_Died()] * 100))
+    notifier.take_in([an_envelope()])
+
+    with time_machine.travel(clock.now(), tick=False) as traveller:
+        for _ in range(MAX_ATTEMPTS):
+            with pytest.raises(_Died):
+                notifier.deliver_due()
+            traveller.shift(61)
+        notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, len(channel.messages)) == ("failed", MAX_ATTEMPTS)
+
+
+def test_deliver__a_slow_server__the_rest_is_given_back_before_the_lease_ends(database: Database) -> None:
+    class Slow(RememberingChannel):
+        def send(self, message: Any) -> Verdict:
+            import time
+
+            time.sleep(0.3)
+            return super().send(message)
+
+    notifier, channel = make_notifier(database, channel=Slow(), smtp_deadline_seconds=0.5, mail_lease_seconds=1.0)
+    envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(6)]
+    notifier.take_in(envelopes)
+
+    notifier.deliver(envelopes[:6])
+
+    states = [row.state for row in deliveries_of(database)]
+    assert len(channel.messages) == 6
+    assert len({message.delivery_id for message in channel.messages}) == 6
+    assert states == ["sent"] * 6
+
+
+def test_deliver_due__a_limit_per_second__is_kept_by_all_senders_together(database: Database) -> None:
+    first, channel = make_notifier(database, mail_per_second=10)
+    second, _ = make_notifier(database, channel=channel, mail_per_second=10)
+    first.take_in([an_envelope(aggregate=f"reservation:{number}") for number in range(16)])
+    began_at = clock.now()
+
+    first.deliver_due(seconds=0.01)
+    second.deliver_due(seconds=5)
+
+    assert len(channel.messages) == 16
+    assert 1.3 < (clock.now() - began_at).total_seconds() < 3
