@@ -10,6 +10,7 @@ from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation.models import Block, Copy, Holding, Reservation
 from bookwell.library.circulation.rules import COPY_STATES, OPEN_STATES, CopyStatus, State
 from bookwell.library.plumbing.models import OutboxRow
+from tests.notices import notice_of
 
 __all__ = ["assert_invariants", "assert_nothing_told_of_nothing"]
 
@@ -100,8 +101,9 @@ def _counters_are_true(book_id: int, rows: list[Reservation]) -> None:
 def _each_change_is_told(rows: list[Reservation]) -> None:
     told: dict[str, list[int]] = {f"reservation:{row.pk}": [] for row in rows}
     messages = OutboxRow.objects.filter(aggregate__in=told).order_by("aggregate_version")
-    for aggregate, version in messages.values_list("aggregate", "aggregate_version"):
-        told[aggregate].append(version)
+    for message in messages:
+        told[message.aggregate].append(message.aggregate_version)
+        notice_of(message)
     assert told == {f"reservation:{row.pk}": list(range(1, row.version + 1)) for row in rows}
     entries = AuditEntry.objects.filter(object_type="reservation", object_id__in=[row.pk for row in rows])
     recorded = Counter(entries.values_list("object_id", flat=True))

@@ -10,12 +10,14 @@ from bookwell.kit.pages import Position
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.rules import State
+from bookwell.library.circulation.tasks import remind_due
 from tests.concurrency.fairness import assert_served_in_order
 from tests.concurrency.racing import race, refusals
 from tests.concurrency.works import at_desk, placing, readers, states, step
 from tests.factories import BookFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
 from tests.jobs import do_what_is_due
+from tests.notices import notices_about
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -54,6 +56,22 @@ def test_three_schedulers_at_once__each_claim_expires_once_and_its_copy_goes_on(
     for book in books:
         assert states(book) == {State.EXPIRED: 2, State.ASSIGNED: 2, State.WAITING: 1}
     assert_invariants([book.pk for book in books], now=later)
+
+
+def test_three_schedulers_at_once__each_reader_is_reminded_once() -> None:
+    start = clock.now()
+    ready = [ReservationFactory.ready(now=start) for _ in range(6)]
+    loans = [ReservationFactory.borrowed(now=start) for _ in range(6)]
+    moments = {"pickup_reminder": ready[0].next_reminder_at, "due_soon": loans[0].next_reminder_at}
+
+    for moment in filter(None, moments.values()):
+        race([partial(remind_due, now=moment)] * 3)
+
+    for kind, rows in (("pickup_reminder", ready), ("due_soon", loans)):
+        for row in rows:
+            told = [name for name, _ in notices_about(f"reservation:{row.pk}")]
+            assert told.count(kind) == 1, told
+    assert_invariants([row.book_id for row in (*ready, *loans)], now=start)
 
 
 def test_lift_block__of_a_reader_of_many_books__does_not_deadlock_with_returns() -> None:

@@ -1,10 +1,12 @@
 """Confirming an address by the link in its mail."""
 
+import datetime as dt
 import json
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.test import Client
 from django.urls import resolve
@@ -15,6 +17,7 @@ from bookwell.library.accounts.models import User
 from bookwell.library.accounts.services.emails import confirm_email_in_tx
 from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import unique
+from tests.notices import notices_about
 from tests.people import PASSWORD, Api, api_as, make_user
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +120,12 @@ def test_confirm__an_address_that_changed_meanwhile__is_refused() -> None:
         run_in_transaction(lambda: confirm_email_in_tx(user_id=user.pk, email="before@example.org"))
 
     assert User.objects.get(pk=user.pk).confirmed_email is None
+
+
+def test_link__says_in_its_mail_until_when_it_is_good() -> None:
+    with time_machine.travel("2026-05-04T12:00:00Z", tick=False):
+        user = _sign_up("soon@example.org")
+
+    [(kind, notice)] = notices_about(f"user:{user.pk}")
+    assert (kind, notice.is_mandatory) == ("confirm_email", True)
+    assert notice.expires_at == dt.datetime(2026, 5, 7, 12, tzinfo=dt.UTC)

@@ -1,6 +1,5 @@
 """Becoming a reader."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from bookwell.library.accounts.services.emails import confirm_email_in_tx
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import unique
+from tests.notices import notice_of
 from tests.people import PASSWORD, Api, make_user
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def _body(**fields: Any) -> dict[str, Any]:
 
 def _mails(to: str) -> list[tuple[str, dict[str, Any]]]:
     rows = OutboxRow.objects.filter(queue="mail").order_by("pk")
-    mails = [(row.type, json.loads(row.payload)) for row in rows]
+    mails = [(row.type, notice_of(row).model_dump()) for row in rows]
     return [(kind, payload) for kind, payload in mails if payload["recipient"]["email"] == to]
 
 

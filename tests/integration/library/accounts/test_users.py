@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bookwell.contracts.messages import Recipient
 from bookwell.kit import clock
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.rules import Role
@@ -16,6 +17,7 @@ from bookwell.library.accounts.services import anonymise_user_in_tx
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import BookFactory, BranchFactory, ReservationFactory, unique
+from tests.notices import notice_of
 from tests.people import PASSWORD, Api, api_as, make_user
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +110,7 @@ def test_change_user__own_email_and_password__ends_sessions_and_tells_both_mailb
     assert api.get("/api/me/").status_code == 401
     assert not TokenSession.objects.filter(user=user, revoked_at__isnull=True).exists()
     Api().log_in(user, NEW_PASSWORD)
-    mails = [(row.type, json.loads(row.payload)["recipient"]["email"]) for row in OutboxRow.objects.order_by("-pk")[:3]]
+    mails = [(row.type, notice_of(row).recipient.email) for row in OutboxRow.objects.order_by("-pk")[:3]]
     assert set(mails) == {
         ("account.confirm_email", new),
         ("account.email_changed", user.email),
@@ -159,7 +161,7 @@ def test_change_user__password_by_an_admin__tells_the_mailbox() -> None:
 
     assert answer.status_code == 200
     row = OutboxRow.objects.get(aggregate=f"user:{user.pk}", type="account.password_changed")
-    assert json.loads(row.payload)["recipient"]["email"] == user.email
+    assert notice_of(row).recipient.email == user.email
 
 
 @pytest.mark.parametrize(
@@ -261,14 +263,7 @@ def test_delete_user__is_forgotten_in_messages_and_the_log_of_the_admin() -> Non
     assert other.email in everything
     assert not LogEntry.objects.filter(object_repr=user.username).exists()
     cancelled = OutboxRow.objects.filter(type="reservation.cancelled").latest("pk")
-    assert json.loads(cancelled.payload)["recipient"] | {"language": ""} == {
-        "reference": f"user:{user.pk}",
-        "name": "",
-        "email": "",
-        "phone": "",
-        "language": "",
-        "channels": [],
-    }
+    assert notice_of(cancelled).recipient == Recipient(reference=f"user:{user.pk}", name="", language="pl")
 
 
 def test_delete_user__last_administrator__is_refused() -> None:
