@@ -1,0 +1,95 @@
+"""Several relays at once, while use cases go on writing."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from sqlalchemy import Engine
+
+from bookwell.contracts.messages import Envelope
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.adapters.sqlalchemy import OutboxTable
+from bookwell.kit.outbox import OutgoingMessage
+from bookwell.kit.outbox.relay import Relay
+from bookwell.kit.outbox.rules import RowState
+from tests.concurrency.racing import race
+
+_RELAYS = 3
+_AGGREGATES = 40
+_VERSIONS = 15
+_ROWS = _AGGREGATES * _VERSIONS
+_PATIENCE_SECONDS = 60
+_LONGEST_INSERT_SECONDS = 3
+"""Far below the lock time-out of 5 seconds, far above what two cores under tests need."""
+
+
+class _Wire:
+    """Takes every bundle; what it carried is in `published`, in the order in which it was taken."""
+
+    def __init__(self) -> None:
+        self.published: list[Envelope] = []
+        self.arriving: queue.SimpleQueue[Sequence[Envelope] | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        with self._guard:
+            self.published += envelopes
+            self.arriving.put(envelopes)
+
+
+def _write_all() -> float:
+    """Commit every row, a version of all aggregates after the other; answers the longest transaction's seconds."""
+    longest = 0.0
+    for version in range(_VERSIONS):
+        for number in range(0, _AGGREGATES, 4):
+            rows = [
+                OutgoingMessage("mail", "thing.changed", f"thing:{thing}", version, {})
+                for thing in range(number, number + 4)
+            ]
+            started = time.monotonic()
+            run_in_transaction(partial(append_in_tx, rows))
+            longest = max(longest, time.monotonic() - started)
+    return longest
+
+
+def test_relays__three_of_them_and_600_rows__none_twice_none_out_of_order_and_no_insert_waits(
+    outbox_engine: Engine,
+) -> None:
+    wire, outbox = _Wire(), OutboxTable("library", outbox_engine)
+    relays = [Relay([outbox], wire) for _ in range(_RELAYS)]
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+
+    def bring_out(relay: Relay) -> float:
+        while time.monotonic() < deadline and len(wire.published) < _ROWS:
+            if not relay.run_once(clock.now()):
+                time.sleep(0.01)
+        wire.arriving.put(None)
+        return 0
+
+    def write_receipts() -> float:
+        ended = 0
+        while ended < _RELAYS:
+            arrived = wire.arriving.get(timeout=_PATIENCE_SECONDS)
+            if arrived is None:
+                ended += 1
+            else:
+                outbox.end(arrived, now=clock.now())
+        return 0
+
+    works: list[Callable[[], float]] = [_write_all, write_receipts]
+    works += [partial(bring_out, relay) for relay in relays]
+    longest, *_ = race(works)
+
+    assert len(wire.published) == _ROWS
+    assert len({envelope.event_id for envelope in wire.published}) == _ROWS
+    versions: dict[str, list[int]] = {}
+    for envelope in wire.published:
+        versions.setdefault(envelope.aggregate, []).append(envelope.aggregate_version)
+    assert all(told == list(range(_VERSIONS)) for told in versions.values())
+    assert not outbox.list_rows()
+    assert len(outbox.list_rows(RowState.DONE, limit=_ROWS + 1)) == _ROWS
+    assert longest.value < _LONGEST_INSERT_SECONDS

@@ -1,0 +1,180 @@
+"""Handling messages and saying so to their source."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from bookwell.contracts.messages import Envelope
+from bookwell.kit.messaging import Consumer, DirectPublisher, Poison, consume
+
+
+class _Receipts:
+    """A source's outbox that writes down what it is told."""
+
+    def __init__(self, *, is_down: bool = False) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.errors: list[str] = []
+        self.is_down = is_down
+
+    def end(self, envelopes: Sequence[Envelope], *, now: dt.datetime) -> None:
+        if self.is_down:
+            raise ConnectionRefusedError
+        self.told += [("done", envelope.event_id) for envelope in envelopes]
+
+    def refuse(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
+        self.told.append(("dead", envelope.event_id))
+        self.errors.append(error)
+
+    def postpone(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
+        if self.is_down:
+            raise ConnectionRefusedError
+        self.told.append(("later", envelope.event_id))
+        self.errors.append(error)
+
+
+def _envelope(name: str, *, source: str = "library", queue: str = "mail") -> Envelope:
+    return Envelope(
+        event_id=name,
+        source=source,
+        queue=queue,
+        type="thing.changed",
+        version=1,
+        aggregate=f"thing:{name}",
+        aggregate_version=1,
+        created_at=0,
+        payload={},
+    )
+
+
+def _handler(seen: list[list[str]], **failures: Exception) -> Callable[[Sequence[Envelope]], None]:
+    def handle(envelopes: Sequence[Envelope]) -> None:
+        names = [envelope.event_id for envelope in envelopes]
+        for name in names:
+            if name in failures:
+                raise failures[name]
+        seen.append(names)
+
+    return handle
+
+
+def test_consume__all_is_well__one_transaction_then_receipts_then_follow_up() -> None:
+    receipts, order = _Receipts(), list[str]()
+
+    def handle(_: Sequence[Envelope]) -> None:
+        order.append(f"handled, {len(receipts.told)} receipts")
+
+    def follow_up(envelopes: Sequence[Envelope]) -> None:
+        order.append(f"followed up {len(envelopes)}, {len(receipts.told)} receipts")
+
+    consume([_envelope("a"), _envelope("b")], Consumer(handle, follow_up), {"library": receipts})
+
+    assert order == ["handled, 0 receipts", "followed up 2, 2 receipts"]
+    assert receipts.told == [("done", "a"), ("done", "b")]
+
+
+def test_consume__one_of_a_bundle_fails__only_that_one_comes_again() -> None:
+    receipts, seen, followed = _Receipts(), list[list[str]](), list[str]()
+    consumer = Consumer(
+        _handler(seen, b=TimeoutError("too slow")), lambda handled: followed.extend(item.event_id for item in handled)
+    )
+
+    consume([_envelope("a"), _envelope("b"), _envelope("c")], consumer, {"library": receipts})
+
+    assert seen == [["a"], ["c"]]
+    assert receipts.told == [("later", "b"), ("done", "a"), ("done", "c")]
+    assert receipts.errors == ["TimeoutError: too slow"]
+    assert followed == ["a", "c"]
+
+
+def test_consume__poison__is_dead_at_once() -> None:
+    receipts, seen = _Receipts(), list[list[str]]()
+
+    consume([_envelope("a")], Consumer(_handler(seen, a=Poison("no recipient"))), {"library": receipts})
+
+    assert receipts.told == [("dead", "a")]
+    assert receipts.errors == ["Poison: no recipient"]
+
+
+def test_consume__out_of_time__nobody_is_tried_alone() -> None:
+    receipts, seen = _Receipts(), list[list[str]]()
+    consumer = Consumer(_handler(seen, b=TimeoutError()))
+
+    consume([_envelope("a"), _envelope("b")], consumer, {"library": receipts}, out_of_time=(TimeoutError,))
+
+    assert seen == []
+    assert receipts.told == [("later", "a"), ("later", "b")]
+
+
+def test_consume__two_sources__each_gets_its_own_receipts() -> None:
+    library, tables = _Receipts(), _Receipts()
+
+    consume(
+        [_envelope("a"), _envelope("b", source="tables"), _envelope("c")],
+        Consumer(_handler([])),
+        {"library": library, "tables": tables},
+    )
+
+    assert library.told == [("done", "a"), ("done", "c")]
+    assert tables.told == [("done", "b")]
+
+
+@pytest.mark.parametrize("receipts", [{"library": _Receipts(is_down=True)}, {}])
+def test_consume__the_source_cannot_be_told__the_effect_stays_and_is_followed_up(
+    receipts: dict[str, _Receipts],
+) -> None:
+    seen, followed = list[list[str]](), list[int]()
+
+    with capture_logs() as logs:
+        consume([_envelope("a")], Consumer(_handler(seen), lambda handled: followed.append(len(handled))), receipts)
+
+    assert seen == [["a"]]
+    assert followed == [1]
+    assert [log["event"] for log in logs] == ["messages.receipt_lost"]
+
+
+def test_consume__handler_and_source_fail__raises_nothing() -> None:
+    with capture_logs() as logs:
+        consume([_envelope("a")], Consumer(_handler([], a=OSError())), {"library": _Receipts(is_down=True)})
+
+    assert [log["event"] for log in logs] == ["message.postponed", "messages.receipt_lost"]
+
+
+def test_consume__follow_up_fails__is_logged_and_the_receipt_stands() -> None:
+    receipts = _Receipts()
+
+    def fail(_: Sequence[Envelope]) -> None:
+        raise OSError
+
+    with capture_logs() as logs:
+        consume([_envelope("a")], Consumer(_handler([]), fail), {"library": receipts})
+
+    assert receipts.told == [("done", "a")]
+    assert [log["event"] for log in logs] == ["messages.follow_up_failed"]
+
+
+def test_consume__a_long_error__is_one_short_line() -> None:
+    receipts = _Receipts()
+
+    consume([_envelope("a")], Consumer(_handler([], a=ValueError("x" * 999 + "\nmore"))), {"library": receipts})
+
+    assert len(receipts.errors[0]) == 500
+    assert "\n" not in receipts.errors[0]
+
+
+def test_direct_publisher__a_queue_with_a_consumer__is_consumed_on_the_spot() -> None:
+    receipts, seen = _Receipts(), list[list[str]]()
+
+    DirectPublisher({"mail": Consumer(_handler(seen))}, {"library": receipts}).publish([_envelope("a")])
+
+    assert seen == [["a"]]
+    assert receipts.told == [("done", "a")]
+
+
+def test_direct_publisher__a_queue_without_a_consumer__waits_and_stops_no_other() -> None:
+    receipts = _Receipts()
+
+    DirectPublisher({}, {"library": receipts}).publish([_envelope("a", queue="sms")])
+
+    assert receipts.told == [("later", "a")]
