@@ -27,7 +27,13 @@ class Part:
     _below: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it, unless it runs; it may need seconds until it works."""
+        """Start it, unless it runs; it may need seconds until it works.
+
+        Raises:
+            AssertionError: if it has ended by itself, and not well.
+        """
+        status = self.process.poll() if self.process else None
+        assert status in {None, 0, -signal.SIGKILL}, f"{self.name}: {self.log.read_text()[-4000:]}"
         if self.process is None or self.process.poll() is not None:
             with self.log.open("ab") as stream:
                 self.process = spawn(self.command, env=self.environment, output=stream, death_signal=signal.SIGKILL)
@@ -50,8 +56,3 @@ class Part:
         if self.process is not None and self.process.poll() is None and (below := descendants(self.process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(below), signal.SIGKILL)
-
-    def end(self) -> None:
-        """What has ended by itself since it was started, told with its log."""
-        assert self.process is not None
-        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-4000:]}"

@@ -67,7 +67,7 @@ class Site:
 
     def prepare(self) -> None:
         """Make the tables."""
-        self.run("bookwell.cli.first_start", str(self.folder))
+        self.run("bookwell.cli.main", "migrate")
 
     def run(self, module: str, *arguments: str, expected: int = 0) -> None:
         """Run a program until it ends with that status."""

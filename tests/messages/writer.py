@@ -1,5 +1,6 @@
 """Transactions of a library that tell something, some of them rolled back. Django must be set up."""
 
+import datetime as dt
 import os
 import random
 import signal
@@ -24,6 +25,7 @@ __all__ = ["Writer"]
 _ROLLED_BACK = 0.2
 _REAL = 0.15
 _LONGEST_SERIES = 5
+_LONG_AGO = dt.timedelta(days=90)
 
 
 class _ChangedMind(Exception):
@@ -34,7 +36,7 @@ class Writer:
     """Does one transaction after the other, each about a title of its own; `told` counts committed messages."""
 
     def __init__(self, ledger: Ledger, chance: random.Random) -> None:
-        policy = PolicyFactory.create(max_open_reservations=100_000)
+        policy = PolicyFactory.create(max_open_reservations=30_000)
         self._readers = [ReaderFactory.create(policy=policy, language=language) for language in LANGUAGES]
         self._ledger = ledger
         self._chance = chance
@@ -48,6 +50,12 @@ class Writer:
         else:
             number, length = self._begin(), self._chance.randint(1, _LONGEST_SERIES)
             self._finish(number, lambda: self._series(number, length), messages=length)
+
+    def lend_long_ago(self, number: int) -> None:
+        """So many loans that are overdue and of which nobody was reminded."""
+        long_ago = clock.now() - _LONG_AGO
+        for reader in (ReaderFactory.create() for _ in range(number)):
+            ReservationFactory.borrowed(reader=reader, now=long_ago)
 
     def commit_and_die(self) -> None:
         """The last thing that this process does is to commit."""

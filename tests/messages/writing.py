@@ -17,6 +17,7 @@ def _main() -> None:
     parser.add_argument("--events", type=int, default=0, help="so many messages in all, over all starts")
     parser.add_argument("--seed", default="")
     parser.add_argument("--pause", type=float, default=0, help="seconds between transactions")
+    parser.add_argument("--overdue", type=int, default=0, help="and so many overdue loans")
     parser.add_argument("--die", action="store_true", help="commit one message and be killed at once")
     options = parser.parse_args()
     set_up_library()
@@ -27,6 +28,7 @@ def _main() -> None:
     writer = Writer(ledger, chance)
     if options.die:
         writer.commit_and_die()
+    writer.lend_long_ago(options.overdue)
     while writer.told < options.events:
         writer.write()
         time.sleep(options.pause)
