@@ -5,13 +5,14 @@ from django.urls import include, path
 
 from bookwell.library.api import health, well_known
 from bookwell.library.api.app import api
-from bookwell.library.web import confirm_email
+from bookwell.library.web import confirm_email, unsubscribe
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path(".well-known/", include(well_known)),
     path("accounts/", include(confirm_email)),
+    path("messages/", include(unsubscribe)),
     path("", include(health)),
 ]
 

@@ -1,6 +1,7 @@
 """What readers are told of a reservation, and by which way."""
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -49,7 +50,7 @@ def _morning(at: dt.datetime | None, days: int = 0) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(9), WARSAW)
 
 
-def _loan(**terms: int) -> Reservation:
+def _loan(**terms: Any) -> Reservation:
     book = BookFactory.create(branch=BranchFactory.create(time_zone="Europe/Warsaw"))
     reader = ReaderFactory.create(policy=PolicyFactory.create(**terms))
     return ReservationFactory.borrowed(book=book, reader=reader, now=NOW)

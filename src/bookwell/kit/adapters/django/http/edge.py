@@ -24,7 +24,7 @@ from bookwell.kit.tracing import accept_request_id, accept_traceparent
 
 __all__ = ["OPERATOR_PATHS", "PAGE_PREFIXES", "EdgeMiddleware"]
 
-PAGE_PREFIXES = ("/admin/", "/accounts/")
+PAGE_PREFIXES = ("/admin/", "/accounts/", "/messages/")
 """Where people with browsers go: errors there stay HTML."""
 
 OPERATOR_PATHS = ("/health", "/metrics")
