@@ -1,0 +1,1 @@
+"""Partner libraries to develop against: fakes of others, each speaking its protocol with all its peculiarities."""
