@@ -19,8 +19,7 @@ from bookwell.kit.adapters.django.cache_failures import CACHE_ERRORS, CacheUnava
 from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, failure_of
 from bookwell.kit.adapters.django.http import problems
 from bookwell.kit.adapters.django.http.document import complete_document
-from bookwell.kit.adapters.django.http.json_body import MAX_INTEGER, StrictParser, pointer_of
-from bookwell.kit.adapters.django.http.negotiation import accepts_json
+from bookwell.kit.adapters.django.http.json_body import StrictParser
 from bookwell.kit.errors import DomainError
 from bookwell.kit.http_errors import (
     AUTH_REQUIRED,
@@ -34,6 +33,8 @@ from bookwell.kit.http_errors import (
     kind_of_status,
 )
 from bookwell.kit.idempotency import TryAgain
+from bookwell.kit.negotiation import accepts_json
+from bookwell.kit.strict_json import MAX_INTEGER, pointer_of
 
 __all__ = ["ProblemAPI"]
 

@@ -1,27 +1,20 @@
-"""Reads JSON bodies and query strings strictly: what no database or client of ours could hold is refused here."""
+"""Reads JSON bodies and query strings strictly."""
 
-import json
-import math
-from typing import Any, NoReturn
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from ninja.parser import Parser
 
 from bookwell.contracts.problems import FieldProblem
-from bookwell.kit.adapters.django.http.negotiation import is_json
-from bookwell.kit.http_errors import INVALID, UNREADABLE, UNSUPPORTED_MEDIA_TYPE, HttpRefusal
+from bookwell.kit.http_errors import INVALID, HttpRefusal
+from bookwell.kit.strict_json import read_json
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "StrictParser", "pointer_of"]
-
-MAX_DEPTH = 32
-"""Levels of arrays and objects that a body may nest."""
-
-MAX_INTEGER = 2**63 - 1
+__all__ = ["StrictParser"]
 
 
 class StrictParser(Parser):
-    """JSON by RFC 8259 in UTF-8, without NaN and Infinity; depth, NUL, surrogates and large integers are checked."""
+    """What `kit.strict_json` reads, and query strings without NUL."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         """The body's JSON.
@@ -29,11 +22,7 @@ class StrictParser(Parser):
         Raises:
             HttpRefusal: 415 for another content type, 400 for what is not JSON, 422 for what cannot be stored.
         """
-        if not is_json(request.META.get("CONTENT_TYPE", "")):
-            raise HttpRefusal(UNSUPPORTED_MEDIA_TYPE)
-        content = _read_json(request.body)
-        _check(content, (), MAX_DEPTH)
-        return content
+        return read_json(request.body, request.META.get("CONTENT_TYPE", ""))
 
     def parse_querydict(
         self, data: MultiValueDict[str, Any], list_fields: list[str], request: HttpRequest
@@ -49,50 +38,3 @@ class StrictParser(Parser):
                 error = FieldProblem(code="nul_character", detail="NUL is not allowed", parameter=parameter)
                 raise HttpRefusal(INVALID, errors=(error,))
         return super().parse_querydict(data, list_fields, request)
-
-
-def pointer_of(path: tuple[str | int, ...]) -> str:
-    """A fragment JSON Pointer (RFC 6901 §6), `#/authors/0`."""
-    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
-def _read_json(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode(), parse_constant=_refuse_constant)
-    except RecursionError:
-        _refuse((), "too_deep", f"At most {MAX_DEPTH} levels are read")
-    except ValueError as error:  # not UTF-8, not JSON, or an integer of thousands of digits
-        raise HttpRefusal(UNREADABLE) from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _check(value: Any, path: tuple[str | int, ...], levels: int) -> None:
-    if isinstance(value, str):
-        _check_text(value, path)
-    elif isinstance(value, (dict, list)):
-        if levels == 0:
-            _refuse(path, "too_deep", f"At most {MAX_DEPTH} levels are read")
-        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(step, str):
-                _check_text(step, path)
-            _check(item, (*path, step), levels - 1)
-    elif isinstance(value, (int, float)) and not -MAX_INTEGER <= value <= MAX_INTEGER and not _is_finite_float(value):
-        _refuse(path, "number_too_large", "The number is outside of what can be stored")
-
-
-def _is_finite_float(value: float) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _check_text(text: str, path: tuple[str | int, ...]) -> None:
-    if "\0" in text:
-        _refuse(path, "nul_character", "NUL is not allowed")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        _refuse(path, "surrogate", "A surrogate stands alone")
-
-
-def _refuse(path: tuple[str | int, ...], code: str, detail: str) -> NoReturn:
-    raise HttpRefusal(INVALID, errors=(FieldProblem(code=code, detail=detail, pointer=pointer_of(path)),))
