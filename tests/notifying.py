@@ -19,7 +19,7 @@ from bookwell.notifier.migrating import migrate
 from bookwell.notifier.rendering import RenderedMessage
 from bookwell.notifier.service import Notifier
 from bookwell.notifier.settings import NotifierSettings
-from bookwell.notifier.tables import attempt, delivery, metadata
+from bookwell.notifier.deliveries.models import attempt, delivery, metadata
 from tests.infrastructure import drop_database, new_database
 
 __all__ = [

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from bookwell.contracts.messages import ChannelName, Envelope
 from bookwell.kit import clock
-from bookwell.notifier.channels.addresses import MailScheme
+from bookwell.notifier.addresses import MailScheme
 from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files
 from bookwell.notifier.channels.mail import MailChannel
 from bookwell.notifier.channels.protocol import Channel, MailTransport
 from bookwell.notifier.channels.smtp import SmtpTransport
 from bookwell.notifier.db import Database
-from bookwell.notifier.deliveries.sending import Pace, Render, Sender
 from bookwell.notifier.deliveries.services.record import forget_notices_in_tx, forget_rows_in_tx
 from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, render
+from bookwell.notifier.sending import Pace, Render, Sender
 from bookwell.notifier.settings import NotifierSettings
 
 __all__ = ["Notifier"]

@@ -9,8 +9,9 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.settings import CommonSettings
-from bookwell.notifier.channels.addresses import MailServer, parse_mail_url
+from bookwell.notifier.addresses import MailServer, parse_mail_url
 
 __all__ = ["NotifierSettings"]
 
@@ -22,6 +23,7 @@ class NotifierSettings(CommonSettings):
 
     notifier_database_url: str = ""
     notifier_url: str = ""
+    notifier_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_port: int = Field(default=8025, ge=1, le=65535)
     smtp_url: SecretStr = SecretStr("")
     smtp_deadline_seconds: float = Field(
@@ -42,6 +44,12 @@ class NotifierSettings(CommonSettings):
     def _check_smtp_url(cls, url: SecretStr) -> SecretStr:
         parse_mail_url(url.get_secret_value())
         return url
+
+    @field_validator("issuers")
+    @classmethod
+    def _check_issuers(cls, issuers: str) -> str:
+        parse_issuers(issuers)
+        return issuers
 
     @field_validator("mail_from")
     @classmethod
@@ -71,6 +79,11 @@ class NotifierSettings(CommonSettings):
     def database_url(self) -> str:
         """The configured database, or the embedded one in the data folder."""
         return self.notifier_database_url or f"sqlite:///{(self.data_dir / 'notifier.sqlite3').absolute()}"
+
+    @property
+    def hosts(self) -> list[str]:
+        """By which names the service may be asked: no page that rebinds its name to this machine reads mails."""
+        return [host.strip() for host in self.notifier_hosts.split(",") if host.strip()]
 
     @property
     def mail_server(self) -> MailServer:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bookwell.notifier.channels.addresses import parse_mail_url
+from bookwell.notifier.addresses import parse_mail_url
 from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.channels.smtp import SmtpTransport
 from bookwell.notifier.deliveries.rules import AttemptOutcome

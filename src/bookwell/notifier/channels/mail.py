@@ -13,7 +13,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
-from bookwell.notifier.channels.addresses import AddressInvalid, parse_address
+from bookwell.notifier.addresses import AddressInvalid, parse_address
 from bookwell.notifier.channels.protocol import MailTransport, Message, Parcel
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 

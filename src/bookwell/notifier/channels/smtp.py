@@ -17,7 +17,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from bookwell.notifier.channels.addresses import MailScheme, MailServer
+from bookwell.notifier.addresses import MailScheme, MailServer
 from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.channels.watchdog import Watchdog
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict

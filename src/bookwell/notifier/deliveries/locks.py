@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
-from bookwell.notifier.tables import delivery, pace
+from bookwell.notifier.deliveries.models import delivery, pace
 
 __all__ = ["lock_delivery", "lock_free_deliveries", "lock_pace"]
 

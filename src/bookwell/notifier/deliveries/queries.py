@@ -11,8 +11,8 @@ from sqlalchemy.sql import or_
 from bookwell.kit.errors import NotFound
 from bookwell.kit.pages import Position
 from bookwell.notifier.db import instant_of, milliseconds
+from bookwell.notifier.deliveries.models import attempt, delivery
 from bookwell.notifier.deliveries.rules import MOVING, DeliveryState
-from bookwell.notifier.tables import attempt, delivery
 
 __all__ = [
     "Attempt",

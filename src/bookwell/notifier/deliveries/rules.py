@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from bookwell.contracts.messages import ChannelName, Notice, Recipient
 from bookwell.kit.errors import Conflict
-from bookwell.notifier.channels.addresses import AddressInvalid, parse_address
+from bookwell.notifier.addresses import AddressInvalid, parse_address
 
 __all__ = [
     "ENDED",

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from bookwell.notifier.tables import metadata
+from bookwell.notifier.deliveries.models import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

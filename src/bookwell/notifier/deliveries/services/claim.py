@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, bindparam, update
 
 from bookwell.notifier.db import milliseconds
 from bookwell.notifier.deliveries.locks import lock_free_deliveries, lock_pace
+from bookwell.notifier.deliveries.models import delivery, pace
 from bookwell.notifier.deliveries.queries import is_due, list_candidates
 from bookwell.notifier.deliveries.rules import DeliveryState
-from bookwell.notifier.tables import delivery, pace
 
 __all__ = ["Claim", "Claimed", "Wanted", "claim_in_tx", "put_back_in_tx"]
 

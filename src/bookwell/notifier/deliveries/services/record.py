@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from bookwell.notifier.db import milliseconds
 from bookwell.notifier.deliveries.locks import lock_delivery
+from bookwell.notifier.deliveries.models import attempt, delivery
 from bookwell.notifier.deliveries.queries import DeliveryNotFound
 from bookwell.notifier.deliveries.rules import (
     ENDED,
@@ -20,7 +21,6 @@ from bookwell.notifier.deliveries.rules import (
     next_step,
 )
 from bookwell.notifier.deliveries.services.claim import Claimed
-from bookwell.notifier.tables import attempt, delivery
 
 __all__ = ["forget_notices_in_tx", "forget_rows_in_tx", "record_outcome_in_tx", "retry_in_tx"]
 

@@ -13,9 +13,9 @@ from bookwell.contracts.messages import NOTICES, Envelope, Notice
 from bookwell.kit import ids
 from bookwell.kit.messaging import Poison
 from bookwell.notifier.db import milliseconds
+from bookwell.notifier.deliveries.models import delivery
 from bookwell.notifier.deliveries.queries import find_existing_keys
 from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, DeliveryState, plan_delivery
-from bookwell.notifier.tables import delivery
 
 __all__ = ["VersionUnknown", "prepare_deliveries", "take_in_in_tx"]
 

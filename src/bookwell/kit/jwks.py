@@ -1,0 +1,143 @@
+"""Keys of outside issuers, fetched from where they publish them (RFC 7517), and the setting that names issuers.
+
+A request never makes more than one fetch begin, and fetches of an issuer begin at least ten seconds apart: made-up
+key ids cause no storm. Nobody waits longer than two seconds. While an issuer does not answer, its last good keys hold.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import jwt
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from bookwell.kit.tokens import ALGORITHM, TrustedIssuer
+
+__all__ = ["JwksSource", "fetch_key_set", "parse_issuers"]
+
+_DISCOVERY = "/.well-known/openid-configuration"
+_USUAL_PLACE = "/.well-known/jwks.json"
+_WAIT_SECONDS = 2.0
+_FRESH_SECONDS = 300.0
+_PAUSE_SECONDS = 10.0
+_LONGEST_DOCUMENT = 262_144
+_DEFAULT_ROLES = "roles"
+
+_log = structlog.get_logger()
+
+Fetch = Callable[[str], Mapping[str, Any]]
+"""The key set of an issuer; raises when there is none to be had."""
+
+
+class JwksSource:
+    """The public keys of one issuer; safe to use from many threads. Nothing is fetched before the first question."""
+
+    def __init__(
+        self, issuer: str, *, fetch: "Fetch | None" = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._issuer = issuer
+        self._fetch = fetch or fetch_key_set
+        self._monotonic = monotonic
+        self._guard = threading.Lock()
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._fetched_at = self._began_at = float("-inf")
+        self._running: threading.Event | None = None
+
+    def find_public_key(self, kid: str) -> RSAPublicKey | None:
+        """The issuer's key of that name. Waits, up to two seconds, only for one that is not known yet."""
+        known = self._keys.get(kid)
+        if known is not None and self._monotonic() - self._fetched_at < _FRESH_SECONDS:
+            return known
+        running = self._begin()
+        if known is None and running is not None:
+            running.wait(_WAIT_SECONDS)
+        return self._keys.get(kid)
+
+    def _begin(self) -> threading.Event | None:
+        """The fetch that runs, begun now unless the last one began a moment ago; None when there is none."""
+        with self._guard:
+            if self._running is None and self._monotonic() - self._began_at >= _PAUSE_SECONDS:
+                self._began_at = self._monotonic()
+                self._running = threading.Event()
+                threading.Thread(target=self._refresh, args=(self._running,), daemon=True).start()
+            return self._running
+
+    def _refresh(self, done: threading.Event) -> None:
+        try:
+            keys = _keys_of(self._fetch(self._issuer))
+        except Exception as error:  # noqa: BLE001 -- whatever an issuer does, the last good keys hold
+            _log.warning("jwks.fetch_failed", issuer=self._issuer, error=type(error).__name__)
+        else:
+            self._keys, self._fetched_at = keys, self._monotonic()
+        with self._guard:
+            self._running = None
+        done.set()
+
+
+def fetch_key_set(issuer: str) -> Mapping[str, Any]:
+    """Ask an issuer where its keys are (OpenID Connect Discovery; `/.well-known/jwks.json` without it) and get them.
+
+    Raises:
+        httpx2.HTTPError, ValueError: if it does not answer, or not with a key set.
+    """
+    base = issuer.rstrip("/")
+    with httpx2.Client(timeout=_WAIT_SECONDS, trust_env=not _is_local(base), follow_redirects=False) as client:
+        found = client.get(base + _DISCOVERY)
+        place = _document(found).get("jwks_uri") if found.status_code == httpx2.codes.OK else base + _USUAL_PLACE
+        if not isinstance(place, str):
+            raise ValueError("the issuer's configuration names no keys")  # noqa: TRY004 -- a wrong answer, no wrong call
+        return _document(client.get(place).raise_for_status())
+
+
+def parse_issuers(text: str, *, source: Callable[[str], JwksSource] = JwksSource) -> list[TrustedIssuer]:
+    """`BOOKWELL_ISSUERS`: issuers parted by spaces, each `URL,AUDIENCE` or `URL,AUDIENCE,PATH.OF.ROLES`.
+
+    Raises:
+        ValueError: if an entry is none of both.
+    """
+    issuers = []
+    for entry in text.split():
+        url, _, rest = entry.partition(",")
+        audience, _, roles = rest.partition(",")
+        if urlsplit(url).scheme not in ("http", "https") or not audience or "," in roles:
+            raise ValueError(f"{entry} is not URL,AUDIENCE or URL,AUDIENCE,PATH.OF.ROLES")
+        path = tuple((roles or _DEFAULT_ROLES).split("."))
+        issuers.append(TrustedIssuer(issuer=url, audience=audience, keys=source(url), roles_claim=path))
+    return issuers
+
+
+def _document(response: httpx2.Response) -> Mapping[str, Any]:
+    if len(response.content) > _LONGEST_DOCUMENT:
+        raise ValueError("the issuer's answer is too long")
+    document = json.loads(response.content)
+    if not isinstance(document, dict):
+        raise ValueError("the issuer's answer is no JSON object")  # noqa: TRY004 -- a wrong answer, no wrong call
+    return document
+
+
+def _keys_of(key_set: Mapping[str, Any]) -> Mapping[str, RSAPublicKey]:
+    """The set's keys that can verify our algorithm; others in it are not ours to judge."""
+    found = {}
+    for member in key_set["keys"]:
+        if member.get("kty") != "RSA" or member.get("use", "sig") != "sig" or "kid" not in member:
+            continue
+        if member.get("alg", ALGORITHM) == ALGORITHM:
+            key = jwt.PyJWK.from_dict(member, algorithm=ALGORITHM).key
+            if isinstance(key, RSAPublicKey):
+                found[str(member["kid"])] = key
+    return found
+
+
+def _is_local(url: str) -> bool:
+    """Whether the URL names this machine, which no proxy reaches."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

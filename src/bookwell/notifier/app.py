@@ -1,0 +1,83 @@
+"""The notifier over HTTP: delivery states for staff, and the mails themselves when embedded."""
+
+from typing import Any
+
+from flask import Response
+from flask_openapi.models.info import Info
+from flask_openapi.openapi import OpenAPI
+from pydantic_core import to_json
+from sqlalchemy import text
+
+from bookwell.contracts.problems import Problem
+from bookwell.kit import clock, logs
+from bookwell.kit.adapters.flask.edge import install_edge
+from bookwell.kit.adapters.flask.health import install_health
+from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
+from bookwell.kit.jwks import parse_issuers
+from bookwell.kit.tokens import TokenVerifier
+from bookwell.notifier.api.deliveries import deliveries_blueprint
+from bookwell.notifier.api.messages import messages_blueprint
+from bookwell.notifier.db import Database
+from bookwell.notifier.metrics import set_gauges
+from bookwell.notifier.migrating import is_up_to_date
+from bookwell.notifier.settings import NotifierSettings
+
+__all__ = ["make_app"]
+
+_DESCRIPTION = "What was sent to whom. Every error is a problem document (RFC 9457). This document is OpenAPI 3.2."
+_BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class MigrationsMissing(Exception):
+    """The database's tables are older than the code."""
+
+
+def make_app(
+    settings: NotifierSettings, *, database: Database | None = None, verifier: TokenVerifier | None = None
+) -> OpenAPI:
+    """The WSGI application."""
+    database = database or Database.of_url(settings.database_url)
+    verifier = verifier or TokenVerifier(parse_issuers(settings.trusted_issuers))
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Bookwell notifier", version="1", description=_DESCRIPTION),
+        security_schemes={"bearer": _BEARER},
+        validation_error_model=Problem,
+        validation_error_callback=invalid_request,
+        doc_ui=False,
+        static_folder=None,
+    )
+    app.url_map.strict_slashes = False
+    install_problems(app)
+    install_edge(app, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts)
+    install_health(app, "notifier", _checks(database), before_metrics=lambda: set_gauges(database))
+    app.register_api(deliveries_blueprint(database, verifier))
+    if settings.mode == "embedded":
+        app.register_api(messages_blueprint(settings.mail_folder))
+    app.add_url_rule("/openapi.json", view_func=lambda: _document(app), endpoint="openapi_document")
+    return app
+
+
+def _checks(database: Database) -> dict[str, Any]:
+    def check_database() -> None:
+        database.read(lambda connection: connection.execute(text("SELECT 1")))
+
+    def check_migrations() -> None:
+        if not database.read(is_up_to_date):
+            raise MigrationsMissing
+
+    return {"database": check_database, "migrations": check_migrations}
+
+
+def _document(app: OpenAPI) -> Response:
+    return Response(to_json(app.api_doc), content_type="application/json")
+
+
+def __getattr__(name: str) -> OpenAPI:
+    """The server's `application`, made when it is asked for: whoever imports the module reads no settings by that."""
+    if name != "application":
+        raise AttributeError(name)
+    settings = NotifierSettings.load()
+    clock.set_offset(settings.clock_offset)
+    logs.configure({"level": settings.log_level, "service": "notifier"})
+    return make_app(settings)
