@@ -80,7 +80,9 @@ def line_of(database: str) -> WritersLine:
     path = None if is_in_memory else Path(database).resolve()
     with _guard:
         line = _lines.setdefault(str(path or database), WritersLine(path))
-        return _lines.setdefault(database, line)
+        if Path(database).is_absolute():  # what a relative name means changes with the working directory
+            _lines[database] = line
+        return line
 
 
 def _open(database: Path, name: str) -> int:
