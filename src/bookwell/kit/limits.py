@@ -6,6 +6,7 @@ n - 1 batches more than the limit (600 a minute, four processes: at most 690); o
 number of them under a limit below 40. When the shared counter does not answer, requests pass.
 """
 
+import ipaddress
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
-__all__ = ["RateLimiter", "SharedCounter", "Verdict"]
+__all__ = ["RateLimiter", "SharedCounter", "Verdict", "subscriber_of"]
 
 SharedCounter = Callable[[str, int, int], int]
 """Adds an amount to a key that lives for some seconds; answers the new sum: `(key, amount, seconds) -> sum`."""
@@ -106,3 +107,13 @@ class RateLimiter:
         except Exception:  # noqa: BLE001 -- whatever fails in the store, readers are served
             _log.warning("limits.counter_failed", exc_info=True)
             return 0
+
+
+def subscriber_of(address: str) -> str:
+    """What is counted of an address: one subscriber of IPv6 has a whole /64."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    except ValueError:
+        return address

@@ -1,13 +1,11 @@
 """Rate limits of an API: by caller where a token was good, by address otherwise."""
 
-import ipaddress
-
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from bookwell.kit.limits import RateLimiter, Verdict
+from bookwell.kit.limits import RateLimiter, Verdict, subscriber_of
 
 __all__ = ["CallerThrottle", "add_to_cache_counter", "client_address"]
 
@@ -43,7 +41,7 @@ class CallerThrottle(BaseThrottle):
         address = client_address(request)
         if address.startswith(_LOOPBACK) and not settings.RATE_LIMIT_LOOPBACK:
             return None
-        return self._limiter.hit(f"address:{_network_of(address)}")
+        return self._limiter.hit(f"address:{subscriber_of(address)}")
 
 
 def client_address(request: HttpRequest) -> str:
@@ -61,13 +59,3 @@ def add_to_cache_counter(key: str, amount: int, seconds: int) -> int:
     name = f"limits:{key}"
     cache.add(name, 0, timeout=seconds)
     return cache.incr(name, amount)
-
-
-def _network_of(address: str) -> str:
-    """One subscriber of IPv6 has a whole /64."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
-    except ValueError:
-        return address
