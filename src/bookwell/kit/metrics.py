@@ -5,9 +5,11 @@ of one service count together, and any of them answers for all.
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 __all__ = ["CONTENT_TYPE", "observe_request", "render_metrics"]
@@ -28,13 +30,27 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
     _series(method if method in _METHODS else "OTHER", route, status).observe(seconds)
 
 
-def render_metrics() -> bytes:
-    """Everything counted so far, in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's
-    return generate_latest(registry)
+def render_metrics(measured: Sequence[Metric] = ()) -> bytes:
+    """Everything counted so far and what was `measured` just now, in Prometheus' text format."""
+    counted = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]  # the library's
+    if not measured:
+        return generate_latest(counted)
+    extra = CollectorRegistry()
+    extra.register(_Measured(measured))
+    return generate_latest(counted) + generate_latest(extra)
+
+
+class _Measured:
+    """A collector of values that are there already: the same whichever process is asked."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
 
 
 @lru_cache(maxsize=4096)

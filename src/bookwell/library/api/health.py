@@ -11,14 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from bookwell.kit import metrics
+from bookwell.kit import clock, metrics
 from bookwell.kit.adapters.django.http.problems import refusal_response
 from bookwell.kit.health import Check, HealthReport, examine
 from bookwell.kit.http_errors import NOT_READY, HttpRefusal
+from bookwell.library.api.outbox_metrics import OutboxGauges
 
 __all__ = ["urlpatterns"]
 
 _JSON = "application/json"
+_outbox_gauges = OutboxGauges()
 
 
 class MigrationsMissing(Exception):
@@ -79,7 +81,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 @require_GET
 def show_metrics(_request: HttpRequest) -> HttpResponse:
     """Prometheus' text format."""
-    return HttpResponse(metrics.render_metrics(), content_type=metrics.CONTENT_TYPE)
+    measured = _outbox_gauges.read(now=clock.now())
+    return HttpResponse(metrics.render_metrics(measured), content_type=metrics.CONTENT_TYPE)
 
 
 urlpatterns = [

@@ -1,9 +1,19 @@
+import datetime as dt
+from typing import Any
+
 import pytest
+import time_machine
+from django.db import OperationalError
 from django.test import Client
 
+from bookwell.kit.ids import new_id
 from bookwell.library.api import health
+from bookwell.library.api.outbox_metrics import OutboxGauges
+from bookwell.library.plumbing.models import OutboxRow
 
 pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
 
 def refuse() -> None:
@@ -49,3 +59,60 @@ def test_metrics__count_requests_by_route_template() -> None:
         'bookwell_http_request_seconds_count{method="GET",route="api/branches/<int:branch_id>/",status="404"}' in text
     )
     assert "987654" not in text
+
+
+def _row(*, age: dt.timedelta, is_done: bool = False) -> None:
+    at = int((NOW - age).timestamp() * 1000)
+    OutboxRow.objects.create(
+        event_id=new_id(), queue="mail", type="x", version=1, aggregate="user:1", aggregate_version=1,
+        payload="{}", created_at=at, next_attempt_at=at, done_at=at if is_done else None,
+    )  # fmt: skip
+
+
+def _gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    monkeypatch.setattr(health, "_outbox_gauges", OutboxGauges())
+    lines = Client().get("/metrics").content.decode().splitlines()
+    return {
+        name: float(value)
+        for name, value in (line.rsplit(" ", 1) for line in lines)
+        if name.startswith("bookwell_outbox")
+    }
+
+
+def test_metrics__messages_wait__tell_how_many_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    OutboxRow.objects.all().delete()
+    _row(age=dt.timedelta(hours=1), is_done=True)
+    for seconds in (5, 90, 30):
+        _row(age=dt.timedelta(seconds=seconds))
+
+    with time_machine.travel(NOW, tick=False):
+        gauges = _gauges(monkeypatch)
+
+    assert gauges == {
+        'bookwell_outbox_waiting{queue="mail"}': 3,
+        'bookwell_outbox_oldest_undelivered_seconds{queue="mail"}': 90,
+    }
+
+
+def test_metrics__nothing_waits__say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    OutboxRow.objects.all().delete()
+
+    assert set(_gauges(monkeypatch).values()) == {0}
+
+
+def test_metrics__asked_again_at_once__read_the_database_once(django_assert_num_queries: Any) -> None:
+    gauges = OutboxGauges()
+
+    with django_assert_num_queries(1):
+        for _ in range(3):
+            gauges.read(now=NOW)
+
+
+def test_metrics__database_is_down__are_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("bookwell.library.api.outbox_metrics.list_backlogs", fail)
+
+    assert _gauges(monkeypatch) == {}
+    assert Client().get("/metrics").status_code == 200

@@ -1,0 +1,55 @@
+"""How far behind the delivery of messages is, as gauges that are read when somebody asks."""
+
+import datetime as dt
+import time
+from threading import Lock
+
+import structlog
+from django.db import Error
+from prometheus_client.core import GaugeMetricFamily
+
+from bookwell.library.plumbing.queries import Backlog, list_backlogs
+
+__all__ = ["OutboxGauges"]
+
+_KEPT_SECONDS = 10
+_QUEUES = ("mail",)
+"""Those that the library writes to: they have a value when nothing waits, so that an alarm can tell it from silence."""
+
+_log = structlog.get_logger()
+
+
+class OutboxGauges:
+    """Remembers its answer for some seconds: whoever asks how things are must not make them worse."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._read_at = -float("inf")
+        self._backlogs: list[Backlog] = []
+
+    def read(self, *, now: dt.datetime) -> list[GaugeMetricFamily]:
+        """Waiting messages and the age of the oldest, by queue; nothing while the database does not answer."""
+        try:
+            backlogs = {backlog.queue: backlog for backlog in self._current()}
+        except Error as error:
+            _log.warning("outbox.not_measured", error=type(error).__name__)
+            return []
+        waiting = GaugeMetricFamily(
+            "bookwell_outbox_waiting", "Messages that no consumer has receipted.", labels=("queue",)
+        )
+        oldest = GaugeMetricFamily(
+            "bookwell_outbox_oldest_undelivered_seconds",
+            "Age of the oldest message that no consumer has receipted; 0 when none waits.",
+            labels=("queue",),
+        )
+        for queue in sorted({*_QUEUES, *backlogs}):
+            backlog = backlogs.get(queue)
+            waiting.add_metric((queue,), backlog.messages if backlog else 0)
+            oldest.add_metric((queue,), max(0.0, now.timestamp() - backlog.oldest_at / 1000) if backlog else 0)
+        return [waiting, oldest]
+
+    def _current(self) -> list[Backlog]:
+        with self._guard:
+            if time.monotonic() - self._read_at > _KEPT_SECONDS:
+                self._backlogs, self._read_at = list_backlogs(), time.monotonic()
+            return self._backlogs
