@@ -56,8 +56,10 @@ class Outcome:
         assert [row for row in self.rows if row["done_at"] is None or row["error"]] == []
         told = Counter(row["event_id"] for row in self.rows if row["type"] in NOTICES)
         assert Counter(delivery["event_id"] for delivery in self.deliveries) == told
-        assert {delivery["state"] for delivery in self.deliveries} <= {"sent"}
-        assert set(self._mail_ids()) == {delivery["id"] for delivery in self.deliveries}
+        sent, too_late = self._sent_and_too_late()
+        assert {delivery["state"] for delivery in sent} <= {"sent"}
+        assert {delivery["state"] for delivery in too_late} <= {"expired"}
+        assert set(self._mail_ids()) == {delivery["id"] for delivery in sent}
         self._only_kills_double(kills)
 
     def assert_only_the_committed_is_told(self) -> None:
@@ -85,6 +87,11 @@ class Outcome:
     def _mail_ids(self) -> list[str]:
         """The delivery of each mail, in the order in which they were accepted."""
         return [mail.message_id.lstrip("<").partition("@")[0] for mail in self.mails]
+
+    def _sent_and_too_late(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Deliveries that must have been sent, and those that had expired when their change was made."""
+        late = [one for one in self.deliveries if one["expires_at"] and one["expires_at"] <= one["created_at"]]
+        return [one for one in self.deliveries if one not in late], late
 
     def _only_kills_double(self, kills: Sequence[Kill]) -> None:
         times: defaultdict[str, list[float]] = defaultdict(list)
