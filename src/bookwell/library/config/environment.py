@@ -16,6 +16,8 @@ class LibrarySettings(CommonSettings):
     library_database_url: str = ""
     library_port: int = 8013
     library_url: str = ""
+    notifier_url: str = ""
+    mail_port: int = 8025
     library_hosts: str = "localhost,127.0.0.1,[::1]"
     access_token_seconds: int = Field(default=300, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
@@ -52,3 +54,8 @@ class LibrarySettings(CommonSettings):
     def public_url(self) -> str:
         """Where clients reach the service; the issuer of its tokens."""
         return self.library_url or f"http://127.0.0.1:{self.library_port}"
+
+    @property
+    def deliveries_url(self) -> str:
+        """Where the notifier answers; the embedded one listens on loopback."""
+        return self.notifier_url.rstrip("/") or f"http://127.0.0.1:{self.mail_port}"

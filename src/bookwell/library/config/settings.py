@@ -89,6 +89,8 @@ LOGGING = {"level": ENV.log_level, "service": "library"}
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cache" if ENV.redis_url else "bookwell.kit.adapters.django.sessions"
 
+NOTIFIER_URL = ENV.deliveries_url
+
 TOKEN_ISSUER = ENV.public_url
 TOKEN_AUDIENCE = ENV.token_audience
 ACCESS_TOKEN_LIFETIME = dt.timedelta(seconds=ENV.access_token_seconds)

@@ -5,9 +5,10 @@ from django.urls import include, path
 
 from bookwell.library.api import health, well_known
 from bookwell.library.api.app import api
-from bookwell.library.web import confirm_email, unsubscribe
+from bookwell.library.web import confirm_email, deliveries, unsubscribe
 
 urlpatterns = [
+    path("admin/", include(deliveries)),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path(".well-known/", include(well_known)),
