@@ -9,11 +9,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.contenders import Contender
 from bench.loading import run_sql
-from bench.plan import KINDS, Stage, by_label, scale_targets, speed_targets
+from bench.messages import MessageResult, measure_messages, message_targets, print_messages
+from bench.plan import KINDS, MESSAGES, Stage, by_label, scale_targets, speed_targets
 from bench.report import Target, print_surroundings, print_table, print_targets
 from bench.rounds import Result, run_rounds
 from bench.servers import CHOSEN, SERVERS
@@ -34,12 +36,16 @@ def main() -> None:
         run_sql(server.url, f"SET GLOBAL innodb_buffer_pool_size = {_MEMORY}")
         print_surroundings(server.url, options.server, rounds=options.rounds, seconds=options.seconds)
         stage = Stage(server.url, folder, frozenset(options.only), stack)
-        results = _measured(_contenders(stage, options), options)
-        print_table(results, options.connections)
-        targets = list(_targets(results, options))
+        results = _measured(_contenders(stage, options), options) if stage.kinds - {MESSAGES} else []
+        told = _told(stage, options) if MESSAGES in stage.kinds else []
+        if results:
+            print_table(results, options.connections)
+        if told:
+            print_messages(told)
+        targets = [*_targets(results, options), *message_targets(told)]
         print_targets(targets)
         if options.json:
-            options.json.write_text(json.dumps(_document(results, targets), indent=1) + "\n")
+            options.json.write_text(json.dumps(_document(results, told, targets), indent=1) + "\n")
 
 
 def _contenders(stage: Stage, options: argparse.Namespace) -> list[Contender]:
@@ -53,6 +59,10 @@ def _contenders(stage: Stage, options: argparse.Namespace) -> list[Contender]:
     large = stage.library(options.scale)
     both = ((library, _label(options.books)), (large, _label(options.scale)))
     return [contender for filled, label in both for contender in stage.service(options.server, filled, label=label)]
+
+
+def _told(stage: Stage, options: argparse.Namespace) -> list[MessageResult]:
+    return measure_messages(stage.database_url, stage.folder, rounds=options.rounds, say=_say)
 
 
 def _measured(contenders: Sequence[Contender], options: argparse.Namespace) -> list[Result]:
@@ -75,7 +85,9 @@ def _label(books: int) -> str:
     return f" [{books:,}]"
 
 
-def _document(results: Sequence[Result], targets: Sequence[Target]) -> dict[str, list[dict[str, object]]]:
+def _document(
+    results: Sequence[Result], told: Sequence[MessageResult], targets: Sequence[Target]
+) -> dict[str, list[dict[str, object]]]:
     rows: list[dict[str, object]] = [
         {
             "name": result.contender.name,
@@ -90,7 +102,7 @@ def _document(results: Sequence[Result], targets: Sequence[Target]) -> dict[str,
         {"name": target.name, "value": target.value, "wanted": target.wanted, "is_reached": target.is_reached}
         for target in targets
     ]
-    return {"rows": rows, "targets": reached}
+    return {"rows": rows, "messages": [asdict(result) for result in told], "targets": reached}
 
 
 def _say(text: str) -> None:

@@ -13,9 +13,10 @@ from bench.rounds import Result
 from bench.servers import Site, running_site
 from tests.infrastructure import new_database
 
-__all__ = ["KINDS", "Filled", "Stage", "by_label", "scale_targets", "speed_targets"]
+__all__ = ["KINDS", "MESSAGES", "Filled", "Stage", "by_label", "scale_targets", "speed_targets"]
 
-KINDS = ("bare", "raw", "lean", "place", "queue", "book", "page", "search", "share", "common")
+MESSAGES = "messages"
+KINDS = ("bare", "raw", "lean", "place", "queue", "book", "page", "search", "share", "common", MESSAGES)
 _BARE = "bare Django view"
 _BARE_SYNC = "bare Django view, gunicorn sync"
 _LEAN = "lean: raw transaction in a bare view"
@@ -73,7 +74,7 @@ class Stage:
 
     def service(self, server: str, filled: Filled, *, label: str = "") -> Iterator[Contender]:
         """The real thing, with every guarantee on; `label` ends the names, to tell two sizes apart."""
-        if not self.kinds - {"bare", "raw", "lean"}:
+        if not self.kinds - {"bare", "raw", "lean", MESSAGES}:
             return
         site = self._site(server, service.APPLICATION, filled, _PROBE)
         placing, library = _placing(site, filled), filled.library

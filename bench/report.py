@@ -61,7 +61,7 @@ def print_table(results: Sequence[Result], connections: Sequence[int]) -> None:
 
 def print_targets(targets: Sequence[Target]) -> None:
     """Each target with what was measured."""
-    print("\nTargets (16 connections)")
+    print("\nTargets (requests at the highest number of connections)")
     for target in targets:
         sign = "≤" if target.is_at_most else "≥"
         verdict = "reached" if target.is_reached else "MISSED"

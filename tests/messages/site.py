@@ -124,12 +124,15 @@ class Site:
 
 @contextmanager
 def site_on_a_broker(
-    folder: Path, *, broker: str, database: str, settings: Mapping[str, str] = IMPATIENT
+    folder: Path, *, broker: str, database: str, database_url: str = "", settings: Mapping[str, str] = IMPATIENT
 ) -> Iterator[Site]:
-    """Databases of its own, a broker of its own that is running, and the sink; programs are added by the caller."""
+    """Databases of its own, a broker of its own that is running, and the sink; programs are added by the caller.
+
+    The databases are made beside that of `database_url`, else on a server of the kind `database`.
+    """
     with ExitStack() as stack:
         server = stack.enter_context(killable_server(broker))
-        given = stack.enter_context(running_servers([database]))[database].url
+        given = database_url or stack.enter_context(running_servers([database]))[database].url
         urls = [new_database(given) for _ in range(2)]
         for url in urls:
             stack.callback(drop_database, url)
