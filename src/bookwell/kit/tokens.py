@@ -49,7 +49,10 @@ class TrustedIssuer:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. `subject` is None for machine clients; times are seconds since 1970."""
+    """What a verified token says; times are seconds since 1970.
+
+    `subject` is None for machine clients, who have `client_id` and `scopes` (RFC 9068) instead of roles.
+    """
 
     issuer: str
     subject: str | None
@@ -58,6 +61,8 @@ class Claims:
     token_id: str
     not_before: float
     expires_at: float
+    client_id: str | None = None
+    scopes: tuple[str, ...] = ()
 
 
 class TokenSigner:
@@ -136,7 +141,8 @@ class TokenVerifier:
 
 
 def _claims(payload: Mapping[str, Any], trusted: TrustedIssuer) -> Claims:
-    subject, session_id = payload.get("sub"), payload.get("sid")
+    subject, session_id, client_id = payload.get("sub"), payload.get("sid"), payload.get("client_id")
+    scope = payload.get("scope")
     return Claims(
         issuer=trusted.issuer,
         subject=subject if isinstance(subject, str) else None,
@@ -145,6 +151,8 @@ def _claims(payload: Mapping[str, Any], trusted: TrustedIssuer) -> Claims:
         token_id=str(payload["jti"]),
         not_before=float(payload.get("nbf", 0)),
         expires_at=float(payload["exp"]),
+        client_id=client_id if isinstance(client_id, str) else None,
+        scopes=tuple(scope.split()) if isinstance(scope, str) else (),
     )
 
 

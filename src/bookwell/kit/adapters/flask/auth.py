@@ -13,7 +13,7 @@ from bookwell.kit.errors import Forbidden
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
 from bookwell.kit.tokens import Claims, TokenInvalid, TokenVerifier
 
-__all__ = ["RoleForbidden", "caller", "roles_needed"]
+__all__ = ["RoleForbidden", "authenticated", "caller", "roles_needed"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def roles_needed(verifier: TokenVerifier, *roles: str) -> Callable[[Callable[P, 
 
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            g.claims = _claims(verifier)
+            g.claims = authenticated(verifier)
             if not set(roles) & set(g.claims.roles):
                 raise RoleForbidden
             return validated(*args, **kwargs)
@@ -57,7 +57,12 @@ def caller() -> Claims:
     return claims
 
 
-def _claims(verifier: TokenVerifier) -> Claims:
+def authenticated(verifier: TokenVerifier) -> Claims:
+    """The claims of the request's bearer token.
+
+    Raises:
+        HttpRefusal: 401 when there is none, or not a good one.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)

@@ -1,4 +1,4 @@
-"""Completes flask-openapi's document: version 3.1, problems of each operation, one bearer scheme, idempotency header."""
+"""Completes flask-openapi's document: version 3.1, problems of each operation, bearer scheme, idempotency header."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """What operators ask a Flask service: health, readiness, metrics. Outside of its OpenAPI document."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 
 from flask import Flask, Response
@@ -15,11 +15,20 @@ _JSON = "application/json"
 
 
 def install_health(
-    app: Flask, service: str, checks: Mapping[str, Check], *, before_metrics: Callable[[], None] = lambda: None
+    app: Flask,
+    service: str,
+    checks: Mapping[str, Check],
+    *,
+    can_do_without: Collection[str] = (),
+    before_metrics: Callable[[], None] = lambda: None,
 ) -> None:
-    """Add `/health`, `/health/live`, `/health/ready` and `/metrics`; `before_metrics` sets gauges that are read."""
+    """Add `/health`, `/health/live`, `/health/ready` and `/metrics`; `before_metrics` sets gauges that are read.
 
-    def report() -> HealthReport:
+    The service is ready without the dependencies that it `can_do_without`.
+    """
+    needed = {name: check for name, check in checks.items() if name not in can_do_without}
+
+    def report(checks: Mapping[str, Check] = checks) -> HealthReport:
         return examine(service, version("bookwell"), checks)
 
     def health() -> Response:
@@ -29,7 +38,7 @@ def install_health(
         return Response(b'{"state":"up"}', content_type=_JSON)
 
     def ready() -> Response:
-        down = [dependency.name for dependency in report().dependencies if dependency.state == "down"]
+        down = [dependency.name for dependency in report(needed).dependencies if dependency.state == "down"]
         if down:
             raise HttpRefusal(NOT_READY, f"Not ready: {', '.join(down)}", headers={"Retry-After": "1"})
         return live()

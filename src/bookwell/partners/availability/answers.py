@@ -1,0 +1,157 @@
+"""Answers to questions that many ask: remembered, asked again in time, and by one process at a time.
+
+A question has a key and a way to ask. Whoever waits, waits until a deadline at most; the asking itself may go on and
+is then found by the next.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from anyio import to_thread
+
+from bookwell.kit import clock
+from bookwell.partners.availability.cache import AnswerCache, RedisCache
+from bookwell.partners.availability.calls import INTERNAL, CallFailed
+from bookwell.partners.availability.rules import Ages, Freshness, Remembered, freshness_of
+from bookwell.partners.loop import EventLoop
+
+__all__ = ["NO_SUCH_THING", "Answers", "Question", "Told"]
+
+NO_SUCH_THING = "not_found"
+"""The code of a failure that is an answer: what was remembered is forgotten."""
+
+TIMEOUT = "timeout"
+_POLL_SECONDS = 0.05
+_LOCK_MARGIN_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`ask` gets the seconds it may take, and raises CallFailed; what it returns is JSON's."""
+
+    key: str
+    ask: Callable[[float], Awaitable[Mapping[str, Any]]]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told: an answer, an answer in spite of an error, or an error alone."""
+
+    answer: Remembered | None = None
+    from_cache: bool = False
+    error: str | None = None
+
+
+class Answers:
+    """Asks, remembers and tells; used from request threads."""
+
+    def __init__(self, cache: AnswerCache, loop: EventLoop, ages: Ages) -> None:
+        self._cache = cache
+        self._is_shared = isinstance(cache, RedisCache)
+        self._loop = loop
+        self._ages = ages
+        self._running: dict[str, asyncio.Task[Told]] = {}  # touched in the loop's thread only
+
+    def tell(self, questions: Sequence[Question], *, deadline: float) -> list[Told]:
+        """What can be told of each question before `deadline` (of `time.monotonic`)."""
+        now = clock.now().timestamp()
+        found = self._cache.find([question.key for question in questions])
+        freshness = [freshness_of(remembered, self._ages, now=now) for remembered in found]
+        told = [Told(remembered, from_cache=True) for remembered in found]
+        needed = [index for index, fresh in enumerate(freshness) if fresh >= Freshness.OLD]
+        meanwhile = [questions[index] for index, fresh in enumerate(freshness) if fresh is Freshness.STALE]
+        if needed or meanwhile:
+            wanted = [questions[index] for index in needed]
+            outcomes = self._ask(wanted, meanwhile, deadline)
+            for index, outcome in zip(needed, outcomes, strict=True):
+                kept = found[index] if freshness[index] is Freshness.OLD else None
+                told[index] = _in_spite(outcome, kept)
+        return told
+
+    def _ask(self, wanted: Sequence[Question], meanwhile: Sequence[Question], deadline: float) -> list[Told]:
+        """Start what is needed and what may wait; the outcomes of the former by the deadline."""
+        future = self._loop.start(self._ask_all, wanted, meanwhile, deadline)
+        if not wanted:
+            return []
+        try:
+            return future.result(max(0, deadline - time.monotonic()))
+        except TimeoutError:  # the loop itself is late
+            future.cancel()
+            return [Told(error=TIMEOUT)] * len(wanted)
+
+    async def _ask_all(self, wanted: Sequence[Question], meanwhile: Sequence[Question], deadline: float) -> list[Told]:
+        for question in meanwhile:
+            self._asking(question)
+        tasks = [self._asking(question) for question in wanted]
+        if tasks:
+            # A little less than the caller has, so that the answers of those in time reach it.
+            await asyncio.wait(tasks, timeout=max(0, deadline - time.monotonic() - 0.02))
+        return [task.result() if task.done() and not task.cancelled() else Told(error=TIMEOUT) for task in tasks]
+
+    def _asking(self, question: Question) -> asyncio.Task[Told]:
+        """The task that asks a question: the one that runs already, or a new one."""
+        task = self._running.get(question.key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._ask_alone(question))
+            self._running[question.key] = task
+            task.add_done_callback(lambda _: self._running.pop(question.key, None))
+        return task
+
+    async def _ask_alone(self, question: Question) -> Told:
+        """Ask under the key's lock, or take what the process tells that has it. Never raises."""
+        deadline = time.monotonic() + question.seconds
+        lock = f"{question.key}"
+        while True:
+            token = await self._use(self._cache.lock, lock, question.seconds + _LOCK_MARGIN_SECONDS)
+            try:
+                answer = await self._fresh(question.key) if self._is_shared else None
+                if answer is not None:
+                    return Told(answer, from_cache=True)
+                if token is not None:
+                    return await self._ask_now(question, deadline - time.monotonic())
+            finally:
+                if token is not None:
+                    await self._use(self._cache.unlock, lock, token)
+            if time.monotonic() + _POLL_SECONDS >= deadline:
+                return Told(error=TIMEOUT)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _ask_now(self, question: Question, seconds: float) -> Told:
+        try:
+            content = await question.ask(seconds)
+        except CallFailed as failure:
+            if failure.code == NO_SUCH_THING:
+                await self._use(self._cache.forget, question.key)
+            return Told(error=failure.code)
+        except Exception:  # noqa: BLE001 -- a fault of ours is told as one, and stops nobody else's question
+            _log.exception("partners.question_failed", key=question.key)
+            return Told(error=INTERNAL)
+        answer = Remembered(clock.now().timestamp(), content)
+        await self._use(self._cache.remember, question.key, answer.fetched_at, content, self._ages.kept)
+        return Told(answer)
+
+    async def _fresh(self, key: str) -> Remembered | None:
+        """What another process may have remembered since we looked."""
+        (remembered,) = await self._use(self._cache.find, [key])
+        is_fresh = freshness_of(remembered, self._ages, now=clock.now().timestamp()) is Freshness.FRESH
+        return remembered if is_fresh else None
+
+    async def _use(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Use the cache without stopping the loop where it is on the network."""
+        if self._is_shared:
+            return await to_thread.run_sync(method, *arguments)
+        return method(*arguments)
+
+
+def _in_spite(outcome: Told, kept: Remembered | None) -> Told:
+    """The outcome, or an old answer in spite of its error."""
+    if outcome.error is None or outcome.error == NO_SUCH_THING or kept is None:
+        return outcome
+    return Told(kept, from_cache=True, error=outcome.error)

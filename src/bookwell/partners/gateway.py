@@ -1,0 +1,133 @@
+"""What one worker process keeps: the event loop, one HTTP client, the partners with their health, the answers."""
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import httpx2
+
+from bookwell.kit.errors import NotFound
+from bookwell.partners.availability.answers import NO_SUCH_THING, Answers
+from bookwell.partners.availability.cache import AnswerCache, ProcessCache, RedisCache
+from bookwell.partners.availability.calls import Partner
+from bookwell.partners.availability.gather import gather, nobody_asked
+from bookwell.partners.availability.rules import Ages
+from bookwell.partners.configuration import PartnerEntry
+from bookwell.partners.library import Library, LibraryUnreachable, PassedOn
+from bookwell.partners.loop import EventLoop
+from bookwell.partners.reservations.holds import Holds
+from bookwell.partners.settings import PartnersSettings
+
+__all__ = ["BookUnknown", "Gateway"]
+
+_CONNECTIONS = httpx2.Limits(max_connections=400, max_keepalive_connections=100, keepalive_expiry=20)
+_RESERVE_SHARE = 0.025
+_LEAST_RESERVE_SECONDS = 0.02
+_CHECK_SECONDS = 1.0
+_LOOP_MARGIN_SECONDS = 1.0
+
+
+class BookUnknown(NotFound):
+    """The library has no book of this id."""
+
+    code = "book.not_found"
+    title = "There is no such book"
+
+
+class Gateway:
+    """Everything that requests use; made once in each process (see `loop.PerProcess`), closed never but by tests."""
+
+    def __init__(self, settings: PartnersSettings, entries: Sequence[PartnerEntry]) -> None:
+        self._settings = settings
+        self.loop = EventLoop()
+        self._client: httpx2.AsyncClient = self.loop.call(_make_client)
+        self.partners = self.loop.call(lambda: [_partner(entry, self._client) for entry in entries])
+        self.library = Library(settings.library, self._client)
+        self.cache: AnswerCache = RedisCache(settings.redis_url) if settings.redis_url else ProcessCache()
+        ages = Ages(settings.partners_fresh_seconds, settings.partners_stale_seconds, settings.partners_kept_seconds)
+        self._answers = Answers(self.cache, self.loop, ages)
+        by_name = {partner.name: partner for partner in self.partners}
+        self.holds = Holds(by_name, self.loop, seconds=settings.partners_hold_ms / 1000)
+        # Held back from the budget for what comes after the partners: the answer itself.
+        budget = settings.budget_seconds
+        self._seconds = budget - max(_LEAST_RESERVE_SECONDS, _RESERVE_SHARE * budget)
+
+    def availability_of_book(self, book_id: int) -> list[dict[str, Any]]:
+        """Each partner's state of one of our books.
+
+        Raises:
+            BookUnknown, LibraryUnreachable
+        """
+        deadline = time.monotonic() + self._seconds
+        question = self.library.isbn_question(book_id, seconds=self._seconds)
+        (told,) = self._answers.tell([question], deadline=deadline)
+        if told.error == NO_SUCH_THING:
+            raise BookUnknown
+        if told.answer is None:
+            raise LibraryUnreachable
+        isbn = told.answer.content["isbn"]
+        return nobody_asked(self.partners) if isbn is None else self._gather(isbn, deadline)
+
+    def availability_of_isbn(self, isbn: str) -> list[dict[str, Any]]:
+        """Each partner's state of an ISBN-13."""
+        return self._gather(isbn, time.monotonic() + self._seconds)
+
+    def _gather(self, isbn: str, deadline: float) -> list[dict[str, Any]]:
+        return gather(self.partners, self._answers, isbn, deadline=deadline, budget_seconds=self._seconds)
+
+    def place_reservation(self, body: bytes, headers: Mapping[str, str]) -> PassedOn:
+        """Hand a reservation on to the library.
+
+        Raises:
+            LibraryUnreachable: whether or not it was placed is then not known.
+        """
+        seconds = self._settings.library_timeout_ms / 1000
+
+        async def place() -> PassedOn:
+            return await self.library.place_reservation(body, headers, seconds=seconds)
+
+        try:
+            return self.loop.run(place, seconds=seconds + _LOOP_MARGIN_SECONDS)
+        except TimeoutError:
+            raise LibraryUnreachable from None
+
+    def check_library(self) -> None:
+        """Whether the library answers; for health.
+
+        Raises:
+            LibraryUnreachable
+        """
+
+        async def check() -> None:
+            await self.library.check(seconds=_CHECK_SECONDS)
+
+        self.loop.run(check, seconds=_CHECK_SECONDS + _LOOP_MARGIN_SECONDS)
+
+    def check_cache(self) -> None:
+        """Whether Redis answers, where there is one; for health.
+
+        Raises:
+            RedisError
+        """
+        if isinstance(self.cache, RedisCache):
+            self.cache.check()
+
+    def close(self) -> None:
+        """End connections and the loop."""
+        self.loop.run(self._client.aclose)
+        self.loop.close()
+
+
+def _make_client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        headers={"User-Agent": f"Bookwell/{version('bookwell')}"},
+        transport=httpx2.AsyncHTTPTransport(retries=1, limits=_CONNECTIONS),
+        timeout=httpx2.Timeout(30, connect=5),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _partner(entry: PartnerEntry, client: httpx2.AsyncClient) -> Partner:
+    return Partner(entry, entry.kind.build(entry.options, client))

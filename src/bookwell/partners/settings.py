@@ -1,0 +1,62 @@
+"""The partners service's settings from the environment."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from bookwell.kit.settings import CommonSettings
+
+__all__ = ["PartnersSettings"]
+
+
+class PartnersSettings(CommonSettings):
+    """`BOOKWELL_PARTNERS_*` and what every service reads."""
+
+    partners_port: int = Field(default=5013, ge=1, le=65535)
+    partners_hosts: str = "localhost,127.0.0.1,[::1]"
+    partners_config: Path | None = Field(default=None, description="partners.toml; without it, the simulators")
+    partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="No answer takes longer")
+    partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="For placing a hold at a partner")
+    partners_fresh_seconds: int = Field(default=60, ge=0, description="So long an answer is served as it is")
+    partners_stale_seconds: int = Field(default=900, ge=0, description="So long it is served while being asked again")
+    partners_kept_seconds: int = Field(default=86_400, ge=1, description="So long it is served instead of a failure")
+    library_url: str = ""
+    library_port: int = Field(default=8013, ge=1, le=65535)
+    library_timeout_ms: int = Field(default=12_000, ge=100, description="For placing a reservation with the library")
+    simulators_url: str = ""
+    simulators_port: int = Field(default=8030, ge=1, le=65535)
+    issuers: str = ""
+    token_audience: str = "bookwell"  # noqa: S105 -- a name
+
+    @field_validator("library_url", "simulators_url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+            raise ValueError("is no http or https URL")
+        return url.rstrip("/")
+
+    @property
+    def library(self) -> str:
+        """Where the library service answers."""
+        return self.library_url or f"http://127.0.0.1:{self.library_port}"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names by which the service may be asked."""
+        return [host.strip() for host in self.partners_hosts.split(",") if host.strip()]
+
+    @property
+    def simulators(self) -> str:
+        """Where the partner libraries of the demo answer."""
+        return self.simulators_url or f"http://127.0.0.1:{self.simulators_port}"
+
+    @property
+    def trusted_issuers(self) -> str:
+        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library's when nothing is said."""
+        return self.issuers or f"{self.library},{self.token_audience},roles"
+
+    @property
+    def budget_seconds(self) -> float:
+        """From a request to its answer, at most."""
+        return self.partners_budget_ms / 1000
