@@ -66,7 +66,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> Iterator[str]:
-    """A RabbitMQ for the whole session: the runner's, else one started here."""
+    """A RabbitMQ for the whole run: the runner's, else one started here. Its queues keep what a test leaves there."""
     with running_servers(["rabbitmq"]) as servers:
         yield servers["rabbitmq"].url
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bookwell.cli.processes import spawn
@@ -17,23 +17,28 @@ __all__ = ["Part"]
 
 @dataclass(slots=True)
 class Part:
-    """One program; its log is `log`. Start it from the main thread."""
+    """One program; its log is `log`. Start it from the main thread.
+
+    `may_fail` says how often it may end by itself: a Celery worker does when a child is killed while it is starting.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    may_fail: int = 0
+    failures: int = 0
     process: subprocess.Popen[bytes] | None = None
-    _below: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it, unless it runs; it may need seconds until it works.
+        """Start it, unless it runs, as a supervisor does; it may need seconds until it works.
 
         Raises:
-            AssertionError: if it has ended by itself, and not well.
+            AssertionError: if it has ended by itself too often, and not well.
         """
-        status = self.process.poll() if self.process else None
-        assert status in {None, 0, -signal.SIGKILL}, f"{self.name}: {self.log.read_text()[-4000:]}"
+        if self.process is not None and self.process.poll() not in {None, 0, -signal.SIGKILL}:
+            self.failures += 1
+            assert self.failures <= self.may_fail, f"{self.name}: {self.log.read_text()[-4000:]}"
         if self.process is None or self.process.poll() is not None:
             with self.log.open("ab") as stream:
                 self.process = spawn(self.command, env=self.environment, output=stream, death_signal=signal.SIGKILL)

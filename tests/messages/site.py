@@ -24,7 +24,7 @@ from tests.mail_sink import MailSink
 from tests.messages.ledger import Ledger
 from tests.messages.parts import Part
 
-__all__ = ["IMPATIENT", "Site", "add_programs", "add_writer", "embedded_site", "site_on_a_broker"]
+__all__ = ["IMPATIENT", "Site", "add_programs", "add_writer", "embedded_site", "site_at_a_broker", "site_on_a_broker"]
 
 _MAIN = "bookwell.cli.main"
 IMPATIENT = {
@@ -126,19 +126,29 @@ class Site:
 def site_on_a_broker(
     folder: Path, *, broker: str, database: str, database_url: str = "", settings: Mapping[str, str] = IMPATIENT
 ) -> Iterator[Site]:
-    """Databases of its own, a broker of its own that is running, and the sink; programs are added by the caller.
+    """A site of `site_at_a_broker` with a broker of that kind of its own, which is running and can be killed."""
+    with killable_server(broker) as server:
+        server.start()
+        url = server.launch.url
+        with site_at_a_broker(folder, url, database=database, database_url=database_url, settings=settings) as site:
+            site.broker = server
+            yield site
+
+
+@contextmanager
+def site_at_a_broker(
+    folder: Path, broker_url: str, *, database: str, database_url: str = "", settings: Mapping[str, str] = IMPATIENT
+) -> Iterator[Site]:
+    """Databases of its own and the sink; programs are added by the caller.
 
     The databases are made beside that of `database_url`, else on a server of the kind `database`.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(killable_server(broker))
         given = database_url or stack.enter_context(running_servers([database]))[database].url
         urls = [new_database(given) for _ in range(2)]
         for url in urls:
             stack.callback(drop_database, url)
-        server.start()
-        site = _site(folder, settings, library=urls[0], notifier=urls[1], broker_url=server.launch.url)
-        site.broker = server
+        site = _site(folder, settings, library=urls[0], notifier=urls[1], broker_url=broker_url)
         stack.callback(site.stop)
         site.prepare()
         site.sink.start()
@@ -181,6 +191,7 @@ def add_programs(site: Site, *, relays: int = 1, workers: int = 1, schedulers: i
         site.add(f"relay{number}", _MAIN, "relay")
     for number in range(workers):
         site.add(f"worker{number}", _MAIN, "worker", "mail", "library")
+        site.parts[f"worker{number}"].may_fail = 3
     for number in range(schedulers):
         site.add(f"scheduler{number}", _MAIN, "scheduler")
 

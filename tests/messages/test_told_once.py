@@ -7,7 +7,7 @@ from typing import Any
 from bookwell.kit.adapters.celery.app import RUN_JOB, make_app
 from tests.e2e.embedded import wait_until
 from tests.messages.outcome import Outcome
-from tests.messages.site import Site, add_programs, embedded_site, site_on_a_broker
+from tests.messages.site import Site, add_programs, embedded_site, site_at_a_broker
 
 EVENTS = 200
 OVERDUE = 5
@@ -22,11 +22,13 @@ def test_commit__its_process_is_killed_at_once__is_told(tmp_path: Path) -> None:
 
         outcome = Outcome.of(site)
         assert len(outcome.mails) == 1
-        outcome.assert_all_is_told_once([])
+        outcome.assert_all_is_told_once()
 
 
-def test_three_relays_and_two_schedulers__nothing_is_killed__tell_all_once_and_in_order(tmp_path: Path) -> None:
-    with site_on_a_broker(tmp_path, broker="rabbitmq", database="mariadb") as site:
+def test_three_relays_and_two_schedulers__nothing_is_killed__tell_all_once_and_in_order(
+    tmp_path: Path, rabbitmq_url: str
+) -> None:
+    with site_at_a_broker(tmp_path, rabbitmq_url, database="mariadb") as site:
         add_programs(site, relays=3, workers=2, schedulers=2)
         site.start()
         site.run("tests.messages.writing", str(site.ledger.file), f"--events={EVENTS}", f"--overdue={OVERDUE}")
@@ -40,7 +42,7 @@ def test_three_relays_and_two_schedulers__nothing_is_killed__tell_all_once_and_i
         assert len(_reminders(site)) == OVERDUE
         assert outcome.duplicates == 0
         outcome.assert_only_the_committed_is_told()
-        outcome.assert_all_is_told_once([])
+        outcome.assert_all_is_told_once()
         outcome.assert_in_order()
 
 
