@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -28,12 +27,18 @@ class KohaServer:
 
     def answer(self, request: Request, path: Sequence[str]) -> Answer:
         """Find the operation of a path."""
-        if path[:1] not in (["oauth"], ["public"]) and not self._is_staff(request):
-            return _error(401, "Authentication failure.")
         match request.method, list(path):
-            case _, ["oauth", "token"]:
+            case "POST", ["oauth", "token"]:
                 return self._token(request)
-            case "GET", ["public", "biblios", number, "items"] | ["biblios", number, "items"]:
+            case "GET", ["public", "biblios", number, "items"]:
+                return self._items(request, number)
+        if not self._is_staff(request):
+            return _error(401, "Authentication failure.")
+        return self._answer_staff(request, path)
+
+    def _answer_staff(self, request: Request, path: Sequence[str]) -> Answer:
+        match request.method, list(path):
+            case "GET", ["biblios", number, "items"]:
                 return self._items(request, number)
             case "GET", ["biblios"]:
                 return _page(request, [_biblio(title) for title in self.library.titles.values()])
@@ -45,7 +50,7 @@ class KohaServer:
 
     def _token(self, request: Request) -> Answer:
         form = request.form
-        if request.method != "POST" or form.get("grant_type") != "client_credentials":
+        if form.get("grant_type") != "client_credentials":
             return _error(400, "Unimplemented grant type")
         if (form.get("client_id"), form.get("client_secret")) != self.library.credentials:
             return _error(403, "unauthorized_client")
@@ -132,12 +137,8 @@ class KohaServer:
         return [_hold(hold, self.library) for hold in self.library.holds if hold.status in OPEN]
 
     def _other_readers(self) -> Iterator[dict[str, Any]]:
-        """Holds of the library's own readers: they wait for copies on loan."""
-        numbers = count(900_001)
         for title in self.library.titles.values():
-            for place in range(sum(copy.queue for copy in title.copies)):
-                other = Hold(next(numbers), str(700 + place), title, clock.now(), _PLACES[0])
-                yield _hold(other, self.library) | {"priority": place + 1}
+            yield from _other_readers(title)
 
 
 def _error(status: int, text: str) -> Answer:
@@ -206,6 +207,28 @@ def _hold(hold: Hold, library: SimulatedLibrary) -> dict[str, Any]:
         "cancellation_date": None,
         "timestamp": clock.now().isoformat(),
     }
+
+
+@lru_cache(maxsize=4096)
+def _other_readers(title: Title) -> Sequence[dict[str, Any]]:
+    """Holds of the library's own readers: they wait for copies on loan."""
+    return [
+        {
+            "hold_id": 900_000 + title.number * 100 + place,
+            "patron_id": 700 + place,
+            "biblio_id": title.number,
+            "item_id": None,
+            "pickup_library_id": _PLACES[0],
+            "hold_date": clock.now().date().isoformat(),
+            "priority": place,
+            "status": None,
+            "expiration_date": None,
+            "notes": None,
+            "suspended": False,
+            "cancellation_date": None,
+        }
+        for place in range(1, 1 + sum(copy.queue for copy in title.copies))
+    ]
 
 
 def _copy_of(hold: Hold, library: SimulatedLibrary) -> int | None:

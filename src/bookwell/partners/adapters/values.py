@@ -1,0 +1,101 @@
+"""Values as partners send them, brought to ours."""
+
+import datetime as dt
+import re
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+__all__ = [
+    "Answer",
+    "Count",
+    "Text",
+    "day_of",
+    "instant_of",
+    "isbn_forms",
+    "isbns_in",
+    "none_as_empty",
+    "none_if_blank",
+    "shortened",
+    "web_address",
+]
+
+_MAX_WORDS = 200
+_MAX_ADDRESS = 2000
+_CENTURIES = range(1900, 2200)
+_ISBN = re.compile(r"(?<![0-9X])(?:97[89])?[0-9]{9}[0-9X](?![0-9X])")
+
+
+def none_if_blank(value: Any) -> Any:
+    """Empty texts and lists count as absent."""
+    return None if value in ("", [], {}) else value
+
+
+def none_as_empty(value: Any) -> Any:
+    """A list that is absent, or an empty text in its place, as an empty list."""
+    return [] if value in ("", None) else value
+
+
+class Answer(BaseModel):
+    """A part of a partner's answer: types as the protocol has them, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+Text = Annotated[str | None, BeforeValidator(none_if_blank)]
+"""Text in which an empty one counts as absent."""
+Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, BeforeValidator(none_if_blank)]
+
+
+def instant_of(text: str | None, zone: ZoneInfo) -> dt.datetime | None:
+    """A deadline: a time, without an offset in the partner's zone, or the end of a day; None for anything else."""
+    if text is None:
+        return None
+    try:
+        value = dt.datetime.fromisoformat(text)
+        if "T" not in text.upper() and ":" not in text:
+            value = (value + dt.timedelta(days=1)).replace(tzinfo=zone)
+        elif value.tzinfo is None:
+            value = value.replace(tzinfo=zone)
+        return value.astimezone(dt.UTC) if value.year in _CENTURIES else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def day_of(text: str | None, zone: ZoneInfo) -> dt.date | None:
+    """The day of a date or time in the partner's zone; None for anything else."""
+    if text is None:
+        return None
+    try:
+        value = dt.datetime.fromisoformat(text)
+        day = (value.astimezone(zone) if value.tzinfo else value).date()
+    except (ValueError, OverflowError):
+        return None
+    return day if day.year in _CENTURIES else None
+
+
+def web_address(text: str | None) -> str | None:
+    """An address that a page may link to."""
+    is_usable = text is not None and len(text) <= _MAX_ADDRESS and text.isprintable() and " " not in text
+    return text if text and is_usable and text.lower().startswith(("https://", "http://")) else None
+
+
+def shortened(text: str | None) -> str:
+    """A partner's words, on one line."""
+    words = " ".join((text or "").split())
+    return "".join(letter for letter in words if letter.isprintable())[:_MAX_WORDS]
+
+
+def isbn_forms(isbn13: str) -> list[str]:
+    """An ISBN-13, and its ISBN-10 where it has one."""
+    if not isbn13.startswith("978"):
+        return [isbn13]
+    body = isbn13[3:12]
+    rest = sum((10 - place) * int(digit) for place, digit in enumerate(body)) % 11
+    return [isbn13, body + "0X987654321"[rest]]
+
+
+def isbns_in(raw: str | None) -> set[str]:
+    """The ISBNs, of either length, in a field that somebody typed: several, hyphens, remarks."""
+    return set(_ISBN.findall((raw or "").upper().replace("-", "")))
