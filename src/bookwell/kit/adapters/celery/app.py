@@ -25,7 +25,7 @@ _AMQP_OPTIONS = {"confirm_publish": True, "read_timeout": 20, "write_timeout": 2
 _REDIS_OPTIONS = {
     "visibility_timeout": 600,
     "socket_connect_timeout": _CONNECT_SECONDS,
-    "socket_timeout": 20,
+    "socket_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
