@@ -25,6 +25,7 @@ class Up:
     process: subprocess.Popen[bytes]
     folder: Path
     port: int
+    mail_port: int
     output: Path
 
     @property
@@ -58,13 +59,14 @@ def run_up(
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
     environment |= {"BOOKWELL_LIBRARY_PORT": str(port), "BOOKWELL_DATA_DIR": str(folder / "data")}
-    environment |= {"BOOKWELL_MAIL_PORT": str(free_port()), "BOOKWELL_CLOCK_OFFSET": str(clock_offset)}
+    mail_port = free_port()
+    environment |= {"BOOKWELL_MAIL_PORT": str(mail_port), "BOOKWELL_CLOCK_OFFSET": str(clock_offset)}
     environment |= {"BOOKWELL_DEMO_PASSWORD": password} if password else {}
     output = folder / "output.txt"
     with output.open("wb") as stream:
         process = spawn([sys.executable, "-m", "bookwell.cli.main", "up", *options], env=environment, output=stream)
     try:
-        yield Up(process, folder / "data", port, output)
+        yield Up(process, folder / "data", port, mail_port, output)
     finally:
         stop(process, grace_seconds=30)
 

@@ -77,10 +77,10 @@ def test_mails__nobody_comes_in_time__each_hears_what_concerns_them_in_their_lan
     assert "confirmed" not in placed["text"].lower()
     assert placed["headers"]["Auto-Submitted"] == "auto-generated"
     assert [part["content_type"].split(";")[0] for part in ready["attachments"]] == ["text/calendar"]
-    assert "1." in queued["text"]
+    assert "pierwsze miejsce" in queued["text"]
     assert queued["html"]
 
-    with _visit(tmp_path, days=40) as later:
+    with _visit(tmp_path, days=20) as later:
         wait_until(lambda: later.state_of(first) == "expired", seconds=60)
         assert later.state_of(second) == "assigned"
         later.call("librarian", "POST", f"/api/reservations/{second}/shelve/")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
 
-_ADDRESSES_TO_COME = ("partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
+_ADDRESSES_TO_COME = ("partners_url", "tables_url", "simulators_url", "backoffice_url")
 _DEMO_USERS = {
     "admin": "admin",
     "librarian": "librarian",
@@ -40,8 +40,9 @@ def test_up__with_demo__writes_addresses_and_users_for_scripts(demo: Up) -> None
     document = json.loads((demo.folder / "demo.json").read_text())
 
     assert document["library_url"] == f"http://127.0.0.1:{demo.port}"
+    assert document["mail_url"] == f"http://127.0.0.1:{demo.mail_port}"
     assert [document[name] for name in _ADDRESSES_TO_COME] == [None] * len(_ADDRESSES_TO_COME)
-    assert set(document) == {"library_url", "users", *_ADDRESSES_TO_COME}
+    assert set(document) == {"library_url", "mail_url", "users", *_ADDRESSES_TO_COME}
     assert {user["username"]: user["role"] for user in document["users"]} == _DEMO_USERS
     assert all(set(user) == {"role", "username", "password"} for user in document["users"])
     assert len({user["password"] for user in document["users"]}) == len(_DEMO_USERS)
@@ -62,17 +63,17 @@ def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up, tmp_pa
     assert demo.is_ready()
 
 
-@pytest.mark.parametrize("which", ["server", "worker"])
+@pytest.mark.parametrize("which", ["server", "worker", "background"])
 def test_up__a_process_is_killed__is_started_again(demo: Up, which: str) -> None:
     before = demo.descendants()
-    victim = before[0] if which == "server" else max(before, key=thread_count)
+    background = next(pid for pid in before if "background" in Path(f"/proc/{pid}/cmdline").read_text())
+    victim = {"server": before[0], "worker": max(before, key=thread_count), "background": background}[which]
 
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not is_alive(victim))
-    wait_until(demo.is_ready)
+    wait_until(lambda: victim not in demo.descendants() and len(demo.descendants()) == len(before))
 
-    assert victim not in demo.descendants()
-    assert len(demo.descendants()) == len(before)
+    wait_until(demo.is_ready)
 
 
 def test_up__the_port_is_taken__refuses_and_names_port_and_variable(tmp_path: Path) -> None:
