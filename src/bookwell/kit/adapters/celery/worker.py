@@ -85,11 +85,11 @@ def register_tasks(app: Celery, open_work: Callable[[], Work]) -> Callable[[], W
     """Give an application its two tasks; answers the function that opens this process's work once."""
     work_of_process = cache(open_work)
 
-    @app.task(name=CONSUME)
+    @app.task(name=CONSUME, shared=False)
     def consume_bundle(bundle: list[Any]) -> None:
         _consume(bundle, work_of_process())
 
-    @app.task(name=RUN_JOB)
+    @app.task(name=RUN_JOB, shared=False)
     def run_job(name: str) -> None:
         _run_job(name, work_of_process())
 
