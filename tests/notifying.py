@@ -14,12 +14,12 @@ from bookwell.kit import clock, ids
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
 from bookwell.notifier.channels.protocol import Message
 from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.models import attempt, delivery, metadata
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 from bookwell.notifier.migrating import migrate
 from bookwell.notifier.rendering import RenderedMessage
 from bookwell.notifier.service import Notifier
 from bookwell.notifier.settings import NotifierSettings
-from bookwell.notifier.deliveries.models import attempt, delivery, metadata
 from tests.infrastructure import drop_database, new_database
 
 __all__ = [

@@ -1,5 +1,6 @@
 """The notifier over HTTP: delivery states for staff, and the mails themselves when embedded."""
 
+import copy
 from typing import Any
 
 from flask import Response
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from bookwell.contracts.problems import Problem
 from bookwell.kit import clock, logs
+from bookwell.kit.adapters.flask.document import complete_document
 from bookwell.kit.adapters.flask.edge import install_edge
 from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
@@ -24,7 +26,7 @@ from bookwell.notifier.settings import NotifierSettings
 
 __all__ = ["make_app"]
 
-_DESCRIPTION = "What was sent to whom. Every error is a problem document (RFC 9457). This document is OpenAPI 3.2."
+_DESCRIPTION = "What was sent to whom. Every error is a problem document (RFC 9457)."
 _BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
@@ -70,7 +72,7 @@ def _checks(database: Database) -> dict[str, Any]:
 
 
 def _document(app: OpenAPI) -> Response:
-    return Response(to_json(app.api_doc), content_type="application/json")
+    return Response(to_json(complete_document(copy.deepcopy(app.api_doc))), content_type="application/json")
 
 
 def __getattr__(name: str) -> OpenAPI:

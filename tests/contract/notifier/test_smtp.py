@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_send__an_address_outside_of_ascii__goes_by_smtputf8_or_is_refused() -> 
 
 def test_send__starttls_and_a_password__are_used(tmp_path: Path) -> None:
     server_tls, client_tls = a_certificate(tmp_path)
-    options = {"tls_context": server_tls, "auth_required": True, "authenticator": only("ada", "p@ss")}
+    options: dict[str, Any] = {"tls_context": server_tls, "auth_required": True, "authenticator": only("ada", "p@ss")}
     with mail_server(**options) as server:
         good = _transport(server.port, scheme="smtp+starttls", login="ada:p%40ss@", context=client_tls)
         wrong = _transport(server.port, scheme="smtp+starttls", login="ada:wrong@", context=client_tls)

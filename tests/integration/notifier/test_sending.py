@@ -1,6 +1,7 @@
 """Deliveries on their way: order, retries, endings, and senders that die."""
 
 import datetime as dt
+import time
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_deliver__transient_for_ever__ends_as_failed_after_about_a_day(database:
 
 
 def test_deliver__a_refused_address__fails_for_good_and_the_next_is_sent(database: Database) -> None:
-    notifier, channel = make_notifier(database, channel=RememberingChannel([_REFUSED]))
+    notifier, _ = make_notifier(database, channel=RememberingChannel([_REFUSED]))
     refused, next_one = an_envelope(), an_envelope(version=2)
     notifier.take_in([refused, next_one])
 
@@ -100,7 +101,7 @@ def test_deliver__a_refused_address__fails_for_good_and_the_next_is_sent(databas
 
 
 def test_deliver__the_server_is_down__others_wait_untried_for_a_moment(database: Database) -> None:
-    notifier, channel = make_notifier(database, channel=RememberingChannel([_DOWN]))
+    notifier, _ = make_notifier(database, channel=RememberingChannel([_DOWN]))
     envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(5)]
     notifier.take_in(envelopes)
 
@@ -182,8 +183,6 @@ def test_deliver__every_sender_dies__is_given_up(database: Database) -> None:
 def test_deliver__a_slow_server__the_rest_is_given_back_before_the_lease_ends(database: Database) -> None:
     class Slow(RememberingChannel):
         def send(self, message: Any) -> Verdict:
-            import time
-
             time.sleep(0.3)
             return super().send(message)
 

@@ -7,6 +7,7 @@ from flask_openapi.blueprint import APIBlueprint
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.flask.auth import roles_needed
+from bookwell.kit.adapters.flask.edge import json_only
 from bookwell.kit.pages import PageRequest
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.notifier.api.schemas import (
@@ -31,6 +32,7 @@ _SECURITY: list[dict[str, list[Any]]] = [{"bearer": []}]
 def deliveries_blueprint(database: Database, verifier: TokenVerifier) -> APIBlueprint:
     """The operations under `/deliveries`."""
     blueprint = APIBlueprint("deliveries", __name__, url_prefix="/deliveries", abp_security=_SECURITY)
+    blueprint.before_request(json_only)
 
     @blueprint.get("", responses={200: DeliveryPage})
     @roles_needed(verifier, *_READERS)

@@ -5,6 +5,7 @@ from pathlib import Path
 from flask import Response, abort, render_template
 from flask_openapi.blueprint import APIBlueprint
 
+from bookwell.kit.adapters.flask.edge import json_only
 from bookwell.notifier.api.schemas import DeliveryPath, MessageBody, MessageList, MessageQuery
 from bookwell.notifier.api.sent_mails import find_mail, list_mails
 
@@ -31,6 +32,7 @@ def messages_blueprint(folder: Path) -> APIBlueprint:
     @blueprint.get("/messages", responses={200: MessageList})
     def list_messages(query: MessageQuery) -> Response:
         """The mails that were sent, newest first."""
+        json_only()
         found = MessageList(list_mails(folder, to=query.to))
         return Response(found.model_dump_json(), content_type="application/json")
 

@@ -27,7 +27,7 @@ _Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x
 class DeliveryPath(BaseModel):
     """Which delivery."""
 
-    delivery_id: str = Field(max_length=36, pattern=r"^[0-9a-f-]*$")
+    delivery_id: str
 
 
 class DeliveryQuery(BaseModel):

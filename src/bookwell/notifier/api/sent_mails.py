@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from bookwell.kit.ids import is_id
 from bookwell.notifier.api.schemas import AttachmentBody, MessageBody
-from bookwell.notifier.channels.files import mail_files
+from bookwell.notifier.channels.files import mail_files, mail_name
 
 __all__ = ["find_mail", "list_mails"]
 
@@ -32,8 +33,8 @@ def list_mails(folder: Path, *, to: str = "", limit: int = _MOST) -> list[Messag
 
 
 def find_mail(folder: Path, delivery_id: str) -> MessageBody | None:
-    """The mail of a delivery."""
-    return _read(folder / f"{delivery_id}.eml")
+    """The mail of a delivery; None when there is none."""
+    return _read(folder / mail_name(delivery_id)) if is_id(delivery_id) else None
 
 
 def _read(file: Path) -> MessageBody | None:

@@ -11,7 +11,7 @@ from bookwell.kit import clock
 from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 
-__all__ = ["ConsoleTransport", "FileTransport", "mail_files"]
+__all__ = ["ConsoleTransport", "FileTransport", "mail_files", "mail_name"]
 
 _NAME = re.compile(r"[0-9a-f-]{36}\.eml")
 
@@ -24,7 +24,7 @@ class FileTransport:
 
     def send(self, parcel: Parcel) -> Verdict:
         """Write the mail; the file's time of change is when it was sent, by the clock that a demo may move."""
-        file = self._folder / f"{parcel.delivery_id}.eml"
+        file = self._folder / mail_name(parcel.delivery_id)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
@@ -49,6 +49,11 @@ class ConsoleTransport:
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def mail_name(delivery_id: str) -> str:
+    """The name of a delivery's file."""
+    return f"{delivery_id}.eml"
 
 
 def mail_files(folder: Path) -> Iterator[Path]:

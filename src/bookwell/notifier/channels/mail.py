@@ -1,29 +1,25 @@
 """E-mail: composes a mail that a receiver can rely on, and gives it to a transport.
 
-Whatever people wrote (names, titles) is in headers only as encoded words without control characters, so that no
-header can be added. The Message-ID comes from the delivery's id: a mail that is sent twice after a crash is the same
-mail to whoever receives it.
+What people wrote adds no header (see `headers`). The Message-ID comes from the delivery's id: a mail that is sent
+twice after a crash is the same mail to whoever receives it.
 """
 
-import unicodedata
 from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
 from bookwell.notifier.addresses import AddressInvalid, parse_address
+from bookwell.notifier.channels.headers import address_header, text_header
 from bookwell.notifier.channels.protocol import MailTransport, Message, Parcel
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 
-__all__ = ["MailChannel", "compose", "one_line"]
+__all__ = ["MailChannel", "compose"]
 
 # Seven bits: nothing then depends on what the servers on the way can take.
 _POLICY = SMTP.clone(cte_type="7bit")
-_LONGEST_NAME = 200
-_LONGEST_SUBJECT = 400
-_NOT_IN_LINES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LONGEST_LINK = 900  # a line of a mail has room for 998 bytes
 
 
 class MailChannel:
@@ -56,24 +52,23 @@ def compose(message: Message, *, sender: str) -> Parcel:
     """
     recipient = parse_address(message.address)
     sender_name, sender_address = parseaddr(sender)
-    mail = EmailMessage(_POLICY if recipient.is_ascii else _POLICY.clone(utf8=True))
-    mail["From"] = Address(one_line(sender_name, _LONGEST_NAME), addr_spec=sender_address)
-    mail["To"] = Address(one_line(message.name, _LONGEST_NAME), recipient.local_part, recipient.domain)
-    mail["Subject"] = one_line(message.content.subject, _LONGEST_SUBJECT)
-    mail["Date"] = format_datetime(message.created_at)
-    mail["Message-ID"] = f"<{message.delivery_id}@{sender_address.rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"
+    headers = [
+        address_header("From", sender_name, sender_address),
+        address_header("To", message.name, str(recipient)),
+        text_header("Subject", message.content.subject),
+        f"Date: {format_datetime(message.created_at)}",
+        f"Message-ID: <{message.delivery_id}@{sender_address.rpartition('@')[2]}>",
+        "Auto-Submitted: auto-generated",
+    ]
     if message.unsubscribe_url and _is_link(message.unsubscribe_url):
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    _add_content(mail, message)
-    return Parcel(message.delivery_id, sender_address, str(recipient), mail.as_bytes(), recipient.is_ascii)
-
-
-def one_line(text: str, longest: int) -> str:
-    """The text without line breaks, control characters and halves of characters, cut after `longest`."""
-    spaced = "".join(" " if unicodedata.category(char) in _NOT_IN_LINES else char for char in text)
-    return " ".join(spaced.split())[:longest].strip()
+        headers.append(f"List-Unsubscribe: <{message.unsubscribe_url}>")
+        headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    content = EmailMessage(_POLICY)
+    _add_content(content, message)
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return Parcel(
+        message.delivery_id, sender_address, str(recipient), lines.encode() + content.as_bytes(), recipient.is_ascii
+    )
 
 
 def _add_content(mail: EmailMessage, message: Message) -> None:

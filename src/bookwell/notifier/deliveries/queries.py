@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, selec
 from sqlalchemy.sql import or_
 
 from bookwell.kit.errors import NotFound
+from bookwell.kit.ids import is_id
 from bookwell.kit.pages import Position
 from bookwell.notifier.db import instant_of, milliseconds
 from bookwell.notifier.deliveries.models import attempt, delivery
@@ -131,6 +132,8 @@ def get_delivery(connection: Connection, delivery_id: str) -> Delivery:
     Raises:
         DeliveryNotFound
     """
+    if not is_id(delivery_id):
+        raise DeliveryNotFound
     row = connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
     if row is None:
         raise DeliveryNotFound

@@ -8,11 +8,12 @@ from flask import Flask, Response, g, request
 from werkzeug.sansio.utils import host_is_trusted
 
 from bookwell.kit import metrics
-from bookwell.kit.http_errors import BAD_REQUEST, HttpRefusal
+from bookwell.kit.http_errors import BAD_REQUEST, NOT_ACCEPTABLE, HttpRefusal
+from bookwell.kit.negotiation import accepts_json
 from bookwell.kit.request_context import request_id, set_request_id, set_traceparent, traceparent
 from bookwell.kit.tracing import accept_request_id, accept_traceparent
 
-__all__ = ["OPERATOR_PATHS", "install_edge"]
+__all__ = ["OPERATOR_PATHS", "install_edge", "json_only"]
 
 OPERATOR_PATHS = ("/health", "/metrics")
 """What probes ask for too often to log."""
@@ -38,6 +39,12 @@ def install_edge(app: Flask, *, max_body_bytes: int, hosts: Sequence[str]) -> No
     app.before_request(_begin)
     app.before_request(check_host)
     app.after_request(_end)
+
+
+def json_only() -> None:
+    """For `before_request` of what answers JSON: 406 to who does not take it."""
+    if not accepts_json(request.headers.get("Accept", "")):
+        raise HttpRefusal(NOT_ACCEPTABLE)
 
 
 def _begin() -> None:

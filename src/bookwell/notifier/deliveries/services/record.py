@@ -5,6 +5,7 @@ import datetime as dt
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
+from bookwell.kit.ids import is_id
 from bookwell.notifier.db import milliseconds
 from bookwell.notifier.deliveries.locks import lock_delivery
 from bookwell.notifier.deliveries.models import attempt, delivery
@@ -69,7 +70,7 @@ def retry_in_tx(connection: Connection, *, delivery_id: str, now: dt.datetime) -
     Raises:
         DeliveryNotFound, RetryRefused
     """
-    row = lock_delivery(connection, delivery_id)
+    row = lock_delivery(connection, delivery_id) if is_id(delivery_id) else None
     if row is None:
         raise DeliveryNotFound
     check_retry(DeliveryState(row.state), is_forgotten=not row.notice)

@@ -1,0 +1,76 @@
+"""The notifier's tables: made once, whoever comes at the same time, and the same as the code has them."""
+
+import sys
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from bookwell.cli.processes import spawn
+from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading, writing
+from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.models import metadata
+from bookwell.notifier.migrating import VERSION_TABLE, is_up_to_date, migrate
+from tests.notifying import notifier_url
+
+_MIGRATE = "import sys; from bookwell.notifier.migrating import migrate; migrate(sys.argv[1])"
+
+
+def test_migrate__the_result__is_what_the_code_has(database: Database) -> None:
+    with reading(database.engine) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "target_metadata": metadata}
+        )
+        differences = compare_metadata(context, metadata)
+
+    assert differences == []
+
+
+def test_is_up_to_date__before_and_after(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    engine = engine_of(url)
+    with reading(engine) as connection:
+        before = is_up_to_date(connection)
+
+    migrate(url)
+
+    with reading(engine) as connection:
+        assert (before, is_up_to_date(connection)) == (False, True)
+    engine.dispose()
+
+
+def test_migrate__three_processes_at_once__do_it_once(tmp_path: Path) -> None:
+    with notifier_url(tmp_path) as url:
+        engine = engine_of(url)
+        _drop_everything(url)
+
+        processes = [spawn([sys.executable, "-c", _MIGRATE, url]) for _ in range(3)]
+        statuses = [process.wait(60) for process in processes]
+
+        assert statuses == [0, 0, 0]
+        with reading(engine) as connection:
+            assert is_up_to_date(connection)
+        engine.dispose()
+
+
+def test_migrate__interrupted_after_its_first_table__begins_again(tmp_path: Path) -> None:
+    with notifier_url(tmp_path) as url:
+        engine = engine_of(url)
+        with writing(engine) as connection:
+            connection.execute(text(f"DELETE FROM {VERSION_TABLE}"))
+            connection.execute(text("DROP TABLE pace"))
+            connection.execute(text("DROP TABLE attempt"))
+
+        migrate(url)
+
+        assert set(metadata.tables) <= set(inspect(engine).get_table_names())
+        engine.dispose()
+
+
+def _drop_everything(url: str) -> None:
+    engine = engine_of(url)
+    with writing(engine) as connection:
+        for table in ("attempt", "pace", "delivery", VERSION_TABLE):
+            connection.execute(text(f"DROP TABLE {table}"))
+    engine.dispose()

@@ -1,0 +1,165 @@
+"""Keys of outside issuers: fetched seldom, waited for briefly, kept while the issuer is down."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bookwell.kit.jwks import JwksSource, parse_issuers
+from bookwell.kit.key_ring import KeyRing
+
+_ISSUER = "https://issuer.example"
+
+
+class _Issuer:
+    """Publishes a key set, counts who asks, and may be down or slow."""
+
+    def __init__(self, key_set: Mapping[str, Any]) -> None:
+        self.key_set = key_set
+        self.fetches = 0
+        self.is_down = False
+        self.answer = threading.Event()
+        self.answer.set()
+
+    def __call__(self, issuer: str) -> Mapping[str, Any]:
+        self.fetches += 1
+        self.answer.wait(30)
+        if self.is_down:
+            raise ConnectionError(issuer)
+        return self.key_set
+
+
+class _Time:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    return KeyRing(tmp_path, retain=dt.timedelta(hours=1))
+
+
+@pytest.fixture
+def issuer(ring: KeyRing) -> _Issuer:
+    ring.signing_key()
+    return _Issuer(ring.jwks())
+
+
+def _settle(source: JwksSource, issuer: _Issuer, fetches: int) -> None:
+    deadline = time.monotonic() + 5
+    while issuer.fetches < fetches or source._running is not None:  # noqa: SLF001 -- the thread has no other sign
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_find_public_key__a_published_key__is_fetched_once(ring: KeyRing, issuer: _Issuer) -> None:
+    source = JwksSource(_ISSUER, fetch=issuer)
+    kid = ring.signing_key().kid
+
+    keys = [source.find_public_key(kid) for _ in range(10)]
+
+    assert {key.public_numbers() for key in keys if key} == {ring.signing_key().public.public_numbers()}
+    assert issuer.fetches == 1
+
+
+def test_find_public_key__made_up_names__cause_no_storm(issuer: _Issuer) -> None:
+    now = _Time()
+    source = JwksSource(_ISSUER, fetch=issuer, monotonic=now)
+
+    keys = [source.find_public_key(f"made-up-{number}") for number in range(1000)]
+    first = issuer.fetches
+    now.now += 11
+    keys.append(source.find_public_key("made-up"))
+
+    assert set(keys) == {None}
+    assert (first, issuer.fetches) == (1, 2)
+
+
+def test_find_public_key__many_at_once__wait_for_one_fetch(ring: KeyRing, issuer: _Issuer) -> None:
+    source = JwksSource(_ISSUER, fetch=issuer)
+    kid = ring.signing_key().kid
+    issuer.answer.clear()
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(source.find_public_key(kid))) for _ in range(8)]
+
+    for thread in threads:
+        thread.start()
+    issuer.answer.set()
+    for thread in threads:
+        thread.join()
+
+    assert None not in found
+    assert issuer.fetches == 1
+
+
+def test_find_public_key__a_new_key_of_the_issuer__is_found(ring: KeyRing, issuer: _Issuer, tmp_path: Path) -> None:
+    now = _Time()
+    source = JwksSource(_ISSUER, fetch=issuer, monotonic=now)
+    source.find_public_key(ring.signing_key().kid)
+    other = KeyRing(tmp_path / "other", retain=dt.timedelta(hours=1))
+    issuer.key_set = {"keys": [*ring.jwks()["keys"], *other.jwks()["keys"]]}
+
+    now.now += 11
+
+    assert source.find_public_key(other.signing_key().kid) is not None
+
+
+def test_find_public_key__the_issuer_is_down__the_last_good_keys_hold(ring: KeyRing, issuer: _Issuer) -> None:
+    now = _Time()
+    source = JwksSource(_ISSUER, fetch=issuer, monotonic=now)
+    kid = ring.signing_key().kid
+    source.find_public_key(kid)
+    issuer.is_down = True
+
+    now.now += 3600
+    during = source.find_public_key(kid)
+    _settle(source, issuer, 2)
+
+    assert during is not None
+    assert source.find_public_key(kid) is not None
+
+
+def test_find_public_key__the_issuer_never_answers__is_not_waited_for(issuer: _Issuer) -> None:
+    issuer.answer.clear()
+    source = JwksSource(_ISSUER, fetch=issuer)
+
+    began = time.monotonic()
+    key = source.find_public_key("any")
+    took = time.monotonic() - began
+    issuer.answer.set()
+    _settle(source, issuer, 1)
+
+    assert key is None
+    assert 1.5 < took < 3
+
+
+def test_find_public_key__keys_of_other_kinds__are_passed_over(ring: KeyRing, issuer: _Issuer) -> None:
+    good = ring.jwks()["keys"][0]
+    others = [{"kty": "EC", "kid": "ec"}, good | {"kid": "enc", "use": "enc"}, good | {"kid": "ps", "alg": "PS256"}]
+    issuer.key_set = {"keys": [*others, good]}
+    source = JwksSource(_ISSUER, fetch=issuer)
+
+    assert source.find_public_key(good["kid"]) is not None
+    assert [source.find_public_key(kid) for kid in ("ec", "enc", "ps")] == [None, None, None]
+
+
+def test_parse_issuers__several__are_trusted_with_their_roles() -> None:
+    issuers = parse_issuers("http://a.example,x  https://b.example/realms/r,y,realm_access.roles")
+
+    assert [(each.issuer, each.audience, each.roles_claim) for each in issuers] == [
+        ("http://a.example", "x", ("roles",)),
+        ("https://b.example/realms/r", "y", ("realm_access", "roles")),
+    ]
+
+
+@pytest.mark.parametrize("text", ["https://a.example", "a.example,x", "https://a.example,x,roles,more"])
+def test_parse_issuers__half_an_entry__is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not URL,AUDIENCE"):
+        parse_issuers(text)

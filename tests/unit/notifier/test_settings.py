@@ -1,0 +1,43 @@
+"""The notifier's settings refuse what would go wrong later, and name the variable."""
+
+import pytest
+
+from bookwell.kit.settings import InvalidSettings
+from bookwell.notifier.settings import NotifierSettings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BOOKWELL_SMTP_URL", "smtp://user:hush@"),
+        ("BOOKWELL_MAIL_FROM", "nobody"),
+        ("BOOKWELL_MAIL_FROM", "Ada <ada@example.org>\r\nBcc: x@y.z"),
+        ("BOOKWELL_MAIL_LEASE_SECONDS", "21"),
+        ("BOOKWELL_MAIL_PER_SECOND", "-1"),
+        ("BOOKWELL_ISSUERS", "https://issuer.example"),
+    ],
+)
+def test_load__a_wrong_value__names_the_variable_and_not_the_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(InvalidSettings) as refusal:
+        NotifierSettings.load()
+
+    assert variable in str(refusal.value)
+    assert "hush" not in str(refusal.value)
+
+
+def test_load__in_production__needs_a_server_and_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_MODE", "production")
+
+    with pytest.raises(InvalidSettings) as refusal:
+        NotifierSettings.load()
+
+    assert "BOOKWELL_SMTP_URL" in str(refusal.value)
+    assert "BOOKWELL_NOTIFIER_DATABASE_URL" in str(refusal.value)
+
+
+def test_load__nothing_set__trusts_the_library_on_this_machine() -> None:
+    assert NotifierSettings.load().trusted_issuers == "http://127.0.0.1:8013,bookwell,roles"
