@@ -86,6 +86,8 @@ def _statuses_of(operation: Mapping[str, Any], method: str, path: str) -> set[in
         statuses |= {401, 403}
     if "{" in path:
         statuses |= {404, 422}
+    if operation.get("parameters"):
+        statuses |= {422}
     if method in _WRITES:
         statuses |= {404, 409}
     if "requestBody" in operation:
