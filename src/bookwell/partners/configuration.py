@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bookwell.kit.settings import InvalidSettings
 from bookwell.partners.adapters.protocol import AdapterKind, AdapterOptions
@@ -111,7 +111,12 @@ def _entry(name: str, table: object, environ: Mapping[str, str]) -> PartnerEntry
         kind = adapter_kind(rules.protocol)
     except LookupError as error:
         raise _Wrong([f".protocol: {error.args[0]}"]) from error
-    options = _checked(kind.options, _with_secrets(rules.model_extra or {}, environ))
+    own_keys = rules.model_extra or {}
+    if written := [key for key in own_keys if key in _secrets(kind)]:
+        raise _Wrong(
+            [f".{key}: is a secret; {key}{_ENV} names the environment variable that holds it" for key in written]
+        )
+    options = _checked(kind.options, _with_secrets(own_keys, environ))
     insecure = [] if rules.insecure else list(_insecure(options.addresses()))
     if insecure:
         raise _Wrong([f".{_key_of(options, url)}: {url} is not https; insecure = true allows it" for url in insecure])
@@ -128,6 +133,12 @@ def _checked(model: type[_Model], table: Mapping[str, Any]) -> _Model:
 def _line(place: tuple[int | str, ...], message: str) -> str:
     key = "".join(f".{step}" for step in place)
     return f"{key}: {message.removeprefix('Value error, ')}"
+
+
+def _secrets(kind: AdapterKind) -> frozenset[str]:
+    """The protocol's keys that no file should hold."""
+    fields = kind.options.model_fields.items()
+    return frozenset(key for key, field in fields if SecretStr in (field.annotation, *get_args(field.annotation)))
 
 
 def _with_secrets(table: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

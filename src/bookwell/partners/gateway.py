@@ -1,7 +1,7 @@
 """What one worker process keeps: the event loop, one HTTP client, the partners with their health, the answers."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -38,10 +38,16 @@ class BookUnknown(NotFound):
 class Gateway:
     """Everything that requests use; made once in each process (see `loop.PerProcess`), closed never but by tests."""
 
-    def __init__(self, settings: PartnersSettings, entries: Sequence[PartnerEntry]) -> None:
+    def __init__(
+        self,
+        settings: PartnersSettings,
+        entries: Sequence[PartnerEntry],
+        *,
+        make_client: Callable[[], httpx2.AsyncClient] | None = None,
+    ) -> None:
         self._settings = settings
         self.loop = EventLoop()
-        self._client: httpx2.AsyncClient = self.loop.call(_make_client)
+        self._client = self.loop.call(make_client or _make_client)
         self.partners = self.loop.call(lambda: [_partner(entry, self._client) for entry in entries])
         self.library = Library(settings.library, self._client)
         self.cache: AnswerCache = RedisCache(settings.redis_url) if settings.redis_url else ProcessCache()

@@ -113,7 +113,7 @@ class Library:
                     return await _read(answer)
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             _log.warning("library.unreachable", method=method, error=type(error).__name__)
-            raise LibraryUnreachable from error
+            raise LibraryUnreachable from None
 
 
 async def _read(answer: httpx2.Response) -> httpx2.Response:
