@@ -1,6 +1,7 @@
 """The library's part of the schedule."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 import time_machine
@@ -58,6 +59,27 @@ def test_job__of_a_deadline__does_what_is_due_now(name: str, before: State, afte
 
     chosen.refresh_from_db()
     assert chosen.state == after
+
+
+def test_job__one_item_is_broken__is_tried_once_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, whole = (ReservationFactory.ready(now=NOW) for _ in range(2))
+    tried: list[int] = []
+    expire = services.expire_reservation
+
+    def expire_or_break(*, reservation_id: int, **options: Any) -> bool:
+        tried.append(reservation_id)
+        if reservation_id == broken.pk:
+            raise RuntimeError("a defect")
+        return expire(reservation_id=reservation_id, **options)
+
+    monkeypatch.setattr(services, "expire_reservation", expire_or_break)
+
+    with time_machine.travel(NOW + 30 * DAY, tick=False):
+        tasks.JOBS["library.expire"]()
+
+    whole.refresh_from_db()
+    assert whole.state == State.EXPIRED
+    assert sorted(tried) == [broken.pk, whole.pk]
 
 
 def test_job__remind__tells_who_has_a_book_too_long() -> None:

@@ -107,7 +107,8 @@ class Reservation(models.Model):
 
     `open_marker` is 1 in open states and NULL afterwards, so that a unique constraint sees open ones only;
     `held_copy_id` likewise repeats `copy` while the copy is this reservation's. `queue_no` orders those that wait;
-    it is kept, so that whoever loses a copy to a repair goes back to the same place.
+    it is kept, so that whoever loses a copy to a repair goes back to the same place. `next_reminder_at` is set while
+    its reader is to be reminded of a deadline (`rules.py` says when); the scheduler's job looks for nothing else.
     """
 
     # Every index costs each reservation: foreign keys that lead an index below have none of their own.

@@ -70,6 +70,12 @@ def test_loan_reminder__none_before__is_the_morning_after(due_at: dt.datetime, d
     assert after == dt.datetime.combine(due_at.astimezone(WARSAW).date() + DAY, dt.time(9), WARSAW)
 
 
+def test_loan_reminder__of_a_loan_due_tonight__is_the_morning_after_however_near() -> None:
+    tonight = _evening(2)
+
+    assert _loan(tonight, tonight - HOUR) == _morning(3)
+
+
 def test_loan_reminder__overdue__comes_ever_more_rarely() -> None:
     due_at = _evening(1)
     told = [_loan(due_at, NOW - 9 * DAY, days_before=0)]

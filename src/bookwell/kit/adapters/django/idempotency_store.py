@@ -30,6 +30,7 @@ _SHORTEN_MYSQL = (
     "SET SESSION innodb_lock_wait_timeout = @usual_lock_wait",
 )
 _CLAIMS = 3
+_FORGET_AT_ONCE = 1000
 
 
 def claim(key: IdempotencyKey) -> Answer | None:
@@ -63,10 +64,20 @@ def keep(key: IdempotencyKey, answer: Answer) -> None:
 
 
 def forget_expired() -> int:
-    """Delete the keys whose time is up; the number of them."""
+    """Delete keys whose time is up, a bounded number at a time, so that nobody waits for long: how many."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM idempotency_key WHERE created_at < %s", (_oldest_valid(),))
-        return int(cursor.rowcount)
+        cursor.execute(
+            "SELECT digest FROM idempotency_key WHERE created_at < %s ORDER BY created_at LIMIT %s",
+            (_oldest_valid(), _FORGET_AT_ONCE),
+        )
+        digests = [row[0] for row in cursor.fetchall()]
+        if digests:
+            marks = ", ".join(["%s"] * len(digests))
+            cursor.execute(
+                f"DELETE FROM idempotency_key WHERE digest IN ({marks}) AND created_at < %s",
+                (*digests, _oldest_valid()),
+            )
+    return len(digests)
 
 
 def _insert(key: IdempotencyKey) -> bool:
