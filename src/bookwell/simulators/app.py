@@ -46,9 +46,10 @@ class Simulators:
 
     async def _as_it_feels(self, library: SimulatedLibrary, request: Request, path: list[str]) -> Answer:
         """The protocol's answer, after what the library's mood makes of it."""
-        traffic, mood = library.traffic, library.mood
+        traffic, operation = library.traffic, _operation(request.method, path)
+        mood = library.mood_for(operation)
         traffic.total += 1
-        traffic.by_operation[f"{request.method} {_operation(path)}"] += 1
+        traffic.by_operation[operation] += 1
         number = traffic.total
         traffic.in_flight += 1
         traffic.most_in_flight = max(traffic.most_in_flight, traffic.in_flight)
@@ -71,8 +72,8 @@ def _libraries() -> dict[str, SimulatedLibrary]:
     return {library.slug: library for library in libraries}
 
 
-def _operation(path: list[str]) -> str:
-    return "/".join("*" if part.isdigit() else part for part in path)
+def _operation(method: str, path: list[str]) -> str:
+    return f"{method} " + "/".join("*" if part.isdigit() else part for part in path)
 
 
 def _gbv(library: SimulatedLibrary, *, prefix: str, page: int, is_difficult: bool) -> _Protocol:

@@ -70,7 +70,7 @@ def _mood(library: SimulatedLibrary, request: Request) -> Answer:
         case "GET":
             pass
         case "PUT":
-            library.mood = Mood.model_validate(request.json_object())
+            library.feel(Mood.model_validate(request.json_object()))
         case "DELETE":
             library.reset()
         case _:

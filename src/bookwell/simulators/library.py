@@ -92,6 +92,7 @@ class SimulatedLibrary:
     traffic: Traffic = field(default_factory=Traffic)
     max_holds: int = 50
     _tokens: dict[str, tuple[frozenset[str], dt.datetime]] = field(default_factory=dict)
+    _spared: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -103,11 +104,25 @@ class SimulatedLibrary:
         """The name in addresses."""
         return self.name.replace(" ", "-")
 
+    def feel(self, mood: Mood) -> None:
+        """Begin a mood."""
+        self.mood = mood
+        self._spared = mood.after
+
+    def mood_for(self, operation: str) -> Mood:
+        """What one request meets."""
+        if self.mood.only not in operation:
+            return Mood()
+        if self._spared:
+            self._spared -= 1
+            return Mood()
+        return self.mood
+
     def reset(self) -> None:
         """As after a start; tokens stay good."""
         self.titles = draw_stock(self.name)
         self.holds.clear()
-        self.mood = Mood()
+        self.feel(Mood())
         self.traffic = Traffic()
 
     def place(self, title: Title, *, pickup: str = "", notes: str = "") -> Hold:

@@ -34,7 +34,11 @@ Malformed = Literal[
 
 
 class Mood(BaseModel):
-    """What is wrong; nothing by default. `true` stands for the first kind of an outage or a malformed answer."""
+    """What is wrong; nothing by default. `true` stands for the first kind of an outage or a malformed answer.
+
+    `only` limits it to operations that contain this text, as the control counts them (`POST`, `holds`); the first
+    `after` of these are still served as usual.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +46,8 @@ class Mood(BaseModel):
     error_rate: float = Field(default=0, ge=0, le=1, allow_inf_nan=False)
     outage: Outage | None = None
     malformed: Malformed | None = None
+    only: str = ""
+    after: int = Field(default=0, ge=0)
 
     @field_validator("outage", mode="before")
     @classmethod

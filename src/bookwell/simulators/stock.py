@@ -6,7 +6,7 @@ in each of them.
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -77,7 +77,12 @@ _SHELVES: Sequence[Sequence[tuple[Condition, int | None, int]] | None] = (
 
 
 def draw_stock(library: str) -> dict[str, Title]:
-    """The titles of one library by ISBN-13."""
+    """The titles of one library by ISBN-13, in a new dictionary."""
+    return dict(_drawn(library))
+
+
+@lru_cache
+def _drawn(library: str) -> Mapping[str, Title]:
     with resources.files(__package__).joinpath("books.csv").open(encoding="utf-8") as file:
         books = list(csv.DictReader(file))
     stock = {}
