@@ -2,6 +2,7 @@ import os
 import time
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bookwell.kit.request_context import request_id, set_request_id
@@ -9,7 +10,7 @@ from bookwell.partners.loop import EventLoop, PerProcess
 
 
 async def _double(number: int) -> int:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     return 2 * number
 
 

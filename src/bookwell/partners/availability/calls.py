@@ -151,8 +151,7 @@ class Partner:
         return after if ended.retry_after is None else breakers.hold_off(after, ended.retry_after, now=now)
 
     def _report(self, ended: BaseException | None, seconds: float) -> None:
-        code = getattr(ended, "code", INTERNAL)
-        outcome = "ok" if ended is None else str(code)
+        outcome = "ok" if ended is None else _code_of(ended)
         is_answered = ended is None or isinstance(ended, PartnerRefused)
         self.statistics.record(seconds, is_success=is_answered, at=clock.now())
         _seconds.labels(self.name, outcome).observe(seconds)
@@ -161,7 +160,16 @@ class Partner:
         log("partner.called", partner=self.name, outcome=outcome, detail=detail, milliseconds=round(seconds * 1000, 2))
 
 
+def _code_of(ended: BaseException) -> str:
+    if isinstance(ended, (PartnerFailed, PartnerRefused)):
+        return str(ended.code)
+    return INTERNAL if isinstance(ended, Exception) else "cancelled"
+
+
 def _pause(failure: PartnerFailed, attempt: int) -> float:
     """How long to wait before trying again: what the partner asked for, or a little longer each time; with jitter."""
     jitter = random.uniform(0.5, 1) * _FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1)  # noqa: S311 -- no secret
-    return (failure.retry_after or 0) + jitter
+    asked = failure.retry_after
+    if asked is None and failure.code is Failure.RATE_LIMITED:
+        asked = _UNASKED_REST_SECONDS
+    return (asked or 0) + jitter
