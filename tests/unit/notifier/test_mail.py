@@ -88,7 +88,7 @@ def test_compose__with_a_link_that_is_none__offers_nothing(url: str) -> None:
 
 
 def test_compose__with_a_calendar_entry__is_a_part_whose_method_equals_the_bodys() -> None:
-    body = "BEGIN:VCALENDAR\r\nMETHOD:PUBLISH\r\nSUMMARY:Ż\r\nEND:VCALENDAR\r\n"
+    body = "BEGIN:VCALENDAR\r\nMETHOD:PUBLISH\r\nSUMMARY:Ż\u2028\x85x\r\nEND:VCALENDAR\r\n"
     content = RenderedMessage("S", "t", "<p>h</p>", CalendarPart("PUBLISH", body.encode(), "pickup.ics"))
 
     mail = _parsed(compose(_message(content=content), sender=_SENDER))
@@ -102,6 +102,30 @@ def test_compose__with_a_calendar_entry__is_a_part_whose_method_equals_the_bodys
     assert part.get_content().replace("\r\n", "\n") == body.replace("\r\n", "\n")
     assert mail.get_body(("plain",)) is not None
     assert mail.get_body(("html",)) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one line", "", "two\nlines\n", "\n\nblank lines\n\n", ".\n..\n.dots", "From here", "trailing blanks  \n\t\n",
+        "x" * 3000, "Żółw 😀 книга\n" * 100, "a = b =\n=3D", "--=_01a2019b-864d-7030-aa4f-a63832c541b4.1--\nno end",
+    ],
+)  # fmt: skip
+def test_compose__any_text__comes_out_as_it_went_in_and_is_the_same_bytes_again(text: str) -> None:
+    message = _message(content=RenderedMessage("S", text, f"<p>{text}</p>", None))
+
+    parcel = compose(message, sender=_SENDER)
+
+    mail = _parsed(parcel)
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().splitlines() == (text.splitlines() or [""])
+    assert html.get_content().splitlines() == f"<p>{text}</p>".splitlines()
+    assert not mail.defects
+    assert parcel.content.isascii()
+    assert max(map(len, parcel.content.split(b"\r\n"))) <= 78
+    assert compose(message, sender=_SENDER) == parcel
 
 
 @pytest.mark.parametrize("text", _HOSTILE)

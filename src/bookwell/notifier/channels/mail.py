@@ -4,21 +4,17 @@ What people wrote adds no header (see `headers`). The Message-ID comes from the 
 twice after a crash is the same mail to whoever receives it.
 """
 
-from email.errors import MessageError
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
 from bookwell.notifier.addresses import AddressInvalid, parse_address
 from bookwell.notifier.channels.headers import address_header, text_header
+from bookwell.notifier.channels.mime import multipart, text_part
 from bookwell.notifier.channels.protocol import MailTransport, Message, Parcel
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 
 __all__ = ["MailChannel", "compose"]
 
-# Seven bits: nothing then depends on what the servers on the way can take.
-_POLICY = SMTP.clone(cte_type="7bit")
 _LONGEST_LINK = 900  # a line of a mail has room for 998 bytes
 
 
@@ -35,7 +31,7 @@ class MailChannel:
             parcel = compose(message, sender=self._sender)
         except AddressInvalid as error:
             return Verdict(AttemptOutcome.REFUSED, answer=f"the address {error}")
-        except (MessageError, ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             return Verdict(AttemptOutcome.BROKEN, answer=f"no mail can be made of it: {type(error).__name__}")
         return self._transport.send(parcel)
 
@@ -63,31 +59,23 @@ def compose(message: Message, *, sender: str) -> Parcel:
     if message.unsubscribe_url and _is_link(message.unsubscribe_url):
         headers.append(f"List-Unsubscribe: <{message.unsubscribe_url}>")
         headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
-    content = EmailMessage(_POLICY)
-    _add_content(content, message)
-    lines = "".join(f"{header}\r\n" for header in headers)
-    return Parcel(
-        message.delivery_id, sender_address, str(recipient), lines.encode() + content.as_bytes(), recipient.is_ascii
-    )
+    headers.append("MIME-Version: 1.0")
+    content = "\r\n".join([*headers, ""]).encode() + _body_of(message)
+    return Parcel(message.delivery_id, sender_address, str(recipient), content, recipient.is_ascii)
 
 
-def _add_content(mail: EmailMessage, message: Message) -> None:
+def _body_of(message: Message) -> bytes:
     content = message.content
-    mail.set_content(_encodable(content.text))
+    body = text_part("text/plain", content.text)
     if content.html:
-        mail.add_alternative(_encodable(content.html), subtype="html")
+        parts = [body, text_part("text/html", content.html)]
+        body = multipart("alternative", parts, boundary=f"{message.delivery_id}.1")
     if content.calendar is not None:
-        mail.add_attachment(
-            content.calendar.body.decode(),
-            subtype="calendar",
-            filename=content.calendar.filename,
-            params={"method": content.calendar.method},
-        )
-
-
-def _encodable(text: str) -> str:
-    """Halves of characters would end the composition."""
-    return text.encode(errors="replace").decode()
+        kind = f"text/calendar; method={content.calendar.method}"
+        disposition = f'Content-Disposition: attachment; filename="{content.calendar.filename}"'
+        parts = [body, text_part(kind, content.calendar.body.decode(), disposition)]
+        body = multipart("mixed", parts, boundary=f"{message.delivery_id}.2")
+    return body
 
 
 def _is_link(url: str) -> bool:

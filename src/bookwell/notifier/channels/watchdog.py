@@ -11,6 +11,46 @@ from typing import Any, Self
 __all__ = ["Watchdog"]
 
 _LEAST_SECONDS = 0.001  # a time-out of zero would mean a socket that does not wait
+_LOOK_SECONDS = 0.05
+_LOOKS_WHEN_IDLE = 40
+
+
+class _Kennel:
+    """The thread that looks after all watchdogs of the process; a timer for each would cost a thread a mail."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._awake: set[Watchdog] = set()
+        self._thread: threading.Thread | None = None
+
+    def wake(self, watchdog: "Watchdog") -> None:
+        """Look after this one from now on."""
+        with self._guard:
+            self._awake.add(watchdog)
+            if self._thread is None or not self._thread.is_alive():  # the thread of a parent is none of ours
+                self._thread = threading.Thread(target=self._look, daemon=True)
+                self._thread.start()
+
+    def let_sleep(self, watchdog: "Watchdog") -> None:
+        """Look after it no longer."""
+        with self._guard:
+            self._awake.discard(watchdog)
+
+    def _look(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._guard:
+                over = [watchdog for watchdog in self._awake if watchdog.is_over]
+                idle = 0 if self._awake else idle + 1
+                if idle > _LOOKS_WHEN_IDLE:
+                    self._thread = None
+                    return
+            for watchdog in over:
+                watchdog.bite()
+
+
+_kennel = _Kennel()
 
 
 class Watchdog:
@@ -20,11 +60,9 @@ class Watchdog:
         self._ends_at = time.monotonic() + seconds
         self._guard = threading.Lock()
         self._control: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        _kennel.wake(self)
         return self
 
     def __exit__(
@@ -34,7 +72,7 @@ class Watchdog:
 
     def call_off(self) -> None:
         """Watch no longer: the connection goes on to live."""
-        self._timer.cancel()
+        _kennel.let_sleep(self)
         with self._guard:
             self._control = None
 
@@ -78,9 +116,10 @@ class Watchdog:
         with self._guard:
             self._control = control
         if self.is_over:
-            self._bite()
+            self.bite()
 
-    def _bite(self) -> None:
+    def bite(self) -> None:
+        """Shut the watched connection: whoever reads from it or writes to it gets an error at once."""
         with self._guard, contextlib.suppress(OSError):
             if self._control is not None:
                 self._control.shutdown(socket.SHUT_RDWR)
