@@ -124,6 +124,12 @@ def _to_renew() -> Work:
     return step(services.renew, ReservationFactory.borrowed())
 
 
+def _to_remind() -> Work:
+    loan = ReservationFactory.borrowed()
+    assert loan.next_reminder_at is not None
+    return step(services.remind_reservation, loan, now=loan.next_reminder_at)
+
+
 @pytest.mark.parametrize(
     "prepare",
     [
@@ -138,6 +144,7 @@ def _to_renew() -> Work:
         _to_add_a_copy,
         _to_lose_a_copy,
         _to_renew,
+        _to_remind,
     ],
     ids=lambda prepare: prepare.__name__.strip("_"),
 )
