@@ -40,6 +40,7 @@ Behaviour = Literal["refuse", "refuse_content", "later", "accept_slowly", "never
 
 _ACCEPTED = "accepted.jsonl"
 _RULES = "rules.json"
+_USED = "used.txt"
 _START_SECONDS = 20
 _ANSWERS_TO_RCPT = {"refuse": "550 5.1.1 No such mailbox", "later": "451 4.7.1 Try again later"}
 _DRIP = b"250-One moment\r\n"
@@ -51,7 +52,7 @@ class Rule:
 
     refuse: 550 to the address; refuse_content: 554 to the mail; later: 451 to the address; accept_slowly: keep it, wait
     `seconds`, 250; never_answer: do not keep it, say nothing; drip: a line of an answer a second, for `seconds`, then
-    421; drop_after_data: keep it and cut the connection before the answer. `times` limits how often one sink does so.
+    421; drop_after_data: keep it and cut the connection before the answer. `times` limits how often, over all starts.
     """
 
     to: str
@@ -159,14 +160,18 @@ class _Handler:
 
     folder: Path
     is_durable: bool
-    used: Counter[Rule] = field(default_factory=Counter)
+    used: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        file = self.folder / _USED
+        self.used.update(file.read_text().splitlines() if file.exists() else [])
 
     async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
         rule = self._rule_for([address])
         if rule is not None and rule.do in _ANSWERS_TO_RCPT:
-            self.used[rule] += 1
+            self._use(rule)
             return _ANSWERS_TO_RCPT[rule.do]
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(rcpt_options)
@@ -175,7 +180,7 @@ class _Handler:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's name
         rule = self._rule_for(envelope.rcpt_tos)
         if rule is not None:
-            self.used[rule] += 1
+            self._use(rule)
         match rule:
             case Rule(do="refuse_content"):
                 return "554 5.6.0 Not here"
@@ -195,9 +200,15 @@ class _Handler:
         matching = (
             rule
             for rule in _rules(self.folder)
-            if self.used[rule] < rule.times and any(fnmatchcase(address, rule.to) for address in addresses)
+            if self.used[repr(rule)] < rule.times and any(fnmatchcase(address, rule.to) for address in addresses)
         )
         return next(matching, None)
+
+    def _use(self, rule: Rule) -> None:
+        self.used[repr(rule)] += 1
+        if rule.times < sys.maxsize:
+            with (self.folder / _USED).open("a") as stream:
+                stream.write(f"{rule!r}\n")
 
     def _keep(self, envelope: Envelope) -> None:
         content = envelope.original_content or b""
