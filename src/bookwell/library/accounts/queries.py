@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from django.db import connection
-
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.keyset import keyset_page
+from bookwell.kit.adapters.django.statements import fetch_one
 from bookwell.kit.pages import Position
 from bookwell.kit.tokens import TokenInvalid
 from bookwell.library.accounts.errors import UserNotFound
@@ -25,7 +24,7 @@ __all__ = [
 ]
 
 _CALLER = (
-    "SELECT a.id, a.username, a.role, a.category_id, a.home_branch_id "
+    "SELECT a.id, a.role, a.home_branch_id "
     "FROM token_session s JOIN account a ON a.id = s.user_id "
     "WHERE s.sid = %s AND s.revoked_at IS NULL AND a.is_active"
 )
@@ -36,9 +35,7 @@ class Caller:
     """Whoever a valid token and its live session stand for."""
 
     user_id: int
-    username: str
     role: Role
-    category: str
     home_branch_id: int | None
     session_id: str
 
@@ -54,12 +51,10 @@ def find_caller(token: str) -> Caller | None:
         return None
     if claims.session_id is None:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLER, (claims.session_id,))
-        row = cursor.fetchone()
+    row = fetch_one(_CALLER, (claims.session_id,))
     if row is None or claims.subject != str(row[0]):
         return None
-    return Caller(row[0], row[1], Role(row[2]), row[3], row[4], claims.session_id)
+    return Caller(row[0], Role(row[1]), row[2], claims.session_id)
 
 
 def get_user(user_id: int) -> User:

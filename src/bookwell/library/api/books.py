@@ -134,7 +134,6 @@ def get_book(request: HttpRequest, book_id: Id) -> HttpResponse:
     if isinstance(caller, Caller):
         view = get_reader_view_of_book(
             reader_id=caller.user_id,
-            category=caller.category,
             book_id=book_id,
             home_branch_id=caller.home_branch_id,
             now=clock.now(),

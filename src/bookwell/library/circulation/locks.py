@@ -5,10 +5,12 @@ also carries the book's counters; it guards the book's copies and its queue.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
 
+from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, fetch_all
 from bookwell.library.circulation.errors import (
     BookWithdrawn,
     CopyNotFound,
@@ -26,8 +28,15 @@ __all__ = [
     "lock_book_of_reservation",
     "lock_policy",
     "lock_reader",
+    "lock_reader_and_book",
     "save_book",
+    "saving",
 ]
+
+_SAVE_BOOK = (
+    "UPDATE holding SET copies_total = %s, copies_available = %s, queue_length = %s, next_queue_no = %s, "
+    "version = %s WHERE book_id = %s"
+)
 
 
 @dataclass(slots=True)
@@ -51,8 +60,14 @@ class LockedReader:
     email: str
     language: str
     channels: list[str]
-    category: str
     home_branch_id: int | None
+
+
+_LOCK_READER = "SELECT id, username, email, language, channels, home_branch_id FROM account WHERE id = %s"
+_LOCK_BOOK = (
+    "SELECT book_id, copies_total, copies_available, queue_length, next_queue_no, version FROM holding "
+    "WHERE book_id = %s"
+)
 
 
 def _for_update() -> str:
@@ -67,16 +82,8 @@ def lock_reader(reader_id: int, *, is_active: bool = True) -> LockedReader:
     Raises:
         ReaderNotFound: if there is none, or the account is not active.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, username, email, language, channels, category_id, home_branch_id FROM account "
-            "WHERE id = %s" + (" AND is_active" if is_active else "") + _for_update(),
-            (reader_id,),
-        )
-        row = cursor.fetchone()
-    if row is None:
-        raise ReaderNotFound
-    return LockedReader(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6])
+    statement = _lock_reader(reader_id, is_active=is_active)
+    return _reader_of(fetch_all(statement.text, statement.parameters))
 
 
 def lock_book(book_id: int) -> LockedBook:
@@ -85,34 +92,53 @@ def lock_book(book_id: int) -> LockedBook:
     Raises:
         BookWithdrawn: if there is no such book.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT book_id, copies_total, copies_available, queue_length, next_queue_no, version FROM holding "
-            "WHERE book_id = %s" + _for_update(),
-            (book_id,),
-        )
-        row = cursor.fetchone()
-    if row is None:
+    statement = _lock_book(book_id)
+    return _book_of(fetch_all(statement.text, statement.parameters))
+
+
+def lock_reader_and_book(
+    *, reader_id: int, book_id: int, then: Sequence[Statement] = ()
+) -> tuple[LockedReader, LockedBook, Sequence[Rows]]:
+    """Lock an active reader, then the book, and read `then`, statement by statement, behind both locks.
+
+    Raises:
+        ReaderNotFound, BookWithdrawn: as the two locks alone.
+    """
+    readers, books, *read = execute_together(_lock_reader(reader_id, is_active=True), _lock_book(book_id), *then)
+    return _reader_of(readers), _book_of(books), read
+
+
+def _lock_reader(reader_id: int, *, is_active: bool) -> Statement:
+    return Statement(_LOCK_READER + (" AND is_active" if is_active else "") + _for_update(), (reader_id,))
+
+
+def _reader_of(rows: Rows) -> LockedReader:
+    if not rows:
+        raise ReaderNotFound
+    reader_id, username, email, language, channels, home_branch_id = rows[0]
+    return LockedReader(reader_id, username, email, language, json.loads(channels), home_branch_id)
+
+
+def _lock_book(book_id: int) -> Statement:
+    return Statement(_LOCK_BOOK + _for_update(), (book_id,))
+
+
+def _book_of(rows: Rows) -> LockedBook:
+    if not rows:
         raise BookWithdrawn
-    return LockedBook(*row)
+    return LockedBook(*rows[0])
 
 
 def save_book(book: LockedBook) -> None:
     """Write the counters back and count the book's version up; the last write of a use case on this book."""
+    execute_together(saving(book))
+
+
+def saving(book: LockedBook) -> Statement:
+    """What `save_book` runs, to be sent with others."""
     book.version += 1
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE holding SET copies_total = %s, copies_available = %s, queue_length = %s, next_queue_no = %s, "
-            "version = %s WHERE book_id = %s",
-            (
-                book.copies_total,
-                book.copies_available,
-                book.queue_length,
-                book.next_queue_no,
-                book.version,
-                book.book_id,
-            ),
-        )
+    counters = (book.copies_total, book.copies_available, book.queue_length, book.next_queue_no, book.version)
+    return Statement(_SAVE_BOOK, (*counters, book.book_id))
 
 
 def lock_book_of_copy(barcode: str) -> tuple[LockedBook, Copy]:

@@ -6,7 +6,7 @@ On SQLite one transaction writes at a time, so there a rival always comes afterw
 import datetime as dt
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from bookwell.kit import clock
 from bookwell.library.circulation import services
@@ -15,7 +15,7 @@ from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.rules import CopyStatus, State
 from bookwell.library.circulation.tasks import expire_due
 from tests.concurrency.fairness import promotions_of
-from tests.concurrency.racing import meet_rival
+from tests.concurrency.racing import Rival, meet_rival
 from tests.concurrency.works import at_desk, check_out, placing, readers, states, step
 from tests.factories import BookFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
@@ -26,7 +26,7 @@ SERVICES = "bookwell.library.circulation.services"
 LOCK_BOOK = "bookwell.library.circulation.locks.lock_book"
 
 
-@pytest.mark.parametrize("line", ["placing.lock_book", "placing.get_placing_facts", "placing._find_copy"])
+@pytest.mark.parametrize("line", ["placing.lock_reader_and_book", "placing.facts_of", "placing._choose_copy"])
 @pytest.mark.parametrize("behind", [False, True])
 def test_place__a_rival_takes_the_last_copy__one_of_them_waits(
     line: str, behind: bool, monkeypatch: pytest.MonkeyPatch
@@ -42,7 +42,7 @@ def test_place__a_rival_takes_the_last_copy__one_of_them_waits(
     assert_invariants([book.pk], now=clock.now())
 
 
-@pytest.mark.parametrize("line", ["placing.lock_reader", "placing.lock_book", "placing.get_placing_facts"])
+@pytest.mark.parametrize("line", ["placing.lock_reader_and_book", "placing.facts_of"])
 @pytest.mark.parametrize("behind", [False, True])
 def test_place__the_same_reader_reserves_another_book__the_limit_holds(
     line: str, behind: bool, monkeypatch: pytest.MonkeyPatch
@@ -63,7 +63,7 @@ def test_place__the_same_reader_reserves_another_book__the_limit_holds(
     assert_invariants([book.pk, other.pk], now=clock.now())
 
 
-@pytest.mark.parametrize("line", ["placing.lock_reader", "placing.get_placing_facts"])
+@pytest.mark.parametrize("line", ["placing.lock_reader_and_book", "placing.facts_of"])
 def test_place__the_same_reader_twice__one_is_refused(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     book, reader = BookFactory.create(copies=2), ReaderFactory.create()
     rival = meet_rival(monkeypatch, f"{SERVICES}.{line}", placing(reader, book), behind=True)
@@ -73,6 +73,32 @@ def test_place__the_same_reader_twice__one_is_refused(line: str, monkeypatch: py
     assert isinstance(rival.finish().refusal, ReservationExists)
     assert states(book) == {State.ASSIGNED: 1}
     assert_invariants([book.pk], now=clock.now())
+
+
+@pytest.mark.parametrize("locked", ["reader", "book"])
+def test_place__somebody_has_one_of_its_rows__locks_the_reader_and_then_the_book(locked: str) -> None:
+    book, reader = BookFactory.create(), ReaderFactory.create()
+    rows = {"reader": f"account WHERE id = {reader.pk}", "book": f"holding WHERE book_id = {book.pk}"}
+    other_row = rows["book" if locked == "reader" else "reader"]
+    if connection.vendor == "sqlite":  # it locks no rows
+        return
+    somebody = connection.copy()
+    somebody.set_autocommit(False)
+    is_free = False
+    with somebody.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {rows[locked]} FOR UPDATE")
+        rival = Rival(placing(reader, book))
+        rival.go()
+        try:
+            cursor.execute(f"SELECT 1 FROM {other_row} FOR UPDATE NOWAIT")
+            is_free = True
+        except OperationalError:
+            pass
+    somebody.rollback()
+    somebody.close()
+
+    assert rival.finish().refusal is None
+    assert is_free is (locked == "reader")
 
 
 def test_cancel__a_rival_cancels_before_the_lock__only_one_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +178,7 @@ def test_lift_block__a_held_copy_goes_meanwhile__the_reader_gets_the_free_one(
 def test_add_block__while_the_reader_places__comes_before_or_after(monkeypatch: pytest.MonkeyPatch) -> None:
     book, reader = BookFactory.create(), ReaderFactory.create()
     block = at_desk(services.add_block, reader_id=reader.pk, reason="card lost")
-    rival = meet_rival(monkeypatch, f"{SERVICES}.placing.get_placing_facts", block, behind=True)
+    rival = meet_rival(monkeypatch, f"{SERVICES}.placing.facts_of", block, behind=True)
 
     placing(reader, book)()
 

@@ -21,7 +21,7 @@ from tests.invariants import assert_invariants, assert_nothing_told_of_nothing
 pytestmark = pytest.mark.usefixtures("committed")
 
 LAST_WRITES = (
-    "bookwell.library.circulation.services.placing.append_in_tx",
+    "bookwell.library.circulation.services.placing.execute_together",
     "bookwell.library.circulation.journal.append_in_tx",
 )
 
@@ -36,10 +36,11 @@ def doomed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Work], Work]:
     fate = threading.local()
 
     def then_fail(original: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*args: Any) -> None:
-            original(*args)
+        def write(*args: Any) -> Any:
+            answer = original(*args)
             if getattr(fate, "is_sealed", False):
                 raise _PowerCut
+            return answer
 
         return write
 

@@ -22,10 +22,8 @@ def test_get_placing_facts__several_policies_and_reservations__counts_each_once(
     ReservationFactory.place(reader, BookFactory.create())
     ReservationFactory.borrowed(reader=reader)
 
-    facts = get_placing_facts(reader_id=reader.pk, category=policy.category_id, book_id=book.pk, now=now)
-    later = get_placing_facts(
-        reader_id=reader.pk, category=policy.category_id, book_id=book.pk, now=now + dt.timedelta(days=999)
-    )
+    facts = get_placing_facts(reader_id=reader.pk, book_id=book.pk, now=now)
+    later = get_placing_facts(reader_id=reader.pk, book_id=book.pk, now=now + dt.timedelta(days=999))
 
     assert facts.title == book.title
     assert facts.reader == ReaderFacts(2, 1, 0, 0, has_this_book=True)

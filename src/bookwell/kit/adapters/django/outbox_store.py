@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from django.db import connection
 from pydantic_core import to_json
 
 from bookwell.kit import clock, ids
+from bookwell.kit.adapters.django.statements import Statement, execute_together
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["append_in_tx"]
+__all__ = ["append_in_tx", "appending"]
 
 _INSERT = (
     "INSERT INTO outbox (event_id, queue, type, version, aggregate, aggregate_version, payload, created_at, "
@@ -19,12 +19,15 @@ _ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, NULL, NULL, NULL, 0, %s, '')"
 
 def append_in_tx(messages: Sequence[OutgoingMessage]) -> None:
     """Add one row per message, in one statement; times are milliseconds since 1970."""
-    if not messages:
-        return
+    if messages:
+        execute_together(appending(messages))
+
+
+def appending(messages: Sequence[OutgoingMessage]) -> Statement:
+    """What `append_in_tx` runs, to be sent with others."""
     now = int(clock.now().timestamp() * 1000)
     values: list[str | int] = []
     for message in messages:
         values += [ids.new_id(), message.queue, message.type, message.version, message.aggregate]
         values += [message.aggregate_version, to_json(message.payload).decode(), now, now]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT + ", ".join([_ROW] * len(messages)), values)
+    return Statement(_INSERT + ", ".join([_ROW] * len(messages)), values)

@@ -14,14 +14,14 @@ _NO_BRANCH = 0
 
 
 def get_reader_view_of_book(
-    *, reader_id: int, category: str, book_id: int, home_branch_id: int | None, now: dt.datetime
+    *, reader_id: int, book_id: int, home_branch_id: int | None, now: dt.datetime
 ) -> dict[str, Any]:
     """Whether the reader may reserve the book, and the refusal that placing would answer; one statement.
 
     Raises:
         BookWithdrawn
     """
-    facts = get_placing_facts(reader_id=reader_id, category=category, book_id=book_id, now=now)
+    facts = get_placing_facts(reader_id=reader_id, book_id=book_id, now=now)
     try:
         check_may_reserve(facts.reader, choose_terms(facts.policies, branch_id=home_branch_id or _NO_BRANCH))
     except DomainError as refusal:

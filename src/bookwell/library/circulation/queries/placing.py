@@ -4,22 +4,31 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from bookwell.kit.adapters.django.instants import from_database
+from bookwell.kit.adapters.django.statements import Rows, Statement, fetch_all
 from bookwell.library.circulation.errors import BookWithdrawn
 from bookwell.library.circulation.queries.policies import TERMS
 from bookwell.library.circulation.rules import PolicyTerms, ReaderFacts, State
 
-__all__ = ["FreeCopy", "PlacingFacts", "find_free_copy_row", "get_placing_facts", "list_due_dates"]
+__all__ = [
+    "FreeCopy",
+    "PlacingFacts",
+    "choose_free_copy",
+    "facts_of",
+    "find_free_copy_row",
+    "get_placing_facts",
+    "list_due_dates",
+    "placing_reads",
+]
 
 # Plain rows, counted in Python: on MariaDB a derived table with aggregates costs twice as much as the rows.
 _FACTS = f"""
 SELECT b.title, EXISTS (SELECT 1 FROM reader_block k WHERE k.reader_id = %s),
-       v.id, v.state, v.due_at, v.book_id, p.id, p.branch_id, {", ".join(f"p.{name}" for name in TERMS)}
+       v.book_id, v.state, v.due_at, p.branch_id, {", ".join(f"p.{name}" for name in TERMS)}
 FROM book b
-LEFT JOIN policy p ON p.category_id = %s
-LEFT JOIN reservation v ON v.reader_id = %s AND v.open_marker = 1
+JOIN account a ON a.id = %s
+LEFT JOIN policy p ON p.category_id = a.category_id
+LEFT JOIN reservation v ON v.reader_id = a.id AND v.open_marker = 1
 WHERE b.id = %s AND b.withdrawn_at IS NULL
 """
 
@@ -55,32 +64,44 @@ class FreeCopy:
     is_travelling: bool
 
 
-def get_placing_facts(*, reader_id: int, category: str, book_id: int, now: dt.datetime) -> PlacingFacts:
-    """The book's title, the reader's counts and the category's policies; one statement, after both locks.
+def placing_reads(*, reader_id: int, book_id: int) -> tuple[Statement, Statement]:
+    """What to read behind both locks: the rows for `facts_of`, and those for `choose_free_copy`."""
+    return Statement(_FACTS, (reader_id, reader_id, book_id)), Statement(_FREE_COPIES, (book_id,))
+
+
+def get_placing_facts(*, reader_id: int, book_id: int, now: dt.datetime) -> PlacingFacts:
+    """The facts as they are at the moment, without any lock.
+
+    Raises:
+        BookWithdrawn: if the book is not in the catalogue, or there is no such reader.
+    """
+    facts, _ = placing_reads(reader_id=reader_id, book_id=book_id)
+    return facts_of(fetch_all(facts.text, facts.parameters), book_id=book_id, now=now)
+
+
+def facts_of(rows: Rows, *, book_id: int, now: dt.datetime) -> PlacingFacts:
+    """The book's title, the reader's counts and the policies of the reader's category.
 
     `blocks` is 1 for any number of them.
 
     Raises:
         BookWithdrawn: if the book is not in the catalogue.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_FACTS, (reader_id, category, reader_id, book_id))
-        rows = cursor.fetchall()
     if not rows:
         raise BookWithdrawn
     title, has_block = rows[0][:2]
-    # Every policy stands beside every open reservation.
+    # Every policy stands beside every open reservation. A reader has one of each book, a category one of each branch.
     mine = {row[2]: row for row in rows if row[2]}.values()
-    policies = {row[6]: row for row in rows if row[6]}.values()
+    policies = {row[5]: row for row in rows if row[6] is not None}.values()
     loans = [row for row in mine if row[3] == State.BORROWED]
     facts = ReaderFacts(
         open_reservations=len(mine) - len(loans),
         open_loans=len(loans),
         overdue_loans=sum(_is_past(row[4], now) for row in loans),
         blocks=int(has_block),
-        has_this_book=any(row[5] == book_id for row in mine),
+        has_this_book=any(row[2] == book_id for row in mine),
     )
-    return PlacingFacts(title, facts, [(row[7], _terms(row[8:])) for row in policies])
+    return PlacingFacts(title, facts, [(row[5], _terms(row[6:])) for row in policies])
 
 
 def _is_past(value: Any, now: dt.datetime) -> bool:
@@ -93,19 +114,19 @@ def _terms(columns: tuple[Any, ...]) -> PolicyTerms:
 
 
 def find_free_copy_row(*, book_id: int, preferred_branch_id: int | None) -> FreeCopy | None:
+    """The free copy of the book that `choose_free_copy` would choose."""
+    return choose_free_copy(fetch_all(_FREE_COPIES, (book_id,)), preferred_branch_id=preferred_branch_id)
+
+
+def choose_free_copy(rows: Rows, *, preferred_branch_id: int | None) -> FreeCopy | None:
     """A free copy: one that stands at the preferred branch, else one that stands elsewhere, else one that travels."""
 
     def rank(row: tuple[Any, ...]) -> tuple[bool, bool, int]:
         return bool(row[5]), not row[5] and row[2] != preferred_branch_id, row[0]
 
-    with connection.cursor() as cursor:
-        cursor.execute(_FREE_COPIES, (book_id,))
-        rows = cursor.fetchall()
     return FreeCopy(*min(rows, key=rank)) if rows else None
 
 
 def list_due_dates(book_id: int) -> list[dt.datetime]:
     """When the book's loans are due, earliest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE_DATES, (book_id,))
-        return [due for (value,) in cursor.fetchall() if (due := from_database(value))]
+    return [due for (value,) in fetch_all(_DUE_DATES, (book_id,)) if (due := from_database(value))]

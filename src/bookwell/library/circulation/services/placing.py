@@ -1,24 +1,24 @@
 """Placing a reservation: the hot path, with hand-written statements around the pure rules."""
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from bookwell.kit.adapters.django.instants import to_database
-from bookwell.kit.adapters.django.outbox_store import append_in_tx
-from bookwell.library.audit.services import Change, record_in_tx
+from bookwell.kit.adapters.django.outbox_store import appending
+from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, insert_row
+from bookwell.library.audit.services import Change, recording
 from bookwell.library.circulation.events import Facts, Recipient, ReservationFact
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import LockedBook, LockedReader, lock_book, lock_reader, save_book
+from bookwell.library.circulation.locks import LockedBook, LockedReader, lock_reader_and_book, saving
 from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named, get_home_branch
 from bookwell.library.circulation.queries.placing import (
     FreeCopy,
     PlacingFacts,
-    find_free_copy_row,
-    get_placing_facts,
+    choose_free_copy,
+    facts_of,
     list_due_dates,
+    placing_reads,
 )
 from bookwell.library.circulation.queries.policies import choose_terms
 from bookwell.library.circulation.rules import (
@@ -73,39 +73,42 @@ def place_reservation(
         ReservationExists, BorrowingBlocked, ReservationLimitReached, ReservedUntilInPast
     """
     asked = get_branch_named(library, now=now) if library else None
-    reader = lock_reader(reader_id)
-    book = lock_book(book_id)
-    facts = get_placing_facts(reader_id=reader_id, category=reader.category, book_id=book_id, now=now)
-    _serve_the_queue_first(book, actor=actor, now=now)
-    copy = _find_copy(book, asked.id if asked else reader.home_branch_id)
+    reads = placing_reads(reader_id=reader_id, book_id=book_id)
+    reader, book, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, then=reads)
+    if _serve_the_queue_first(book, actor=actor, now=now):
+        rows = execute_together(*reads)
+    facts = facts_of(rows[0], book_id=book_id, now=now)
+    copy = _choose_copy(book, rows[1], asked.id if asked else reader.home_branch_id)
     pickup = _pickup_of(asked, copy, reader, now)
     terms = choose_terms(facts.policies, branch_id=pickup.branch_id)
     check_may_reserve(facts.reader, terms)
     until = _instant_at(pickup, reserved_until, now)
     check_reserved_until(until, now=now)
-    draft = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
+    placed = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
     if copy is None:
-        draft = _estimated(draft, book, choose_terms(facts.policies, branch_id=None), now)
+        placed.estimated_ready_on = _estimate(book, choose_terms(facts.policies, branch_id=None), now)
     elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
-        draft = _shelved(draft, pickup, terms, now)
-    placed = _insert(book, copy, draft, pickup)
-    save_book(book)
-    _tell(placed, reader, facts, pickup, actor)
+        _shelve(placed, pickup, terms, now)
+    placed.id = _insert(book, copy, placed, pickup)
+    execute_together(saving(book), *_telling(placed, reader, facts, pickup, actor))
     return placed
 
 
-def _serve_the_queue_first(book: LockedBook, *, actor: Actor, now: dt.datetime) -> None:
-    """A free copy beside a queue means that only blocked or suspended readers wait, unless time has passed."""
-    if book.copies_available and book.queue_length:
-        journal = Journal(actor=actor, now=now)
-        promote(book, journal, because=Cause.SUSPENSION_ENDED)
-        journal.write_in_tx()
+def _serve_the_queue_first(book: LockedBook, *, actor: Actor, now: dt.datetime) -> bool:
+    """A free copy beside a queue means that only blocked or suspended readers wait, unless time has passed.
+
+    Answers whether there were both, so that what was read before may not hold any more.
+    """
+    if not (book.copies_available and book.queue_length):
+        return False
+    journal = Journal(actor=actor, now=now)
+    promote(book, journal, because=Cause.SUSPENSION_ENDED)
+    journal.write_in_tx()
+    return True
 
 
-def _find_copy(book: LockedBook, preferred_branch_id: int | None) -> FreeCopy | None:
-    if not book.copies_available:
-        return None
-    return find_free_copy_row(book_id=book.book_id, preferred_branch_id=preferred_branch_id)
+def _choose_copy(book: LockedBook, rows: Rows, preferred_branch_id: int | None) -> FreeCopy | None:
+    return choose_free_copy(rows, preferred_branch_id=preferred_branch_id) if book.copies_available else None
 
 
 def _pickup_of(asked: BranchFacts | None, copy: FreeCopy | None, reader: LockedReader, now: dt.datetime) -> _Pickup:
@@ -156,24 +159,23 @@ def _draft(
     )
 
 
-def _estimated(draft: ReservationView, book: LockedBook, terms: PolicyTerms, now: dt.datetime) -> ReservationView:
-    ready_on = estimate_ready_on(
+def _estimate(book: LockedBook, terms: PolicyTerms, now: dt.datetime) -> dt.date | None:
+    return estimate_ready_on(
         position=book.queue_length + 1,
         loans_due_at=list_due_dates(book.book_id),
         copies=book.copies_total,
         loan_days=terms.loan_days,
         now=now,
     )
-    return replace(draft, estimated_ready_on=ready_on)
 
 
-def _shelved(draft: ReservationView, pickup: _Pickup, terms: PolicyTerms, now: dt.datetime) -> ReservationView:
+def _shelve(draft: ReservationView, pickup: _Pickup, terms: PolicyTerms, now: dt.datetime) -> None:
     calendar = _facts_of(pickup, now).calendar
-    deadline = pickup_deadline_at(calendar, now=now, open_days=terms.pickup_days)
-    return replace(draft, state=State.READY, ready_at=now, pickup_deadline_at=deadline)
+    draft.state, draft.ready_at = State.READY, now
+    draft.pickup_deadline_at = pickup_deadline_at(calendar, now=now, open_days=terms.pickup_days)
 
 
-def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pickup: _Pickup) -> ReservationView:
+def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pickup: _Pickup) -> int:
     copy_id = copy.copy_id if copy else None
     row: list[Any] = [draft.book_id, draft.reader_id, str(draft.state), pickup.branch_id, copy_id, copy_id]
     row += [book.next_queue_no, draft.state is State.ASSIGNED and not (copy and copy.is_travelling)]
@@ -184,12 +186,7 @@ def _insert(book: LockedBook, copy: FreeCopy | None, draft: ReservationView, pic
         book.copies_available -= 1
     else:
         book.queue_length += 1
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(_INSERT + " RETURNING id", row)
-            return replace(draft, id=cursor.fetchone()[0])
-        cursor.execute(_INSERT, row)
-        return replace(draft, id=cursor.lastrowid)
+    return insert_row(_INSERT, row)
 
 
 def _remind_at(draft: ReservationView, pickup: _Pickup) -> dt.datetime | None:
@@ -197,15 +194,17 @@ def _remind_at(draft: ReservationView, pickup: _Pickup) -> dt.datetime | None:
     return deadline and pickup_reminder_at(deadline, time_zone=pickup.time_zone, now=draft.created_at)
 
 
-def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, pickup: _Pickup, actor: Actor) -> None:
-    """A copy that is ready at once is news of its own: the reader hears that, and no more."""
+def _telling(
+    placed: ReservationView, reader: LockedReader, facts: PlacingFacts, pickup: _Pickup, actor: Actor
+) -> tuple[Statement, Statement]:
+    """The audit entry and the message; a copy that is ready at once is news of its own, and the only news."""
     details: dict[str, Any] = {
         "position": placed.position,
         "estimated_ready_on": placed.estimated_ready_on,
         "pickup_deadline_at": placed.pickup_deadline_at,
     }
     known = {name: value for name, value in details.items() if value is not None}
-    record_in_tx(
+    audit = recording(
         [Change("reservation.placed", "reservation", placed.id, {"state": placed.state, "copy": placed.copy, **known})],
         actor_id=actor.user_id,
     )
@@ -222,4 +221,4 @@ def _tell(placed: ReservationView, reader: LockedReader, facts: PlacingFacts, pi
     }
     recipient = Recipient(reader.reader_id, reader.username, reader.email, reader.language, reader.channels)
     change = "ready" if placed.state is State.READY else "placed"
-    append_in_tx([ReservationFact(change, 1, recipient, told).message()])
+    return audit, appending([ReservationFact(change, 1, recipient, told).message()])
