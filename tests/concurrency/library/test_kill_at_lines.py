@@ -54,7 +54,7 @@ class Case:
         """Do it as the API does it; a child that was killed may hold its key for a moment."""
         for _ in range(_TRIES):
             try:
-                return run_idempotent(self.work, key=self.key, render=_not_expected)
+                return run_idempotent(self.work, key=self.key, render=_refusal)
             except InFlight:
                 continue
         raise AssertionError("the key of a killed process was never set free")
@@ -223,5 +223,6 @@ def _die_behind_the_commit(end: _End) -> None:
     wrapper._commit = commit_and_die  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _not_expected(error: DomainError) -> NoReturn:
-    raise error
+def _refusal(error: DomainError) -> Answer:
+    """What a second run comes to before it finds the first one's answer; as the first answer it would do nothing."""
+    return Answer(409, error.code.encode())

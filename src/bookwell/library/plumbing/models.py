@@ -35,7 +35,7 @@ class OutboxRow(models.Model):
 
 
 class IdempotencyKeyRow(models.Model):
-    """A caller's key and the answer to its first request; `status` 0 means not answered yet."""
+    """A caller's key and the answer to its first request."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     fingerprint = models.CharField(max_length=64)

@@ -5,9 +5,10 @@ at the commit), a bounded number of times and for a bounded time; after a lock t
 take ids, not instances, and touch nothing but the database. What is no failure of the moment (a missing column) is
 not run again and not called one: it is raised as it is.
 
-With an idempotency key the key's row is inserted first and the answer stored beside the effect, in one transaction:
-a parallel duplicate waits on that row, then replays. A refusal rolls everything back and is stored in a transaction
-of its own; when a duplicate has committed in between, its answer is everyone's.
+With an idempotency key the answer is stored under the key beside the effect, as the transaction's last statement
+(ADR 0012). Whoever comes second, at once or much later, does the work like the first, is stopped by the key, rolls
+back and replays. A refusal rolls everything back and is stored in a transaction of its own; when a duplicate has
+committed in between, its answer is everyone's.
 """
 
 import random
@@ -24,7 +25,7 @@ from bookwell.kit.adapters.django import idempotency_store as store
 from bookwell.kit.adapters.django.constraints import domain_error_of
 from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, code_of, failure_of
 from bookwell.kit.errors import DomainError, Unavailable
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain
+from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, TryAgain
 from bookwell.kit.writers import line_of
 
 __all__ = ["ATTEMPTS", "ATTEMPTS_TO_LOCK", "run_idempotent", "run_in_transaction"]
@@ -36,6 +37,7 @@ ATTEMPTS_TO_LOCK = 2
 _DEADLINE_SECONDS = 10
 """No run begins later than this after the first one did."""
 _BACKOFF_SECONDS = 0.01
+_CLAIMS = 3
 
 _log = structlog.get_logger()
 
@@ -75,32 +77,28 @@ def run_idempotent(
     """
     if key is None:
         return run_in_transaction(work)
+    for _ in range(_CLAIMS):
+        try:
+            return _work_and_keep(work, key, render)
+        except store.AlreadyKept:
+            kept = run_in_transaction(lambda: store.find(key))
+            if kept is not None:
+                return kept
+    raise InFlight
 
-    def claim_work_and_keep() -> Answer:
-        kept = store.claim(key)
-        if kept is not None:
-            return kept
-        answer = work()
-        store.keep(key, answer)
+
+def _work_and_keep(work: Callable[[], Answer], key: IdempotencyKey, render: Callable[[DomainError], Answer]) -> Answer:
+    def keeping(answer: Answer) -> Answer:
+        store.keep_in_tx(key, answer)
         return answer
 
     try:
-        return run_in_transaction(claim_work_and_keep)
-    except (Unavailable, InFlight, KeyReused):
+        return run_in_transaction(lambda: keeping(work()))
+    except (Unavailable, InFlight):
         raise
-    except DomainError as refusal:
-        return _keep_refusal(key, render(refusal))
-
-
-def _keep_refusal(key: IdempotencyKey, answer: Answer) -> Answer:
-    def claim_and_keep() -> Answer:
-        kept = store.claim(key)
-        if kept is not None:
-            return kept
-        store.keep(key, answer)
-        return answer
-
-    return run_in_transaction(claim_and_keep)
+    except DomainError as error:
+        refusal = render(error)
+    return run_in_transaction(lambda: keeping(refusal))
 
 
 @contextmanager
