@@ -73,8 +73,5 @@ def parse_key(header: str) -> str:
 
 def fingerprint_of(*parts: str | bytes) -> str:
     """SHA-256 of a request's identifying parts, in hexadecimal."""
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return digest.hexdigest()
+    raw = [part.encode() if isinstance(part, str) else part for part in parts]
+    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in raw)).hexdigest()

@@ -3,7 +3,6 @@
 import re
 import secrets
 import time
-from uuid import UUID
 
 __all__ = ["is_id", "new_id"]
 
@@ -14,7 +13,8 @@ def new_id() -> str:
     """A fresh UUIDv7 as 36 characters."""
     milliseconds = time.time_ns() // 1_000_000
     random_a, random_b = secrets.randbits(12), secrets.randbits(62)
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b))
+    digits = f"{milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_id(text: str) -> bool:

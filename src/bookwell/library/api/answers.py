@@ -41,7 +41,7 @@ def respond_in_transaction(request: HttpRequest, work: Callable[[], Answer]) -> 
 
 
 def _key_of(request: HttpRequest) -> IdempotencyKey | None:
-    header = request.headers.get("Idempotency-Key")
+    header = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if header is None or request.method != "POST":
         return None
     caller = getattr(request, "auth", None)

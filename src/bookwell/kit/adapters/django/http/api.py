@@ -1,7 +1,7 @@
 """Ninja's API with our conventions: strict parsing, every error a problem, an OpenAPI document that says so."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import structlog
@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
 from django.urls import URLPattern, URLResolver
+from django.utils.functional import SimpleLazyObject
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError, ValidationErrorContext
 from ninja.operation import Operation
@@ -50,6 +51,10 @@ class ProblemAPI(NinjaAPI):
         super().__init__(parser=StrictParser(), **options)
         self._documents: dict[str, Any] = {}
         self._operation_ids: dict[int, str] = {}
+
+    def create_temporal_response(self, request: HttpRequest) -> Any:
+        """Ninja's hook: the response that an operation may ask for, made when one does; ours make their own."""
+        return SimpleLazyObject(partial(super().create_temporal_response, request))
 
     def set_default_exception_handlers(self) -> None:
         """Ninja's hook: our handlers stand instead of its own."""
