@@ -48,6 +48,7 @@ SERVERS: dict[str, Callable[[str, int], list[str]]] = {
     "granian-2": lambda app, port: _granian(app, port, 2),
     "granian-4": lambda app, port: _granian(app, port, 4),
     "granian-8": lambda app, port: _granian(app, port, 8),
+    "granian-64": lambda app, port: _granian(app, port, 64),
 }
 """Command lines by name; the number is that of threads in each worker."""
 
