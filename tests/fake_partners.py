@@ -160,7 +160,7 @@ def in_world(
     configured = PartnersSettings(library_url=LIBRARY_URL, **settings)
     entries = [entry_of(name, adapter) for name, adapter in adapters.items()]
     transport = httpx2.MockTransport(library.handle)
-    gateway = Gateway(configured, entries, make_client=lambda: httpx2.AsyncClient(transport=transport))
+    gateway = Gateway(configured, entries, make_client=lambda _: httpx2.AsyncClient(transport=transport))
     app = make_app(configured, PerProcess(lambda: gateway), verifier=TokenVerifier([_issuer(_Keys(_KEY))]))
     try:
         yield World(gateway, adapters, library, app.test_client())

@@ -110,4 +110,6 @@ def __getattr__(name: str) -> OpenAPI:
     entries = read_configuration(
         settings.partners_config, environ=os.environ | simulated.environ, default=simulated.configuration
     )
-    return make_app(settings, PerProcess(lambda: Gateway(settings, entries)))
+    gateway = PerProcess(lambda: Gateway(settings, entries))
+    gateway()  # so that the first request does not wait for it
+    return make_app(settings, gateway)

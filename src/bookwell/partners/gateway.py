@@ -1,4 +1,4 @@
-"""What one worker process keeps: the event loop, one HTTP client, the partners with their health, the answers."""
+"""What one worker process keeps: the event loop, HTTP clients, the partners with their health, the answers."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,12 @@ from bookwell.partners.settings import PartnersSettings
 
 __all__ = ["BookUnknown", "Gateway"]
 
-_CONNECTIONS = httpx2.Limits(max_connections=400, max_keepalive_connections=100, keepalive_expiry=20)
+MakeClient = Callable[[int], httpx2.AsyncClient]
+"""A client for one host, with so many connections."""
+
+_LIBRARY_CONNECTIONS = 200
+_IDLE_SECONDS = 20
+_LONGEST_SECONDS, _CONNECT_SECONDS = 120, 5
 _RESERVE_SHARE = 0.025
 _LEAST_RESERVE_SECONDS = 0.02
 _CHECK_SECONDS = 1.0
@@ -43,13 +48,14 @@ class Gateway:
         settings: PartnersSettings,
         entries: Sequence[PartnerEntry],
         *,
-        make_client: Callable[[], httpx2.AsyncClient] | None = None,
+        make_client: MakeClient | None = None,
     ) -> None:
         self._settings = settings
         self.loop = EventLoop()
-        self._client = self.loop.call(make_client or _make_client)
-        self.partners = self.loop.call(lambda: [_partner(entry, self._client) for entry in entries])
-        self.library = Library(settings.library, self._client)
+        make = make_client or _client_maker()
+        self._clients: list[httpx2.AsyncClient] = []
+        self.partners = self.loop.call(lambda: [self._partner(entry, make) for entry in entries])
+        self.library = Library(settings.library, self.loop.call(lambda: self._keep(make(_LIBRARY_CONNECTIONS))))
         self.cache: AnswerCache = RedisCache(settings.redis_url) if settings.redis_url else ProcessCache()
         ages = Ages(settings.partners_fresh_seconds, settings.partners_stale_seconds, settings.partners_kept_seconds)
         self._answers = Answers(self.cache, self.loop, ages)
@@ -121,19 +127,32 @@ class Gateway:
 
     def close(self) -> None:
         """End connections and the loop."""
-        self.loop.run(self._client.aclose)
+        for client in self._clients:
+            self.loop.run(client.aclose)
         self.loop.close()
 
+    def _partner(self, entry: PartnerEntry, make: MakeClient) -> Partner:
+        return Partner(entry, entry.kind.build(entry.options, self._keep(make(entry.rules.calls_at_once))))
 
-def _make_client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        headers={"User-Agent": f"Bookwell/{version('bookwell')}"},
-        transport=httpx2.AsyncHTTPTransport(retries=1, limits=_CONNECTIONS),
-        timeout=httpx2.Timeout(30, connect=5),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    def _keep(self, client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+        self._clients.append(client)
+        return client
 
 
-def _partner(entry: PartnerEntry, client: httpx2.AsyncClient) -> Partner:
-    return Partner(entry, entry.kind.build(entry.options, client))
+def _client_maker() -> MakeClient:
+    """Makes a client for each host: its pool looks at all of its connections for every request, hanging ones too."""
+    verified = httpx2.create_ssl_context()  # costs more than everything else of a client
+
+    def make(connections: int) -> httpx2.AsyncClient:
+        limits = httpx2.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
+        )
+        return httpx2.AsyncClient(
+            headers={"User-Agent": f"Bookwell/{version('bookwell')}"},
+            transport=httpx2.AsyncHTTPTransport(verify=verified, retries=1, limits=limits),
+            timeout=httpx2.Timeout(_LONGEST_SECONDS, connect=_CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    return make
