@@ -105,6 +105,25 @@ def test_claim__the_same_aggregate_in_another_queue__does_not_wait(outbox: Outbo
     assert sorted(_things(outbox.claim(now=now, limit=10))) == [("thing:1", 1), ("thing:1", 2)]
 
 
+def test_claim__more_rows_are_held_up_than_a_page_holds__finds_those_behind_them(
+    outbox: OutboxTable, now: dt.datetime
+) -> None:
+    _write(*(("thing:1", version) for version in range(450)))
+    _write(("thing:2", 1))
+
+    first = outbox.claim(now=now, limit=10)
+    second = outbox.claim(now=now, limit=10)
+
+    assert sorted(_things(first)) == [("thing:1", 0), ("thing:2", 1)]
+    assert _things(second) == []
+
+
+def test_claim__equal_versions__have_no_order(outbox: OutboxTable, now: dt.datetime) -> None:
+    _write(("thing:1", 1), ("thing:1", 1), ("thing:1", 2))
+
+    assert _things(outbox.claim(now=now, limit=10)) == [("thing:1", 1), ("thing:1", 1)]
+
+
 def test_claim__leased__is_free_when_the_lease_is_over(outbox: OutboxTable, now: dt.datetime) -> None:
     _write(("thing:1", 1))
 

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -27,7 +28,6 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 _ATTEMPTS = 3
 _AT_ONCE = 500
+_PAGE = 200
 _EMPTY = "{}"
 
 _log = structlog.get_logger()
@@ -74,7 +75,6 @@ def outbox_columns() -> list[Column[Any]]:
 
 _table = Table("outbox", MetaData(), *outbox_columns())
 _row = _table.c
-_earlier = _table.alias("earlier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class OutboxTable:
             chosen = self._choose(instant, limit)
             if not chosen:
                 break
-            claim = self._write(lambda connection, ids=chosen: self._lease(connection, ids, instant))
+            claim = self._write(partial(self._lease, ids=chosen, instant=instant))
             if claim.rows:
                 return claim
             # Another relay was faster with each of them; there may be more.
@@ -214,7 +214,7 @@ class OutboxTable:
             with reading(self._engine) as connection:
                 ids = list(connection.scalars(told))
             if ids:
-                self._write(lambda connection, ids=ids: connection.execute(delete(_table).where(_row.id.in_(ids))))
+                self._write(partial(_delete, ids=ids))
             forgotten += len(ids)
             if len(ids) < _AT_ONCE:
                 return forgotten
@@ -224,10 +224,9 @@ class OutboxTable:
         chosen: list[int] = []
         with reading(self._engine) as connection:
             for queue in _queues(connection):
-                ids = list(connection.scalars(_next_ids(queue, instant, limit)))
-                if ids:
-                    room = self.pace.window - (connection.scalar(_count_in_flight(queue, instant)) or 0)
-                    chosen += ids[: max(room, 0)]
+                room = self.pace.window - (connection.scalar(_count_in_flight(queue, instant)) or 0)
+                if room > 0:
+                    chosen += _next_ids(connection, queue, instant, min(limit, room))
         return chosen
 
     def _lease(self, connection: Connection, ids: Sequence[int], instant: int) -> Claim:
@@ -278,17 +277,32 @@ def _is_due(instant: int) -> ColumnElement[bool]:
     return and_(_row.done_at.is_(None), _row.next_attempt_at <= instant, is_free)
 
 
-def _next_ids(queue: str, instant: int, limit: int) -> Any:
-    """Due rows without an earlier undone one of their aggregate in the queue; ids decide between equal versions."""
-    is_before = or_(
-        _earlier.c.aggregate_version < _row.aggregate_version,
-        and_(_earlier.c.aggregate_version == _row.aggregate_version, _earlier.c.id < _row.id),
-    )
-    is_held_up = exists().where(
-        _earlier.c.aggregate == _row.aggregate, is_before, _earlier.c.queue == queue, _earlier.c.done_at.is_(None)
-    )
-    due = select(_row.id).where(_row.queue == queue, _is_due(instant), ~is_held_up)
-    return due.order_by(_row.next_attempt_at, _row.id).limit(limit)
+def _next_ids(connection: Connection, queue: str, instant: int, limit: int) -> list[int]:
+    """Due rows of which no earlier one of their aggregate in the queue is undone.
+
+    Page by page, because a database that joins instead may join everything: PostgreSQL took 100 ms with 20 000 undone
+    rows, and minutes before it had statistics. The heads are asked for after the page, and see at least as much.
+    """
+    due = select(_row.id, _row.aggregate, _row.aggregate_version, _row.next_attempt_at)
+    due = due.where(_row.queue == queue, _is_due(instant)).order_by(_row.next_attempt_at, _row.id).limit(_PAGE)
+    chosen: list[int] = []
+    page = connection.execute(due).all()
+    while page:
+        heads = _heads(connection, queue, {row.aggregate for row in page})
+        chosen += [row.id for row in page if row.aggregate_version == heads.get(row.aggregate)]
+        if len(chosen) >= limit or len(page) < _PAGE:
+            break
+        last = page[-1]
+        is_behind = and_(_row.next_attempt_at == last.next_attempt_at, _row.id > last.id)
+        page = connection.execute(due.where(or_(_row.next_attempt_at > last.next_attempt_at, is_behind))).all()
+    return chosen[:limit]
+
+
+def _heads(connection: Connection, queue: str, aggregates: set[str]) -> dict[str, int]:
+    """The earliest undone version of each aggregate in a queue."""
+    undone = and_(_row.aggregate.in_(sorted(aggregates)), _row.queue == queue, _row.done_at.is_(None))
+    heads = select(_row.aggregate, func.min(_row.aggregate_version)).where(undone).group_by(_row.aggregate)
+    return {aggregate: version for aggregate, version in connection.execute(heads)}  # noqa: C416 -- rows, not pairs
 
 
 def _count_in_flight(queue: str, instant: int) -> Any:
@@ -298,6 +312,10 @@ def _count_in_flight(queue: str, instant: int) -> Any:
         _row.next_attempt_at > instant,
         _row.published_at.is_not(None),
     )
+
+
+def _delete(connection: Connection, ids: Sequence[int]) -> None:
+    connection.execute(delete(_table).where(_row.id.in_(ids)))
 
 
 def _queues(connection: Connection) -> Iterator[str]:
