@@ -55,7 +55,8 @@ def make_app(
     install_health(app, "notifier", _checks(database), before_metrics=lambda: set_gauges(database))
     app.register_api(deliveries_blueprint(database, verifier))
     if settings.mode == "embedded":
-        app.register_api(messages_blueprint(settings.mail_folder))
+        has_server = bool(settings.smtp_url.get_secret_value())
+        app.register_api(messages_blueprint(settings.mail_folder, has_server=has_server))
     app.add_url_rule("/openapi.json", view_func=lambda: _document(app), endpoint="openapi_document")
     return app
 

@@ -1,6 +1,7 @@
 """Deliveries on their way: order, retries, endings, and senders that die."""
 
 import datetime as dt
+import threading
 import time
 from typing import Any
 
@@ -180,22 +181,36 @@ def test_deliver__every_sender_dies__is_given_up(database: Database) -> None:
     assert (row.state, len(channel.messages)) == ("failed", MAX_ATTEMPTS)
 
 
-def test_deliver__a_slow_server__the_rest_is_given_back_before_the_lease_ends(database: Database) -> None:
+def test_deliver__a_slow_server__no_lease_runs_out_and_another_sender_takes_no_mail_twice(database: Database) -> None:
     class Slow(RememberingChannel):
         def send(self, message: Any) -> Verdict:
             time.sleep(0.3)
             return super().send(message)
 
-    notifier, channel = make_notifier(database, channel=Slow(), smtp_deadline_seconds=0.5, mail_lease_seconds=1.0)
-    envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(6)]
-    notifier.take_in(envelopes)
+    hurry = {"smtp_deadline_seconds": 0.5, "mail_lease_seconds": 1.0}
+    first, channel = make_notifier(database, channel=Slow(), **hurry)
+    rival, _ = make_notifier(database, channel=channel, **hurry)
+    envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(8)]
+    first.take_in(envelopes)
+    is_done = threading.Event()
 
-    notifier.deliver(envelopes[:6])
+    def compete() -> None:
+        while not is_done.wait(0.05):
+            rival.deliver_due()
 
-    states = [row.state for row in deliveries_of(database)]
-    assert len(channel.messages) == 6
-    assert len({message.delivery_id for message in channel.messages}) == 6
-    assert states == ["sent"] * 6
+    competitor = threading.Thread(target=compete)
+    time.sleep(0.01)
+    competitor.start()
+    first.deliver(envelopes)
+    while any(row.state != "sent" for row in deliveries_of(database)):
+        first.deliver_due()
+    is_done.set()
+    competitor.join()
+
+    assert sorted(message.delivery_id for message in channel.messages) == sorted(
+        row.id for row in deliveries_of(database)
+    )
+    assert {row.attempts for row in deliveries_of(database)} == {1}
 
 
 def test_deliver_due__a_limit_per_second__is_kept_by_all_senders_together(database: Database) -> None:

@@ -25,8 +25,8 @@ _HTML = "text/html; charset=utf-8"
 _MOST_ON_A_PAGE = 100
 
 
-def messages_blueprint(folder: Path) -> APIBlueprint:
-    """`/messages` and the pages that show the mails of a folder."""
+def messages_blueprint(folder: Path, *, has_server: bool) -> APIBlueprint:
+    """`/messages` and the pages that show the mails of a folder; none come to it while there is a mail server."""
     blueprint = APIBlueprint("messages", __name__, template_folder="templates", static_folder="static")
 
     @blueprint.get("/messages", responses={200: MessageList})
@@ -40,7 +40,7 @@ def messages_blueprint(folder: Path) -> APIBlueprint:
     def show_list(query: MessageQuery) -> Response:
         """The last mails, as a page."""
         mails = list_mails(folder, to=query.to, limit=_MOST_ON_A_PAGE)
-        return _page(render_template("mails.html", mails=mails, to=query.to))
+        return _page(render_template("mails.html", mails=mails, to=query.to, has_server=has_server))
 
     @blueprint.get("/mails/<string:delivery_id>", doc_ui=False)
     def show_mail(path: DeliveryPath) -> Response:
