@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,7 @@ __all__ = ["MAX_ANSWER_BYTES", "Reply", "Wire", "read_as", "with_query", "within
 MAX_ANSWER_BYTES = 1_048_576
 _MAX_REDIRECTS = 3
 _MAX_RETRY_AFTER = 3600.0
-_USER_AGENT = "Bookwell/0.1 (library reservations)"
+_USER_AGENT = f"Bookwell/{version('bookwell')}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, ValueError)

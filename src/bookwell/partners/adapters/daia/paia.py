@@ -67,9 +67,11 @@ class PaiaHolds:
     PAIA has no place for a reference of ours, so an entry is known by its edition. Before requesting, the account's
     list is read: an open entry for the edition that is none of the caller's `other_refs` is the hold of an attempt
     whose answer was lost, and is taken for it. So nothing is placed twice, at the price of one open hold an edition:
-    the next reader's is refused ("already_taken") until it has ended. Two calls at one moment for one edition, of two
-    reservations, may both get the same ref; the caller must keep refs unique among its open holds and place again
-    with that ref among `other_refs`.
+    the next reader's is refused ("already_taken") until it has ended.
+
+    The limits: a request that the partner works off only after the list was read again becomes a second one, unless
+    the partner refuses that. And two calls at one moment for one edition, of two reservations, may both get the same
+    ref: the caller keeps refs unique among its open holds, and places again with that ref among `other_refs`.
     """
 
     def __init__(self, account: PaiaAccount, *, zone: ZoneInfo, pickup: str | None) -> None:
