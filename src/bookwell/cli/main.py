@@ -11,6 +11,7 @@ from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import migrate_library, migrate_notifier, run_library_command
 from bookwell.cli.outbox import outbox
 from bookwell.cli.supervisor import StartFailed
+from bookwell.simulators.running import run_simulators
 
 __all__ = ["app"]
 
@@ -20,6 +21,7 @@ _WSGI = {
     "notifier": ("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
 }
 """What to serve, and the variable and default of its port."""
+_SIMULATORS = "simulators"  # they bring a server of their own
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,17 +57,20 @@ def up(
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help=f"One of: {', '.join(_WSGI)}.")],
+    service: Annotated[str, typer.Argument(help=f"One of: {', '.join((*_WSGI, _SIMULATORS))}.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: the service's setting.", min=1, max=65535)] = None,
     workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
     threads: Annotated[int, typer.Option(help="Threads of each process.", min=1)] = 8,
 ) -> None:
     """Run one service in the foreground, in production behind a proxy that speaks TLS."""
+    if service == _SIMULATORS:
+        run_simulators(host=host, port=port or _port_of("BOOKWELL_SIMULATORS_PORT", 8030))
+        return
+    if service not in _WSGI:
+        raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_WSGI, _SIMULATORS))}")
     from bookwell.cli.server import serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
-    if service not in _WSGI:
-        raise typer.BadParameter(f"no service {service}; there is: {', '.join(_WSGI)}")
     target, variable, usual = _WSGI[service]
     serve_wsgi(target, host=host, port=port or _port_of(variable, usual), workers=workers, threads=threads)
 

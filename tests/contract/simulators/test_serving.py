@@ -19,7 +19,9 @@ from tests.infrastructure.servers import free_port
 def url(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with (tmp_path / "log").open("wb") as log:
-        process = spawn([sys.executable, "-m", "bookwell.simulators", f"--port={port}"], output=log)
+        process = spawn(
+            [sys.executable, "-m", "bookwell.cli.main", "serve", "simulators", f"--port={port}"], output=log
+        )
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
