@@ -284,7 +284,10 @@ def _next_ids(connection: Connection, queue: str, instant: int, limit: int) -> l
     rows, and minutes before it had statistics. The heads are asked for after the page, and see at least as much.
     """
     due = select(_row.id, _row.aggregate, _row.aggregate_version, _row.next_attempt_at)
-    due = due.where(_row.queue == queue, _is_due(instant)).order_by(_row.next_attempt_at, _row.id).limit(_PAGE)
+    # `done_at` is always null here: PostgreSQL follows the index only when asked for its whole order, others sort then.
+    whole_order = [_row.done_at] if connection.dialect.name == "postgresql" else []
+    due = due.where(_row.queue == queue, _is_due(instant)).limit(_PAGE)
+    due = due.order_by(*whole_order, _row.next_attempt_at, _row.id)
     chosen: list[int] = []
     page = connection.execute(due).all()
     while page:
