@@ -14,7 +14,7 @@ import pytest
 
 from tests.infrastructure.servers import running_servers, scratch_root
 
-_KEPT = ("BOOKWELL_TEST_", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
+_KEPT = ("BOOKWELL_TEST_", "BOOKWELL_PYTHON27", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
 
 if "bookwell.library.config.settings" in sys.modules:
     raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves.")
