@@ -139,4 +139,4 @@ def test_startup__importing_the_module__reads_no_settings() -> None:
     import bookwell.partners.app as module  # noqa: PLC0415 -- the point
 
     with pytest.raises(AttributeError):
-        _ = module.nothing  # type: ignore[attr-defined]
+        _ = module.nothing

@@ -8,12 +8,12 @@ import pytest
 
 from tests.fake_partners import ISBN, FakeLibrary, World, in_world, token
 
-READER = {"sub": "5", "roles": ["reader"]}
-MACHINE = {"client_id": "other-system", "scope": "availability:read reservations:write"}
+READER: dict[str, Any] = {"sub": "5", "roles": ["reader"]}
+MACHINE: dict[str, Any] = {"client_id": "other-system", "scope": "availability:read reservations:write"}
 
 
 def reserve(world: World, body: Any, headers: dict[str, str] | None = None, **claims: Any) -> Any:
-    return world.client.post("/reserve", json=body, headers={**token(**claims or READER), **(headers or {})})
+    return world.client.post("/reserve", json=body, headers={**token(**(claims or READER)), **(headers or {})})
 
 
 def sent(world: World) -> Any:

@@ -53,7 +53,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def operations(world: World) -> dict[str, Any]:
-    document = world.client.get("/openapi.json").json
+    document: Any = world.client.get("/openapi.json").json
     schema: Any = schemathesis.openapi.from_dict(document)
     schema.app = world.client.application
     return {found.ok().label: found.ok() for found in schema.get_all_operations()}

@@ -26,6 +26,7 @@ NO_SUCH_THING = "not_found"
 
 TIMEOUT = "timeout"
 _POLL_SECONDS = 0.05
+_HAND_OVER_SECONDS = 0.02
 _LOCK_MARGIN_SECONDS = 1.0
 
 _log = structlog.get_logger()
@@ -92,7 +93,7 @@ class Answers:
         tasks = [self._asking(question) for question in wanted]
         if tasks:
             # A little less than the caller has, so that the answers of those in time reach it.
-            await asyncio.wait(tasks, timeout=max(0, deadline - time.monotonic() - 0.02))
+            await asyncio.wait(tasks, timeout=max(0, deadline - time.monotonic() - _HAND_OVER_SECONDS))
         return [task.result() if task.done() and not task.cancelled() else Told(error=TIMEOUT) for task in tasks]
 
     def _asking(self, question: Question) -> asyncio.Task[Told]:
