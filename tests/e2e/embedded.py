@@ -61,6 +61,7 @@ def run_up(
     environment |= {"BOOKWELL_LIBRARY_PORT": str(port), "BOOKWELL_DATA_DIR": str(folder / "data")}
     mail_port = free_port()
     environment |= {"BOOKWELL_MAIL_PORT": str(mail_port), "BOOKWELL_CLOCK_OFFSET": str(clock_offset)}
+    environment |= {f"BOOKWELL_{name}_PORT": str(free_port()) for name in ("PARTNERS", "SIMULATORS")}
     environment |= {"BOOKWELL_DEMO_PASSWORD": password} if password else {}
     output = folder / "output.txt"
     with output.open("wb") as stream:

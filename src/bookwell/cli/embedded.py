@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,26 @@ from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_port
 
 __all__ = ["SERVICES", "EmbeddedSettings", "run_embedded"]
 
-SERVICES = ("library",)
-"""What a person may choose from; the notifier's pages and the background's work run beside any of them."""
-_PORTS = {"library": "library_port", "notifier": "mail_port"}
-_URL_NAMES = {"library": "library_url", "notifier": "mail_url"}
+SERVICES = ("library", "partners")
+"""What a person may choose from; the notifier's page and the background's work run beside any of them."""
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server by the setting of its port, its name among the addresses, and what a person finds there."""
+
+    port: str
+    address: str
+    shows: str
+
+
+_SERVERS = {
+    "library": _Server("library_port", "library_url", "API: {url}/api/docs"),
+    "simulators": _Server("simulators_port", "simulators_url", "three partner libraries to try things with"),
+    "partners": _Server("partners_port", "partners_url", "API: {url}/docs"),
+    "notifier": _Server("mail_port", "mail_url", "the mails that were sent"),
+}
 
 
 class EmbeddedSettings(BaseSettings):
@@ -32,6 +48,9 @@ class EmbeddedSettings(BaseSettings):
 
     data_dir: Path = Path(".bookwell")
     library_port: int = Field(default=8013, ge=1, le=65535)
+    partners_port: int = Field(default=5013, ge=1, le=65535)
+    partners_config: Path | None = None
+    simulators_port: int = Field(default=8030, ge=1, le=65535)
     mail_port: int = Field(default=8025, ge=1, le=65535)
 
 
@@ -43,24 +62,29 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
     """
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    servers = [
-        _server(name, port_name, settings, folder) for name, port_name in _PORTS.items() if name in (*only, "notifier")
-    ]
+    servers = [_server(name, settings, folder) for name in _SERVERS if _is_wanted(name, only, settings)]
     background = _background(folder)
     with _folder_to_ourselves(folder):
         check_ports(servers)
         _prepare(folder, is_demo=is_demo)
         if is_demo:
-            urls = {_URL_NAMES[server.name]: server.url for server in servers}
+            urls = {_SERVERS[server.name].address: server.url for server in servers}
             addresses: dict[str, Any] = {name: urls.get(name) for name in _ADDRESSES}
             write_demo_file(folder, addresses | {"users": read_demo_file(folder).get("users", [])})
         supervisor = Supervisor([*servers, background], say)
         supervisor.run(on_ready=lambda: _tell(servers, folder, is_demo=is_demo, say=say))
 
 
-def _server(name: str, port_name: str, settings: EmbeddedSettings, folder: Path) -> Service:
-    port: int = getattr(settings, port_name)
-    variable = f"BOOKWELL_{port_name.upper()}"
+def _is_wanted(name: str, only: Sequence[str], settings: EmbeddedSettings) -> bool:
+    """Whoever has partners of their own needs no simulated ones."""
+    if name == "simulators":
+        return "partners" in only and settings.partners_config is None
+    return name in only or name == "notifier"
+
+
+def _server(name: str, settings: EmbeddedSettings, folder: Path) -> Service:
+    port: int = getattr(settings, _SERVERS[name].port)
+    variable = f"BOOKWELL_{_SERVERS[name].port.upper()}"
     return Service(
         name=name,
         port=port,
@@ -99,8 +123,7 @@ def _prepare(folder: Path, *, is_demo: bool) -> None:
 
 def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Callable[[str], None]) -> None:
     for server in servers:
-        what = "mails that were sent" if server.name == "notifier" else f"API: {server.url}/api/docs"
-        say(f"{server.name}: {server.url} ({what}, log: {server.log})")
+        say(f"{server.name}: {server.url} ({_SERVERS[server.name].shows.format(url=server.url)}, log: {server.log})")
     if is_demo:
         users = read_demo_file(folder)["users"]
         for user in users:

@@ -19,6 +19,7 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 _WSGI = {
     "library": ("bookwell.library.config.wsgi:application", "BOOKWELL_LIBRARY_PORT", 8013),
     "notifier": ("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
+    "partners": ("bookwell.partners.app:application", "BOOKWELL_PARTNERS_PORT", 5013),
 }
 """What to serve, and the variable and default of its port."""
 _SIMULATORS = "simulators"  # they bring a server of their own
