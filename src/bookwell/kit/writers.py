@@ -44,7 +44,7 @@ class WritersLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._database is not None:
+            if self._turn != _NOT_OPEN:
                 fcntl.flock(self._turn, fcntl.LOCK_UN)
         finally:
             self._threads.__exit__(kind, error, trace)
@@ -59,7 +59,10 @@ class WritersLine:
 
     def _wait_for_turn(self, database: Path) -> None:
         if self._turn == _NOT_OPEN:
-            self._next, self._turn = (_open(database, name) for name in ("next", "turn"))
+            try:
+                self._next, self._turn = (_open(database, name) for name in ("next", "turn"))
+            except OSError:
+                return  # no place for the files: SQLite itself says what is wrong with it, if anything
         fcntl.flock(self._next, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX)

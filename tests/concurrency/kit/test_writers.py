@@ -134,6 +134,13 @@ def test_line__its_block_fails__is_free_again(database: str) -> None:
         pass
 
 
+def test_line__no_place_for_its_files__leaves_the_error_to_the_database(tmp_path: Path) -> None:
+    with line_of(str(tmp_path / "nowhere" / "written.sqlite3")):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_line_of__other_ways_to_write_the_path__is_the_same_line(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
