@@ -1,7 +1,8 @@
 """Keys of outside issuers, fetched from where they publish them (RFC 7517), and the setting that names issuers.
 
-A request never makes more than one fetch begin, and fetches of an issuer begin at least ten seconds apart: made-up
-key ids cause no storm. Nobody waits longer than two seconds. While an issuer does not answer, its last good keys hold.
+A request never makes more than one fetch begin, and fetches of an issuer begin at least ten seconds apart (one second
+until it answered once): made-up key ids cause no storm. Nobody waits longer than two seconds. While an issuer does not
+answer, its last good keys hold.
 """
 
 import json
@@ -17,19 +18,31 @@ import jwt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from bookwell.kit.errors import Unavailable
 from bookwell.kit.tokens import ALGORITHM, TrustedIssuer
 
-__all__ = ["JwksSource", "fetch_key_set", "parse_issuers"]
+__all__ = ["IssuerUnreachable", "JwksSource", "fetch_key_set", "parse_issuers"]
 
 _DISCOVERY = "/.well-known/openid-configuration"
 _USUAL_PLACE = "/.well-known/jwks.json"
 _WAIT_SECONDS = 2.0
 _FRESH_SECONDS = 300.0
 _PAUSE_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 1.0  # until an issuer that starts beside us has answered once
+_NEVER = float("-inf")
 _LONGEST_DOCUMENT = 262_144
 _DEFAULT_ROLES = "roles"
 
 _log = structlog.get_logger()
+
+
+class IssuerUnreachable(Unavailable):
+    """The issuer of the token has not answered since this process began."""
+
+    code = "auth.issuer_unreachable"
+    title = "Tokens cannot be checked now"
+    retry_after = 2
+
 
 Fetch = Callable[[str], Mapping[str, Any]]
 """The key set of an issuer; raises when there is none to be had."""
@@ -46,23 +59,30 @@ class JwksSource:
         self._monotonic = monotonic
         self._guard = threading.Lock()
         self._keys: Mapping[str, RSAPublicKey] = {}
-        self._fetched_at = self._began_at = float("-inf")
+        self._fetched_at = self._began_at = _NEVER
         self._running: threading.Event | None = None
 
     def find_public_key(self, kid: str) -> RSAPublicKey | None:
-        """The issuer's key of that name. Waits, up to two seconds, only for one that is not known yet."""
+        """The issuer's key of that name. Waits, up to two seconds, only for one that is not known yet.
+
+        Raises:
+            IssuerUnreachable: if it never published any keys to us: then nothing can be said of a token.
+        """
         known = self._keys.get(kid)
         if known is not None and self._monotonic() - self._fetched_at < _FRESH_SECONDS:
             return known
         running = self._begin()
         if known is None and running is not None:
             running.wait(_WAIT_SECONDS)
+        if self._fetched_at == _NEVER:
+            raise IssuerUnreachable
         return self._keys.get(kid)
 
     def _begin(self) -> threading.Event | None:
         """The fetch that runs, begun now unless the last one began a moment ago; None when there is none."""
         with self._guard:
-            if self._running is None and self._monotonic() - self._began_at >= _PAUSE_SECONDS:
+            pause = _FIRST_PAUSE_SECONDS if self._fetched_at == _NEVER else _PAUSE_SECONDS
+            if self._running is None and self._monotonic() - self._began_at >= pause:
                 self._began_at = self._monotonic()
                 self._running = threading.Event()
                 threading.Thread(target=self._refresh, args=(self._running,), daemon=True).start()

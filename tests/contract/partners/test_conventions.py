@@ -74,12 +74,14 @@ def test_limits__more_than_allowed__are_told_to_wait(monkeypatch: pytest.MonkeyP
         far = {"REMOTE_ADDR": "203.0.113.5"}
         answers = [world.client.get("/status/1", headers=headers, environ_base=far) for _ in range(5)]
         reader = world.client.get("/status/1", headers=token(sub="5", roles=["reader"]), environ_base=far)
+        service = token(sub="library", roles=["service"])
+        library = [world.client.get("/status/1", headers=service, environ_base=far).status_code for _ in range(5)]
         health = world.client.get("/health/live", environ_base=far)
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert int(answers[4].headers["Retry-After"]) <= 60
     assert answers[0].headers["RateLimit"].startswith('"default";r=2;')
-    assert (reader.status_code, health.status_code) == (200, 200)
+    assert (reader.status_code, health.status_code, set(library)) == (200, 200, {200})
 
 
 def test_limits__behind_a_proxy__count_the_callers_address() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bookwell.kit.jwks import JwksSource, parse_issuers
+from bookwell.kit.jwks import IssuerUnreachable, JwksSource, parse_issuers
 from bookwell.kit.key_ring import KeyRing
 
 _ISSUER = "https://issuer.example"
@@ -131,13 +131,31 @@ def test_find_public_key__the_issuer_never_answers__is_not_waited_for(issuer: _I
     source = JwksSource(_ISSUER, fetch=issuer)
 
     began = time.monotonic()
-    key = source.find_public_key("any")
+    with pytest.raises(IssuerUnreachable):
+        source.find_public_key("any")
     took = time.monotonic() - began
     issuer.answer.set()
     _settle(source, issuer, 1)
 
-    assert key is None
     assert 1.5 < took < 3
+
+
+def test_find_public_key__the_issuer_starts_after_us__is_asked_again_a_second_later(
+    ring: KeyRing, issuer: _Issuer
+) -> None:
+    now = _Time()
+    source = JwksSource(_ISSUER, fetch=issuer, monotonic=now)
+    issuer.is_down = True
+    for _ in range(5):
+        with pytest.raises(IssuerUnreachable):
+            source.find_public_key("any")
+    _settle(source, issuer, 1)
+    issuer.is_down = False
+
+    now.now += 1.1
+
+    assert source.find_public_key(ring.signing_key().kid) is not None
+    assert issuer.fetches == 2
 
 
 def test_find_public_key__keys_of_other_kinds__are_passed_over(ring: KeyRing, issuer: _Issuer) -> None:

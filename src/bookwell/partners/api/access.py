@@ -4,7 +4,9 @@ from flask import g, request
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.flask.auth import RoleForbidden, authenticated
+from bookwell.kit.adapters.flask.throttle import ANONYMOUS, Caller
 from bookwell.kit.errors import Forbidden
+from bookwell.kit.jwks import IssuerUnreachable
 from bookwell.kit.tokens import Claims, TokenInvalid, TokenVerifier
 
 __all__ = ["WRITE_RESERVATIONS", "Access", "ScopeMissing", "claims"]
@@ -42,7 +44,7 @@ class Access:
     def library_service(self) -> None:
         """The library service itself: a token of role `service` that it signed."""
         found = self._authenticated()
-        if _SERVICE not in found.roles or found.issuer != self._library_issuer:
+        if not self._is_library(found):
             raise RoleForbidden
 
     def staff(self) -> None:
@@ -50,16 +52,19 @@ class Access:
         if not _STAFF & set(self._authenticated().roles):
             raise RoleForbidden
 
-    def find_caller(self) -> str | None:
-        """A name for the caller whose token is good, to count requests by."""
+    def find_caller(self) -> Caller:
+        """Whose token is good, to count requests by: anonymous otherwise. The library service is not counted."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return None
+            return ANONYMOUS
         try:
             found = self._verifier.verify(token.strip(), now=clock.now())
-        except TokenInvalid:
-            return None
-        return f"{found.issuer} {found.subject or found.client_id}"
+        except (TokenInvalid, IssuerUnreachable):
+            return ANONYMOUS
+        return Caller(f"{found.issuer} {found.subject or found.client_id}", is_unlimited=self._is_library(found))
+
+    def _is_library(self, found: Claims) -> bool:
+        return _SERVICE in found.roles and found.issuer == self._library_issuer
 
     def _authenticated(self) -> Claims:
         g.claims = authenticated(self._verifier)
