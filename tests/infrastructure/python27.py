@@ -28,10 +28,12 @@ _VIRTUALENV = "virtualenv==20.21.1"
 _RELEASE = "bullseye"
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _PACKAGES = ("python2.7-minimal", "libpython2.7-minimal", "libpython2.7-stdlib", "libssl1.1", "libffi7")
+_MACHINE_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/*/bin")
 _QUESTION = "import json, ssl, sys, zlib; print(json.dumps([sys.executable, sys.version_info[:2]]))"
 _ADVICE = f"""The door for Python 2.7 is tested with Python 2.7, and none is here. Do one of these:
   - install it (Debian 11, Ubuntu 22.04: sudo apt-get install python2.7; elsewhere: pyenv install 2.7.18);
-  - name one that is installed in {VARIABLE}."""
+  - name one that is installed in {VARIABLE}.
+Or run other tests: make test ARGS="tests/unit tests/integration"."""
 
 
 class MissingPython27(SystemExit):
@@ -94,10 +96,11 @@ def _usual_places() -> Iterator[Python27]:
     if on_path := shutil.which("python2.7"):
         yield Python27(Path(on_path))
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for folder in (*sorted(pyenv.glob("versions/2.7*/bin")), *map(Path, ("/usr/bin", "/usr/local/bin"))):
+    for folder in sorted(pyenv.glob("versions/2.7*/bin")):
         yield Python27(folder / "python2.7")
-    for program in sorted(Path("/opt").glob("*/bin/python2.7")):
-        yield Python27(program)
+    for pattern in _MACHINE_FOLDERS:
+        for program in sorted(Path("/").glob(f"{pattern}/python2.7".lstrip("/"))):
+            yield Python27(program)
     yield from _unpacked()
 
 

@@ -21,9 +21,10 @@ from xml.etree import ElementTree as ET
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.__main__ import environment_of, stop_on_signals
 from tests.infrastructure.kinds import KINDS
+from tests.infrastructure.python27 import MissingPython27, bring_door_environment
 from tests.infrastructure.servers import MissingServers, Server, running_servers
 
-__all__ = ["Counts", "Session", "other_kinds", "plan"]
+__all__ = ["Counts", "Session", "needs_python27", "other_kinds", "plan"]
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
 ONCE = ("tests/unit", "tests/contract", "tests/e2e", "tests/messages")
@@ -71,10 +72,18 @@ def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> l
 
 def other_kinds(sessions: Sequence[Session]) -> list[str]:
     """What is needed besides databases: Redis, and RabbitMQ where a test asks for it (its start takes seconds)."""
+    return ["redis", "rabbitmq"] if _is_mentioned("rabbitmq_url", sessions) else ["redis"]
+
+
+def needs_python27(sessions: Sequence[Session]) -> bool:
+    """Whether a test serves the door for Python 2.7."""
+    return _is_mentioned("tests.doors", sessions)
+
+
+def _is_mentioned(words: str, sessions: Sequence[Session]) -> bool:
     paths = [Path(path.partition("::")[0]) for session in sessions for path in session.paths]
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))]
-    is_asked_for = any("rabbitmq_url" in file.read_text() for file in files)
-    return ["redis", "rabbitmq"] if is_asked_for else ["redis"]
+    return any(words in file.read_text() for file in files)
 
 
 def counts_in(report: Path, status: int) -> Counts:
@@ -155,10 +164,12 @@ def _main() -> int:
     arguments = _pytest_arguments(chosen, others)
     kinds = [kind for kind in databases if kind in KINDS] + other_kinds(sessions)
     try:
+        if needs_python27(sessions):
+            bring_door_environment()
         with running_servers(kinds) as servers:
             counts = list(_run_all(sessions, arguments=arguments, servers=servers))
             _print_summary(sessions, counts, servers)
-    except MissingServers as error:
+    except (MissingServers, MissingPython27) as error:
         print(error, file=sys.stderr)
         print(Counts(failed=1))
         return 1

@@ -70,7 +70,8 @@ def _serving(behind: Behind) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Door, Behind]]:
     behind = Behind()
-    with _serving(behind) as url, python27_door(url, BOOKWELL_DOOR_TIMEOUT_MS="500") as door:
+    elsewhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # which is nobody's business
+    with _serving(behind) as url, python27_door(url, BOOKWELL_DOOR_TIMEOUT_MS="500", **elsewhere) as door:
         yield door, behind
 
 
