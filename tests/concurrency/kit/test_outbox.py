@@ -337,6 +337,25 @@ def test_claim__its_transaction_is_held_open__no_use_case_waits(
     assert not {row.envelope.event_id for row in held.rows} & set(others.value or [])
 
 
+def test_claim__the_server_ended_its_connections__opens_another(outbox: OutboxTable, now: dt.datetime) -> None:
+    _write(("thing:1", 1))
+    outbox.list_rows()
+    with connection.cursor() as cursor:
+        if connection.vendor == "mysql":
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE db = DATABASE()")
+            own = connection.connection.thread_id()
+            for (number,) in cursor.fetchall():
+                if number != own:
+                    cursor.execute("KILL %s", [number])
+        elif connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    assert _things(outbox.claim(now=now, limit=10)) == [("thing:1", 1)]
+
+
 def _claim_more(outbox: OutboxTable, now: dt.datetime) -> Claim:
     return outbox.claim(now=now, limit=10)
 
