@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["PartnersSettings"]
@@ -36,6 +37,12 @@ class PartnersSettings(CommonSettings):
             raise ValueError("is no http or https URL")
         return url.rstrip("/")
 
+    @field_validator("issuers")
+    @classmethod
+    def _check_issuers(cls, issuers: str) -> str:
+        parse_issuers(issuers)
+        return issuers
+
     @property
     def library(self) -> str:
         """Where the library service answers."""
@@ -53,8 +60,11 @@ class PartnersSettings(CommonSettings):
 
     @property
     def trusted_issuers(self) -> str:
-        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library's when nothing is said."""
-        return self.issuers or f"{self.library},{self.token_audience},roles"
+        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library is always one of them."""
+        named = self.issuers.split()
+        if any(entry.startswith(f"{self.library},") for entry in named):
+            return self.issuers
+        return " ".join([*named, f"{self.library},{self.token_audience},roles"])
 
     @property
     def budget_seconds(self) -> float:

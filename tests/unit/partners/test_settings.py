@@ -1,0 +1,41 @@
+import pytest
+
+from bookwell.kit.settings import InvalidSettings
+from bookwell.partners.settings import PartnersSettings
+
+
+def test_settings__nothing_said__are_those_of_one_machine() -> None:
+    settings = PartnersSettings()
+
+    assert (settings.library, settings.simulators) == ("http://127.0.0.1:8013", "http://127.0.0.1:8030")
+    assert settings.trusted_issuers == "http://127.0.0.1:8013,bookwell,roles"
+
+
+def test_settings__an_outside_issuer__stands_beside_the_library() -> None:
+    settings = PartnersSettings(issuers="https://id.example,x,a.b", library_url="https://library.example/")
+
+    assert settings.trusted_issuers == "https://id.example,x,a.b https://library.example,bookwell,roles"
+
+
+def test_settings__the_library_named_as_issuer__is_as_it_was_named() -> None:
+    settings = PartnersSettings(issuers="https://library.example,x,r", library_url="https://library.example")
+
+    assert settings.trusted_issuers == "https://library.example,x,r"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BOOKWELL_LIBRARY_URL", "library.example"),
+        ("BOOKWELL_ISSUERS", "https://id.example"),
+        ("BOOKWELL_PARTNERS_BUDGET_MS", "0"),
+        ("BOOKWELL_PARTNERS_PORT", "70000"),
+    ],
+)
+def test_settings__a_wrong_value__stops_the_start_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(InvalidSettings, match=variable):
+        PartnersSettings.load()
