@@ -129,7 +129,10 @@ def test_status__a_book_that_is_not_there__is_404(door: Door, library: FakeLibra
     ],
 )
 def test_paths__that_are_not_there__are_problems(door: Door, method: str, path: str, status: int, code: str) -> None:
-    assert_refused(door.http.request(method, path), status, code)
+    answer = door.http.request(method, path)
+
+    assert_refused(answer, status, code)
+    assert ("Allow" in answer.headers) == (status == 405)
 
 
 @pytest.mark.parametrize(

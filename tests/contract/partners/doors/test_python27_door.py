@@ -117,9 +117,26 @@ def test_door__nothing_behind_it__is_503_and_says_so_in_its_health(lonely: Door)
     assert [item["state"] for item in health.json()["dependencies"]] == ["down"]
 
 
-def test_door__nothing_behind_it__still_refuses_what_is_malformed(lonely: Door) -> None:
+@pytest.mark.parametrize(
+    ("body", "key", "status"),
+    [
+        ({"book_id": 1}, "a b", 422),
+        ({"book_id": "1"}, "k", 422),
+        ({"book_id": True}, "k", 422),
+        ({"book_id": 2**63}, "k", 422),
+        ({"book_id": 1, "library": "x" * 101}, "k", 422),
+        ({"book_id": 1, "library": "\0"}, "k", 422),
+        ({"book_id": 1, "reserved_until": 5}, "k", 422),
+        ({"book_id": 1, "color": "red"}, "k", 422),
+        ({"\0": 1}, "k", 422),
+        ([1] * 600_000, "k", 413),
+    ],
+)
+def test_door__nothing_behind_it__still_refuses_what_is_malformed(
+    lonely: Door, body: Any, key: str, status: int
+) -> None:
+    assert reserve(lonely, body, {"Idempotency-Key": key}).status_code == status
     assert lonely.http.get("/status/0").status_code == 404
-    assert reserve(lonely, {"book_id": "1"}).status_code == 422
 
 
 def test_health__the_service_answers__is_up(door: Door) -> None:
