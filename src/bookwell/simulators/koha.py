@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -241,8 +241,9 @@ def _page(request: Request, rows: Sequence[dict[str, Any]]) -> Answer:
     try:
         wanted = json.loads(arguments.get("q") or "{}")
         number, size = int(arguments.get("_page", "1")), int(arguments.get("_per_page", "20"))
-        matching = [row for row in rows if _matches(row, wanted)]
-    except (ValueError, TypeError, AttributeError, KeyError):
+        is_wanted = _filter(wanted)
+        matching = [row for row in rows if is_wanted(row)] if wanted else rows
+    except (ValueError, TypeError, AttributeError, KeyError, StopIteration):
         return _error(400, "Malformed query")
     if number < 1 or size < 1:
         return _error(400, "Malformed query")
@@ -254,19 +255,28 @@ def _page(request: Request, rows: Sequence[dict[str, Any]]) -> Answer:
     return json_answer(shown, headers=headers)
 
 
-def _matches(row: dict[str, Any], wanted: Any) -> bool:
+_Row = dict[str, Any]
+
+
+def _filter(wanted: Any) -> Callable[[_Row], bool]:
     """Koha's filter, as far as anybody needs it: columns with a value, `-like` or `=`; lists are alternatives."""
     if isinstance(wanted, list):
-        return any(_matches(row, one) for one in wanted)
-    return all(_agrees(row[column], condition) for column, condition in wanted.items())
+        choices = [_filter(one) for one in wanted]
+        return lambda row: any(choice(row) for choice in choices)
+    conditions = [(column, _condition(condition)) for column, condition in wanted.items()]
+    if len(conditions) == 1:
+        ((only, only_agrees),) = conditions
+        return lambda row: only_agrees(row[only])
+    return lambda row: all(agrees(row[column]) for column, agrees in conditions)
 
 
-def _agrees(value: Any, condition: Any) -> bool:
-    if isinstance(condition, list):
-        return any(_agrees(value, one) for one in condition)
-    if not isinstance(condition, dict):
-        return str(value) == str(condition)
-    operator, operand = next(iter(condition.items()))
+def _condition(wanted: Any) -> Callable[[Any], bool]:
+    if isinstance(wanted, list):
+        choices = [_condition(one) for one in wanted]
+        return lambda value: any(choice(value) for choice in choices)
+    operator, operand = next(iter(wanted.items())) if isinstance(wanted, dict) else ("=", wanted)
     if operator in {"-like", "like"}:
-        return str(operand).strip("%").lower() in str(value or "").lower()
-    return str(value) == str(operand)
+        part = str(operand).strip("%").lower()
+        return lambda value: part in (value or "").lower()
+    whole = str(operand)
+    return lambda value: value == operand or (type(value) is not type(operand) and str(value) == whole)

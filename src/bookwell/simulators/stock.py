@@ -43,9 +43,9 @@ class Copy:
         return self.condition in {Condition.FREE, Condition.DELAYED}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Title:
-    """One title of a library; `number` is its record's."""
+    """One title of a library, itself alone when compared; `number` is its record's."""
 
     number: int
     isbn: str
