@@ -46,7 +46,7 @@ class Pace:
 def gap_after(attempts: int, pace: Pace) -> dt.timedelta:
     """How long a row waits for its receipt after that many publications: it doubles, up to the longest."""
     doublings = min(max(attempts - 1, 0), _MAX_DOUBLINGS)
-    return min(pace.first_gap * 2**doublings, pace.longest_gap)
+    return min(pace.first_gap * (1 << doublings), pace.longest_gap)
 
 
 def travels_alone(attempts: int) -> bool:
