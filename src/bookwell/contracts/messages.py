@@ -61,6 +61,8 @@ class Recipient(_Contract):
 class ReservationFacts(_Contract):
     """A reservation as it was after the change. Instants are in UTC and told in `time_zone`, the pickup branch's.
 
+    `branch` is where it is picked up: of a reservation at a partner library, that one's name.
+
     `position` is the place in the queue while waiting; `ended_by` says who cancelled, `reason` why.
     """
 
@@ -114,6 +116,10 @@ NOTICES: Mapping[str, type[ReservationFacts | AccountFacts]] = MappingProxyType(
         "reservation.due_soon": ReservationFacts,
         "reservation.overdue": ReservationFacts,
         "reservation.renewed": ReservationFacts,
+        "reservation.partner_requested": ReservationFacts,
+        "reservation.partner_accepted": ReservationFacts,
+        "reservation.partner_refused": ReservationFacts,
+        "reservation.partner_ready": ReservationFacts,
     }
 )
 """The types that people are told about. Every other type is a fact that nobody gets a message for."""

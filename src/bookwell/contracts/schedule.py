@@ -23,6 +23,13 @@ JOBS = (
     Job("library.expire", "library", 30, "A copy that nobody fetched goes to the next reader without being asked."),
     Job("library.resume", "library", 60, "A suspension that has ended makes its reader eligible again."),
     Job("library.remind", "library", 60, "Readers hear before a deadline, and when a loan is overdue."),
+    Job(
+        "library.poll_partners",
+        "library",
+        30,
+        "Partners tell nobody when a hold is ready, lent or returned; they are asked.",
+    ),
+    Job("library.refresh_partners", "library", 60, "A reader who waits may be served sooner by a partner library."),
     Job("library.forget", "library", 900, "Keys, sessions, cache entries and told messages are not kept for ever."),
     Job("notifier.deliver", "mail", 5, "What could not be sent before is tried again when its pause is over."),
     Job("notifier.forget", "mail", 900, "What messages said is forgotten some time after they were sent."),

@@ -1,18 +1,20 @@
 """The library's background work: what the jobs of the schedule do, and which messages it takes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
+from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.idempotency_store import forget_expired
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.messaging import Consumer
 from bookwell.library.accounts.services import forget_dead_sessions
+from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
 from bookwell.library.circulation.tasks import expire_due, remind_due, resume_due
 from bookwell.library.plumbing.services import forget_expired_cache_entries, forget_told_messages
 
@@ -64,11 +66,20 @@ _WORK: Mapping[str, Callable[[], int]] = {
     "library.expire": lambda: expire_due(now=clock.now()),
     "library.resume": lambda: resume_due(now=clock.now()),
     "library.remind": lambda: remind_due(now=clock.now()),
+    "library.poll_partners": lambda: poll_due(now=clock.now()),
+    "library.refresh_partners": lambda: refresh_due(now=clock.now()),
     "library.forget": forget,
 }
 
 JOBS: Mapping[str, Callable[[], None]] = MappingProxyType({name: _job(name, work) for name, work in _WORK.items()})
 """By their names in the schedule; each does what is due, and may run twice and at two places at once."""
 
-CONSUMERS: Mapping[str, Consumer] = MappingProxyType({})
-"""By queue; nothing is told to the library yet."""
+
+def _run_errands(envelopes: Sequence[Envelope]) -> None:
+    if not connection.in_atomic_block:
+        close_old_connections()
+    run_errands(envelopes)
+
+
+CONSUMERS: Mapping[str, Consumer] = MappingProxyType({"library": Consumer(_run_errands)})
+"""By queue: what the library has its own workers do elsewhere."""

@@ -18,6 +18,7 @@ __all__ = ["CalendarPart", "calendar_part", "purpose_of"]
 
 _DEADLINES = {
     "reservation.ready": "pickup",
+    "reservation.partner_ready": "pickup",
     "reservation.due_soon": "due",
     "reservation.renewed": "due",
 }

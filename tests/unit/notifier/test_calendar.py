@@ -10,6 +10,7 @@ from tests.unit.notifier.notices import EVENT_AT, LAST_SECOND_OF_3_JANUARY, TURN
 
 _WITH_ENTRY = {
     "ready": ("PUBLISH", "CONFIRMED", "pickup"),
+    "partner_ready": ("PUBLISH", "CONFIRMED", "pickup"),
     "due_soon": ("PUBLISH", "CONFIRMED", "due"),
     "renewed": ("PUBLISH", "CONFIRMED", "due"),
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),

@@ -1,7 +1,13 @@
 """The database's last line of defence, as domain errors."""
 
 from bookwell.kit.adapters.django.constraints import map_constraint
-from bookwell.library.circulation.errors import BarcodeTaken, CopyHeld, PolicyExists, ReservationExists
+from bookwell.library.circulation.errors import (
+    BarcodeTaken,
+    CopyHeld,
+    ExternalReferenceTaken,
+    PolicyExists,
+    ReservationExists,
+)
 
 __all__ = ["map_constraints"]
 
@@ -16,3 +22,8 @@ def map_constraints() -> None:
     )
     map_constraint("copy_barcode_once", BarcodeTaken, sqlite_columns="copy.barcode")
     map_constraint("policy_once", PolicyExists, sqlite_columns="policy.category_id, policy.branch_key")
+    map_constraint(
+        "external_reference_once",
+        ExternalReferenceTaken,
+        sqlite_columns="external_reference.client_id, external_reference.name",
+    )

@@ -12,6 +12,7 @@ __all__ = [
     "CopyNotFound",
     "CopyNotHere",
     "CopyUnavailable",
+    "ExternalReferenceTaken",
     "LibraryUnknown",
     "LoanLimitReached",
     "OpenLoans",
@@ -123,10 +124,17 @@ class CopyNotFound(NotFound):
 
 
 class LibraryUnknown(Invalid):
-    """A request names no branch of the network."""
+    """A request names neither a branch of the network nor a partner."""
 
     code = "library.unknown"
     title = "No such library"
+
+
+class ExternalReferenceTaken(Conflict):
+    """The machine client has used this `external_ref` for another reader or book."""
+
+    code = "reservation.external_ref_taken"
+    title = "The external reference names another reservation"
 
 
 class CopyHeld(Conflict):

@@ -11,12 +11,24 @@ from typing import Any, Required, TypedDict
 
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Facts", "Recipient", "ReservationFact", "without_person"]
+__all__ = [
+    "Facts",
+    "Recipient",
+    "ReservationFact",
+    "cancel_hold_message",
+    "place_hold_message",
+    "without_person",
+]
 
-_MANDATORY = frozenset({"ready", "expired", "overdue"})
-"""What a reader may not miss: a copy that lies there, one that is gone, one that is asked back."""
+_MANDATORY = frozenset({"ready", "expired", "overdue", "partner_ready", "partner_refused"})
+"""What a reader may not miss: a copy that lies there, one that is gone or will not come, one that is asked back."""
 
-_WRONG_AFTER = {"ready": "pickup_deadline_at", "pickup_reminder": "pickup_deadline_at", "due_soon": "due_at"}
+_WRONG_AFTER = {
+    "ready": "pickup_deadline_at",
+    "partner_ready": "pickup_deadline_at",
+    "pickup_reminder": "pickup_deadline_at",
+    "due_soon": "due_at",
+}
 """The fact after whose instant a message would be wrong."""
 
 
@@ -87,6 +99,26 @@ class ReservationFact:
             aggregate_version=self.version,
             payload=payload,
         )
+
+
+def place_hold_message(*, reservation_id: int, version: int) -> OutgoingMessage:
+    """Ask a partner for a hold; the worker reads everything else when it gets there."""
+    return _errand("partner.place_hold", reservation_id, version)
+
+
+def cancel_hold_message(*, reservation_id: int, version: int) -> OutgoingMessage:
+    """Take a hold at a partner back."""
+    return _errand("partner.cancel_hold", reservation_id, version)
+
+
+def _errand(kind: str, reservation_id: int, version: int) -> OutgoingMessage:
+    return OutgoingMessage(
+        queue="library",
+        type=kind,
+        aggregate=f"reservation:{reservation_id}",
+        aggregate_version=version,
+        payload={"reservation_id": reservation_id},
+    )
 
 
 def without_person(payload: dict[str, Any]) -> dict[str, Any]:

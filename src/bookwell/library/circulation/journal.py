@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.kit.outbox import OutgoingMessage
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.unsubscribing import unsubscribe_url_of
 from bookwell.library.audit.services import SYSTEM, Change, record_in_tx
@@ -13,6 +14,9 @@ from bookwell.library.circulation.models import Copy, Reservation
 from bookwell.library.circulation.rules import COPY_STATES, OPEN_STATES, Actor, Reminder, State, check_transition
 
 __all__ = ["Journal"]
+
+_TOLD_OF_PARTNERS = frozenset({State.REQUESTED, State.ACCEPTED, State.REFUSED, State.READY})
+"""What is worded in its own way when it happens at a partner library."""
 
 
 class Journal:
@@ -23,6 +27,7 @@ class Journal:
         self.now = now
         self._changes: list[Change] = []
         self._facts: list[ReservationFact] = []
+        self._errands: list[OutgoingMessage] = []
 
     def move(
         self,
@@ -97,7 +102,12 @@ class Journal:
     def _tell(self, reservation: Reservation, change: str, details: dict[str, Any], facts: Facts) -> None:
         by = SYSTEM if change == State.ASSIGNED else None
         self._changes.append(Change(f"reservation.{change}", "reservation", reservation.pk, details, actor_id=by))
-        self._facts.append(ReservationFact(change, reservation.version, _recipient_of(reservation.reader), facts))
+        told = f"partner_{change}" if reservation.partner and change in _TOLD_OF_PARTNERS else change
+        self._facts.append(ReservationFact(told, reservation.version, _recipient_of(reservation.reader), facts))
+
+    def send(self, errand: OutgoingMessage) -> None:
+        """Have a worker do something elsewhere, once all this is committed."""
+        self._errands.append(errand)
 
     def _side_of(self, reservation: Reservation) -> str:
         return "reader" if self.actor.user_id == reservation.reader_id else "library"
@@ -121,9 +131,10 @@ class Journal:
     def write_in_tx(self) -> None:
         """Store everything noted so far."""
         record_in_tx(self._changes, actor_id=self.actor.user_id)
-        append_in_tx([fact.message() for fact in self._facts])
+        append_in_tx([*(fact.message() for fact in self._facts), *self._errands])
         self._changes.clear()
         self._facts.clear()
+        self._errands.clear()
 
 
 def _plain(value: Any) -> Any:
@@ -141,7 +152,7 @@ def _facts_of(reservation: Reservation, *, was_ready: bool = False, by: str = ""
         "reservation_id": reservation.pk,
         "state": str(reservation.state),
         "title": reservation.book.title,
-        "branch": reservation.pickup_branch.name,
+        "branch": reservation.partner or reservation.pickup_branch.name,
         "time_zone": reservation.pickup_branch.time_zone,
         "pickup_deadline_at": reservation.pickup_deadline_at,
         "due_at": reservation.due_at,

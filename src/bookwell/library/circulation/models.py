@@ -159,3 +159,36 @@ class Reservation(models.Model):
             models.Index(fields=["pickup_branch", "state"], name="reservation_at_branch"),
             models.Index(fields=["next_reminder_at"], name="reservation_reminder"),
         ]
+
+
+class PartnerHold(models.Model):
+    """What we know of a reservation's hold at a partner, beside what the reservation itself says.
+
+    `asked_at` is set before the partner is first asked, `answered_at` when its word on the request is recorded;
+    between the two a hold may exist there that we do not know. `ref` is the partners service's name for it. `poll_at`
+    is when to look at it next, empty when there is nothing to look for.
+    """
+
+    reservation = models.OneToOneField(Reservation, on_delete=models.CASCADE, primary_key=True, related_name="hold")
+    isbn = models.CharField(max_length=13)
+    ref = models.CharField(max_length=500, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    poll_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "partner_hold"
+        indexes = [models.Index(fields=["poll_at"], name="partner_hold_poll")]
+
+
+class ExternalReference(models.Model):
+    """A machine client's own name of a reservation that it made: telling it twice makes no second one."""
+
+    client_id = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "external_reference"
+        constraints = [UniqueConstraint(fields=["client_id", "name"], name="external_reference_once")]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import accumulate, chain, repeat
 from zoneinfo import ZoneInfo
 
+from bookwell.contracts.partners import HoldStatus
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
     LoanLimitReached,
@@ -35,6 +36,7 @@ __all__ = [
     "ReaderFacts",
     "Reminder",
     "State",
+    "check_is_ours",
     "check_may_borrow",
     "check_may_renew",
     "check_may_reserve",
@@ -48,6 +50,7 @@ __all__ = [
     "may_shelve_at_once",
     "pickup_reminder_at",
     "reminder_due",
+    "steps_at_partner",
 ]
 
 
@@ -126,7 +129,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.READY: frozenset({State.BORROWED, State.IN_TRANSIT, State.WAITING, State.EXPIRED, State.CANCELLED}),
     State.BORROWED: frozenset({State.RETURNED, State.LOST}),
     State.REQUESTED: frozenset({State.ACCEPTED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
-    State.ACCEPTED: frozenset({State.READY, State.REFUSED, State.CANCELLED, State.EXPIRED}),
+    State.ACCEPTED: frozenset({State.READY, State.BORROWED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.RETURNED: frozenset(),
     State.EXPIRED: frozenset(),
     State.CANCELLED: frozenset(),
@@ -212,6 +215,59 @@ def check_state(state: State, *allowed: State) -> None:
     """
     if state not in allowed:
         raise WrongState(f"The reservation is {state}.")
+
+
+def check_is_ours(partner: str) -> None:
+    """Refuse what only the owner of a copy can do, where a partner library is that.
+
+    Raises:
+        WrongState
+    """
+    if partner:
+        raise WrongState(f"The reservation is at {partner}.")
+
+
+_AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
+    State.REQUESTED: {
+        HoldStatus.ACCEPTED: (State.ACCEPTED,),
+        HoldStatus.READY: (State.ACCEPTED, State.READY),
+        HoldStatus.BORROWED: (State.ACCEPTED, State.BORROWED),
+        HoldStatus.RETURNED: (State.ACCEPTED, State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.REFUSED,),
+        HoldStatus.CANCELLED: (State.REFUSED,),
+    },
+    State.ACCEPTED: {
+        HoldStatus.READY: (State.READY,),
+        HoldStatus.BORROWED: (State.BORROWED,),
+        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.REFUSED,),
+        HoldStatus.CANCELLED: (State.CANCELLED,),
+        HoldStatus.UNKNOWN: (State.CANCELLED,),
+    },
+    State.READY: {
+        HoldStatus.BORROWED: (State.BORROWED,),
+        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.CANCELLED,),
+        HoldStatus.CANCELLED: (State.CANCELLED,),
+        # Koha's holds leave its list when the book is fetched.
+        HoldStatus.UNKNOWN: (State.BORROWED, State.RETURNED),
+    },
+    State.BORROWED: {
+        HoldStatus.RETURNED: (State.RETURNED,),
+        HoldStatus.CANCELLED: (State.RETURNED,),
+        HoldStatus.UNKNOWN: (State.RETURNED,),
+    },
+}
+
+
+def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) -> tuple[State, ...]:
+    """The states that a reservation goes through for what its partner tells; none when that is no news.
+
+    What is gone from a partner's hold shelf after the last day for pickup has expired, before it was fetched.
+    """
+    steps = _AT_PARTNER.get(state, {}).get(told, ())
+    is_gone = told in (HoldStatus.UNKNOWN, HoldStatus.CANCELLED, HoldStatus.REFUSED)
+    return (State.EXPIRED,) if state is State.READY and is_past_pickup and is_gone else steps
 
 
 def check_not_blocked(facts: ReaderFacts, terms: PolicyTerms) -> None:

@@ -18,6 +18,10 @@ class LibrarySettings(CommonSettings):
     library_url: str = ""
     notifier_url: str = ""
     mail_port: int = 8025
+    partners_url: str = ""
+    partners_port: int = 5013
+    partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="As the partners service has it")
+    partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="The same, for holds")
     library_hosts: str = "localhost,127.0.0.1,[::1]"
     access_token_seconds: int = Field(default=300, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
@@ -59,3 +63,8 @@ class LibrarySettings(CommonSettings):
     def deliveries_url(self) -> str:
         """Where the notifier answers; the embedded one listens on loopback."""
         return self.notifier_url.rstrip("/") or f"http://127.0.0.1:{self.mail_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the partners service answers; the embedded one listens on loopback."""
+        return self.partners_url.rstrip("/") or f"http://127.0.0.1:{self.partners_port}"

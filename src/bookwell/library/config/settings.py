@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "bookwell.library.network.apps.NetworkConfig",
     "bookwell.library.accounts.apps.AccountsConfig",
     "bookwell.library.catalog.apps.CatalogConfig",
+    "bookwell.library.partners.apps.PartnersConfig",
     "bookwell.library.circulation.apps.CirculationConfig",
     "allauth",
     "allauth.account",
@@ -90,6 +91,9 @@ LOGGING = {"level": ENV.log_level, "service": "library"}
 SESSION_ENGINE = "django.contrib.sessions.backends.cache" if ENV.redis_url else "bookwell.kit.adapters.django.sessions"
 
 NOTIFIER_URL = ENV.deliveries_url
+PARTNERS_URL = ENV.gateway_url
+PARTNERS_BUDGET_SECONDS = ENV.partners_budget_ms / 1000
+PARTNERS_HOLD_SECONDS = ENV.partners_hold_ms / 1000
 
 TOKEN_ISSUER = ENV.public_url
 TOKEN_AUDIENCE = ENV.token_audience

@@ -11,7 +11,9 @@ __all__ = ["list_due_reminders", "list_resumable_books", "list_run_out"]
 
 def list_run_out(*, now: dt.datetime, limit: int) -> list[int]:
     """Reservations whose time is up, at most `limit` of the ready ones and as many of those that queue."""
-    ready = Reservation.objects.filter(state=State.READY, pickup_deadline_at__lte=now).order_by("pickup_deadline_at")
+    ready = Reservation.objects.filter(state=State.READY, pickup_deadline_at__lte=now, partner="").order_by(
+        "pickup_deadline_at"
+    )
     queued = Reservation.objects.filter(
         open_marker=1, reserved_until__lte=now, state__in=(State.WAITING, State.REQUESTED, State.ACCEPTED)
     ).order_by("reserved_until")

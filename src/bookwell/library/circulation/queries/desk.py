@@ -90,12 +90,12 @@ def list_pull_list(branch: str | None, *, now: dt.datetime, position: Position, 
 
 def list_hold_shelf(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` copies behind `position` that wait for their readers at a branch."""
-    return _items(_at_branch(Reservation.objects.filter(state=State.READY), branch), now, position, limit)
+    return _items(_at_branch(Reservation.objects.filter(state=State.READY, partner=""), branch), now, position, limit)
 
 
 def list_overdue(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` loans of a branch behind `position` that are past their due date."""
-    rows = Reservation.objects.filter(state=State.BORROWED, due_at__lt=now)
+    rows = Reservation.objects.filter(state=State.BORROWED, due_at__lt=now, partner="")
     return _items(_at_branch(rows, branch), now, position, limit)
 
 

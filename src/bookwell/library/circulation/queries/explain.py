@@ -10,7 +10,7 @@ from bookwell.library.circulation.models import Block, Holding, Reservation
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.readers import get_reader_facts
 from bookwell.library.circulation.queries.reservations import check_visible, get_view
-from bookwell.library.circulation.rules import Actor, State, check_may_renew
+from bookwell.library.circulation.rules import OPEN_STATES, Actor, State, check_may_renew
 
 __all__ = ["explain"]
 
@@ -31,6 +31,13 @@ _CAUSES = {
     "copy_taken_away": "Another copy was free for you.",
 }
 
+_AT_PARTNER = {
+    State.REQUESTED: "We have asked {partner} for it, or will as soon as it can be reached; it has not answered yet.",
+    State.ACCEPTED: "{partner} has accepted it and has not set it aside yet.",
+    State.READY: "It lies ready at {partner}, by whose rules it is kept.",
+    State.BORROWED: "It is lent by {partner}, where it is renewed and returned.",
+}
+
 
 def explain(*, reservation_id: int, actor: Actor, now: dt.datetime) -> list[Fact]:
     """The facts behind position, dates, estimate and refusals, each `{code, detail, …}`.
@@ -43,16 +50,14 @@ def explain(*, reservation_id: int, actor: Actor, now: dt.datetime) -> list[Fact
     facts = [_fact("state", f"The reservation is {reservation.state}.", state=reservation.state)]
     facts += _history(reservation)
     match State(reservation.state):
+        case state if reservation.partner and state in OPEN_STATES:
+            facts.append(_at_partner(reservation, state))
         case State.WAITING:
             facts += _waiting(reservation, actor, now)
         case State.ASSIGNED | State.IN_TRANSIT | State.READY:
             facts += _set_aside(reservation)
         case State.BORROWED:
             facts += _lent(reservation, now)
-        case State.REQUESTED | State.ACCEPTED:
-            facts.append(
-                _fact("partner.pending", "It was placed at a partner library, which has not set it aside yet.")
-            )
         case _:
             facts.append(
                 _fact("ended", f"It ended: {reservation.reason or reservation.state}.", at=reservation.closed_at)
@@ -79,6 +84,11 @@ def _history(reservation: Reservation) -> Iterator[Fact]:
             yield _promotion(entry.data, entry.at)
         if entry.action == "reservation.waiting":
             yield _fact("queue.copy_withdrawn", "Its copy left service; you kept your place in the queue.", at=entry.at)
+
+
+def _at_partner(reservation: Reservation, state: State) -> Fact:
+    detail, deadline = _AT_PARTNER[state], reservation.pickup_deadline_at or reservation.due_at
+    return _fact(f"partner.{state}", detail.format(partner=reservation.partner), deadline_at=deadline)
 
 
 def _promotion(data: dict[str, Any], at: dt.datetime) -> Fact:

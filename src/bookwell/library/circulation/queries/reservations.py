@@ -157,7 +157,7 @@ def _view(row: Reservation, due_dates: list[dt.datetime], now: dt.datetime) -> R
         book_id=row.book_id,
         reader_id=row.reader_id,
         state=State(row.state),
-        library=row.branch_name,  # type: ignore[attr-defined]  # annotated
+        library=row.partner or row.branch_name,  # type: ignore[attr-defined]  # annotated
         created_at=row.created_at,
         position=place,
         estimated_ready_on=estimate,

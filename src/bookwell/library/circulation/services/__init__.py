@@ -4,6 +4,13 @@ from bookwell.library.circulation.services.copies import add_copy, change_copy, 
 from bookwell.library.circulation.services.deadlines import remind_reservation, resume_queue
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
+from bookwell.library.circulation.services.partner_holds import (
+    PartnerChoice,
+    begin_hold,
+    place_at_partner,
+    record_cancelled,
+    record_hold,
+)
 from bookwell.library.circulation.services.placing import place_reservation
 from bookwell.library.circulation.services.policies import add_policy, change_policy, remove_policy
 from bookwell.library.circulation.services.readers import add_block, close_reader, lift_block
@@ -13,9 +20,11 @@ from bookwell.library.circulation.services.shelving import receive, shelve, ship
 __all__ = [
     "Action",
     "Instruction",
+    "PartnerChoice",
     "add_block",
     "add_copy",
     "add_policy",
+    "begin_hold",
     "cancel_reservation",
     "change_copy",
     "change_policy",
@@ -26,8 +35,11 @@ __all__ = [
     "expire_reservation",
     "issue",
     "lift_block",
+    "place_at_partner",
     "place_reservation",
     "receive",
+    "record_cancelled",
+    "record_hold",
     "remind_reservation",
     "remove_copy",
     "remove_policy",

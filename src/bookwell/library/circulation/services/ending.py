@@ -20,6 +20,7 @@ from bookwell.library.circulation.rules import (
     has_run_out,
     loan_reminder_at,
 )
+from bookwell.library.circulation.services.partner_holds import take_back
 from bookwell.library.circulation.services.queue import promote, release_copy, shelve_if_policy_says
 from bookwell.library.network.rules import not_later_than, wall_time
 
@@ -54,7 +55,10 @@ def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -
     """
     book, reservation = lock_book_of_reservation(reservation_id)
     state = State(reservation.state)
-    reason = has_run_out(state, reservation.pickup_deadline_at, reservation.reserved_until, now=now)
+    deadline = (
+        None if reservation.partner else reservation.pickup_deadline_at
+    )  # a partner says itself what became of it
+    reason = has_run_out(state, deadline, reservation.reserved_until, now=now)
     if reason is None:
         return False
     journal = Journal(actor=actor, now=now)
@@ -65,10 +69,12 @@ def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -
 
 
 def give_up(book: LockedBook, reservation: Reservation, end: State, journal: Journal, *, reason: str) -> None:
-    """End a claim under its book's lock and hand its copy on."""
+    """End a claim under its book's lock, and hand its copy on or take its hold at a partner back."""
     old = State(reservation.state)
     journal.move(reservation, end, reason=reason)
-    if old is State.WAITING:
+    if reservation.partner:
+        take_back(reservation, journal)
+    elif old is State.WAITING:
         book.queue_length -= 1
     elif old in COPY_STATES:
         release_copy(book, journal, because=Cause(end.value))
@@ -122,7 +128,7 @@ def _change_reserved_until(reservation: Reservation, until: dt.datetime | None, 
     check_state(State(reservation.state), *CLAIM_STATES, State.BORROWED)
     check_reserved_until(until, now=journal.now)
     due = reservation.due_at
-    if due is not None and until is not None and until < due:
+    if due is not None and not reservation.partner and until is not None and until < due:
         branch = get_branch_at(reservation.pickup_branch_id, now=journal.now)
         due = not_later_than(branch.calendar, until, now=journal.now)
         days_before = get_terms_of(reservation).reminder_days

@@ -23,6 +23,7 @@ from bookwell.library.circulation.rules import (
     CopyStatus,
     PolicyTerms,
     State,
+    check_is_ours,
     check_may_borrow,
     check_may_renew,
     check_state,
@@ -44,6 +45,7 @@ def issue(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation
     """
     lock_reader(get_reader_id(reservation_id))
     book, reservation = lock_book_of_reservation(reservation_id)
+    check_is_ours(reservation.partner)
     check_state(State(reservation.state), State.READY, State.ASSIGNED)
     journal = Journal(actor=actor, now=now)
     _lend(reservation, journal)
@@ -87,6 +89,7 @@ def renew(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation
     """
     check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
+    check_is_ours(reservation.partner)
     check_state(State(reservation.state), State.BORROWED)
     terms = get_terms_of(reservation)
     check_may_renew(
@@ -117,6 +120,7 @@ def _check_can_be_lent(copy: Copy, reader_id: int) -> None:
 def _use_claim(book: LockedBook, claim: Reservation, copy: Copy, journal: Journal) -> Reservation:
     if claim.state == State.BORROWED:
         raise ReservationExists
+    check_is_ours(claim.partner)
     check_state(State(claim.state), State.WAITING, State.ASSIGNED, State.IN_TRANSIT, State.READY)
     if claim.state == State.WAITING:
         book.queue_length -= 1

@@ -13,7 +13,7 @@ from bookwell.library.circulation.queries.branches import get_branch_named
 from bookwell.library.circulation.queries.desk import find_holder
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.reservations import check_visible
-from bookwell.library.circulation.rules import Actor, Cause, CopyStatus, State, check_state
+from bookwell.library.circulation.rules import Actor, Cause, CopyStatus, State, check_is_ours, check_state
 from bookwell.library.circulation.services.queue import pickup_deadline_of, promote, release_copy
 from bookwell.library.circulation.services.shelving import put_on_hold_shelf, send_to_pickup_branch
 
@@ -66,6 +66,7 @@ def return_book(
     """
     check_visible(reservation_id=reservation_id, actor=actor)
     book, reservation = lock_book_of_reservation(reservation_id)
+    check_is_ours(reservation.partner)
     if not (actor.is_librarian or get_terms_of(reservation).self_return):
         raise SelfReturnForbidden
     check_state(State(reservation.state), State.BORROWED)

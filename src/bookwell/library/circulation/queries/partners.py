@@ -1,0 +1,45 @@
+"""Reservations at partners, and books whose readers might be served by one."""
+
+import datetime as dt
+
+from django.db.models import Exists, OuterRef
+
+from bookwell.library.catalog.models import Book
+from bookwell.library.circulation.models import PartnerHold, Reservation
+from bookwell.library.circulation.rules import State
+from bookwell.library.partners.queries import list_checked_books
+
+__all__ = ["find_hold_to_cancel", "list_due_polls", "list_other_refs", "list_unchecked_books"]
+
+
+def list_other_refs(reservation: Reservation) -> list[str]:
+    """The partner's refs of other readers' open holds for the same book."""
+    holds = PartnerHold.objects.filter(
+        reservation__book_id=reservation.book_id, reservation__partner=reservation.partner, reservation__open_marker=1
+    ).exclude(ref="")
+    return list(holds.exclude(pk=reservation.pk).order_by("pk").values_list("ref", flat=True)[:100])
+
+
+def find_hold_to_cancel(reservation_id: int) -> tuple[str, str] | None:
+    """Partner and ref of an ended reservation's hold that is still to be cancelled there."""
+    ended = PartnerHold.objects.filter(pk=reservation_id, reservation__open_marker=None)
+    holds = ended.filter(cancelled_at=None).exclude(ref="")
+    return holds.values_list("reservation__partner", "ref").first()
+
+
+def list_due_polls(*, now: dt.datetime, limit: int) -> list[tuple[int, str, str, dt.datetime | None]]:
+    """Holds to look at: reservation, partner, ref, and since when; those that have waited longest first."""
+    due = PartnerHold.objects.filter(poll_at__lte=now).exclude(ref="").order_by("poll_at")
+    return list(due.values_list("pk", "reservation__partner", "ref", "poll_at")[:limit])
+
+
+def list_unchecked_books(*, since: dt.datetime, limit: int) -> list[tuple[int, str]]:
+    """Books with ISBNs that readers wait for and no partner was asked about since then: ids and ISBNs."""
+    waiting = Reservation.objects.filter(book_id=OuterRef("pk"), state=State.WAITING)
+    books = list(
+        Book.objects.filter(Exists(waiting), isbn__isnull=False, withdrawn_at=None)
+        .order_by("pk")
+        .values_list("pk", "isbn")
+    )
+    checked = list_checked_books(since=since, book_ids=[pk for pk, _ in books])
+    return [(pk, isbn) for pk, isbn in books if pk not in checked and isbn][:limit]

@@ -1,0 +1,218 @@
+"""Reservations at partner libraries: placed here in one transaction, carried out there by a worker, followed by polls.
+
+Nothing here talks to anybody: what is to be done at a partner is an outbox row, and what a partner said comes in as an
+argument. Whatever changes, changes under the book's lock.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from bookwell.contracts.partners import HoldRequest, HoldState, HoldStatus
+from bookwell.library.audit.services import Change
+from bookwell.library.circulation.events import cancel_hold_message, place_hold_message
+from bookwell.library.circulation.journal import Journal
+from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book
+from bookwell.library.circulation.models import PartnerHold, Reservation
+from bookwell.library.circulation.queries.branches import get_home_branch
+from bookwell.library.circulation.queries.partners import list_other_refs
+from bookwell.library.circulation.queries.placing import facts_of, placing_reads
+from bookwell.library.circulation.queries.policies import choose_terms
+from bookwell.library.circulation.rules import (
+    OPEN_STATES,
+    SYSTEM,
+    Actor,
+    State,
+    check_may_reserve,
+    check_reserved_until,
+    steps_at_partner,
+)
+from bookwell.library.network.rules import wall_time
+from bookwell.library.partners.errors import BookWithoutIsbn, PartnerTakesNoHolds, PartnerUnavailable
+
+__all__ = ["PartnerChoice", "begin_hold", "place_at_partner", "record_cancelled", "record_hold", "take_back"]
+
+_POLL_SOON = dt.timedelta(minutes=1)
+_POLL_LOAN = dt.timedelta(minutes=15)
+_LONGEST_REASON = 200
+_NOT_QUEUED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerChoice:
+    """A partner that somebody wants a book from, and what it said when it was asked just before."""
+
+    partner: str
+    isbn: str | None
+    takes_holds: bool
+    has_said_no: bool
+
+
+def place_at_partner(
+    *,
+    reader_id: int,
+    book_id: int,
+    choice: PartnerChoice,
+    actor: Actor,
+    now: dt.datetime,
+    reserved_until: dt.datetime | None = None,
+) -> Reservation:
+    """Note the reader's wish to have the book from a partner, and let a worker ask for it.
+
+    The reader's home branch lends its policy and its time; no copy and no queue of ours has a part in it.
+
+    Raises:
+        ReaderNotFound, BookWithdrawn, ReservedUntilInPast
+        ReservationExists, BorrowingBlocked, ReservationLimitReached
+        PartnerUnavailable, PartnerTakesNoHolds, BookWithoutIsbn
+    """
+    reads = placing_reads(reader_id=reader_id, book_id=book_id)[:1]
+    reader, _, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, then=reads)
+    facts = facts_of(rows[0], book_id=book_id, now=now)
+    branch = get_home_branch(reader.home_branch_id, now=now)
+    check_may_reserve(facts.reader, choose_terms(facts.policies, branch_id=branch.id))
+    isbn = _check_can_ask(choice)
+    until = reserved_until
+    if until is not None and until.tzinfo is None:
+        until = wall_time(branch.calendar, until)
+    check_reserved_until(until, now=now)
+    reservation = Reservation(
+        book_id=book_id,
+        reader_id=reader_id,
+        state=State.REQUESTED,
+        open_marker=1,
+        pickup_branch_id=branch.id,
+        queue_no=_NOT_QUEUED,
+        reserved_until=until,
+        partner=choice.partner,
+        created_at=now,
+        version=0,
+    )
+    journal = Journal(actor=actor, now=now)
+    journal.amend(reservation, State.REQUESTED)
+    PartnerHold.objects.create(reservation=reservation, isbn=isbn)
+    journal.send(place_hold_message(reservation_id=reservation.pk, version=reservation.version))
+    journal.write_in_tx()
+    return reservation
+
+
+def _check_can_ask(choice: PartnerChoice) -> str:
+    if not choice.takes_holds:
+        raise PartnerTakesNoHolds
+    if choice.isbn is None:
+        raise BookWithoutIsbn
+    if choice.has_said_no:
+        raise PartnerUnavailable(f"{choice.partner} has just said that no copy is free.")
+    return choice.isbn
+
+
+def begin_hold(*, reservation_id: int, now: dt.datetime) -> tuple[str, HoldRequest] | None:
+    """The partner to ask for a hold and the request; None when there is nothing to ask any more.
+
+    A reservation that ended after the partner was first asked is asked for once more: only so we learn of the hold
+    that there may be, to take it back.
+
+    Raises:
+        ReservationNotFound
+    """
+    _, reservation = lock_book_of_reservation(reservation_id)
+    hold = PartnerHold.objects.get(pk=reservation_id)
+    is_wanted = reservation.state == State.REQUESTED
+    if hold.answered_at is not None or not (is_wanted or hold.asked_at):
+        return None
+    if hold.asked_at is None:
+        hold.asked_at = now
+        hold.save(update_fields=["asked_at"])
+    others = list_other_refs(reservation)
+    request = HoldRequest(reference=f"reservation:{reservation_id}", isbn=hold.isbn, other_refs=tuple(others))
+    return reservation.partner, request
+
+
+def record_hold(*, reservation_id: int, told: HoldState, now: dt.datetime) -> None:
+    """Bring a reservation to where its partner says that it is.
+
+    Raises:
+        ReservationNotFound
+    """
+    _, reservation = lock_book_of_reservation(reservation_id)
+    hold = PartnerHold.objects.get(pk=reservation_id)
+    journal = Journal(actor=SYSTEM, now=now)
+    is_first = hold.answered_at is None
+    hold.answered_at = hold.answered_at or now
+    hold.ref = hold.ref or told.ref
+    if State(reservation.state) in OPEN_STATES:
+        _follow(reservation, told, journal)
+    elif is_first:
+        take_back(reservation, journal, hold=hold)  # it ended while the partner was being asked
+    hold.poll_at = _poll_at(reservation, now)
+    hold.save()
+    journal.write_in_tx()
+
+
+def _follow(reservation: Reservation, told: HoldState, journal: Journal) -> None:
+    deadline, now = reservation.pickup_deadline_at, journal.now
+    steps = steps_at_partner(
+        State(reservation.state), told.state, is_past_pickup=deadline is not None and deadline <= now
+    )
+    for step in steps:
+        journal.move(reservation, step, **_fields(step, told, now))
+    if not steps and (moved := _moved_deadline(reservation, told)):
+        journal.amend(reservation, "deadline_changed", **moved)
+
+
+def _fields(step: State, told: HoldState, now: dt.datetime) -> dict[str, Any]:
+    words = (told.reason or "")[:_LONGEST_REASON]
+    match step:
+        case State.READY:
+            return {"ready_at": now, "pickup_deadline_at": told.pickup_deadline_at}
+        case State.BORROWED:
+            return {"borrowed_at": now, "due_at": told.due_at}
+        case State.REFUSED:
+            return {"reason": words or "refused"}
+        case State.CANCELLED:
+            return {"reason": f"library: {words}"[:_LONGEST_REASON] if words else "library"}
+        case State.EXPIRED:
+            return {"reason": "pickup deadline"}
+    return {}
+
+
+def _moved_deadline(reservation: Reservation, told: HoldState) -> dict[str, dt.datetime]:
+    """A deadline that the partner has moved: a loan that was renewed there, a longer time to fetch it."""
+    name, at = {
+        HoldStatus.READY: ("pickup_deadline_at", told.pickup_deadline_at),
+        HoldStatus.BORROWED: ("due_at", told.due_at),
+    }.get(told.state, ("", None))
+    if at is None or reservation.state != told.state or getattr(reservation, name) == at:
+        return {}
+    return {name: at}
+
+
+def _poll_at(reservation: Reservation, now: dt.datetime) -> dt.datetime | None:
+    state = State(reservation.state)
+    if state not in OPEN_STATES:
+        return None
+    return now + (_POLL_LOAN if state is State.BORROWED else _POLL_SOON)
+
+
+def take_back(reservation: Reservation, journal: Journal, *, hold: PartnerHold | None = None) -> None:
+    """Have a worker cancel the hold of a reservation that has ended.
+
+    Where the partner has not answered yet, the worker that asks it finds the reservation ended, and comes here again.
+    """
+    known = hold or PartnerHold.objects.filter(pk=reservation.pk).first()
+    if known is not None and known.ref:
+        journal.send(cancel_hold_message(reservation_id=reservation.pk, version=reservation.version))
+
+
+def record_cancelled(*, reservation_id: int, reason: str, now: dt.datetime) -> None:
+    """Note that a hold was taken back at its partner, or with a reason why the partner keeps it.
+
+    Raises:
+        ReservationNotFound
+    """
+    _, reservation = lock_book_of_reservation(reservation_id)
+    PartnerHold.objects.filter(pk=reservation_id).update(cancelled_at=now, poll_at=None)
+    journal = Journal(actor=SYSTEM, now=now)
+    action = "reservation.hold_kept" if reason else "reservation.hold_cancelled"
+    journal.note(Change(action, "reservation", reservation.pk, {"partner": reservation.partner, "reason": reason}))
+    journal.write_in_tx()
