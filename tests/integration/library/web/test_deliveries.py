@@ -1,5 +1,6 @@
 """The page of deliveries in Django's admin, in front of a notifier that the test plays."""
 
+import datetime as dt
 import json
 import threading
 from collections.abc import Iterator
@@ -17,17 +18,20 @@ from bookwell.library.accounts.models import User
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 from bookwell.library.web import deliveries
+from bookwell.notifier.api.schemas import DeliveryBody
+from bookwell.notifier.deliveries.rules import DeliveryState
 from tests.factories import ReaderFactory
 from tests.people import Api
 
 pytestmark = pytest.mark.django_db
 
 PATH = "/admin/deliveries/"
-DELIVERY = {
-    "id": "0198", "event_id": "0197", "type": "reservation.ready", "aggregate": "reservation:17", "channel": "email",
-    "recipient": "<b>eve</b>@example.org", "state": "failed", "attempts": 3, "next_attempt_at": None, "sent_at": None,
-    "error": "550 no <script>alert(1)</script>",
-}  # fmt: skip
+DELIVERY = DeliveryBody(
+    id="0198", event_id="0197", source="library", type="reservation.ready", aggregate="reservation:17",
+    aggregate_version=3, recipient="<b>user:5</b>", channel="email", state=DeliveryState.FAILED,
+    reason="550 no <script>alert(1)</script>", attempts=3, created_at=dt.datetime(2026, 3, 1, 8, tzinfo=dt.UTC),
+    next_attempt_at=None, ended_at=dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC),
+).model_dump(mode="json")  # fmt: skip
 
 
 @dataclass
@@ -87,8 +91,14 @@ def test_deliveries__of_the_notifier__are_listed_and_escaped(notifier: Notifier)
 
     text = page.content.decode()
     assert page.status_code == 200
-    for word in ("reservation.ready", "reservation:17", "&lt;b&gt;eve&lt;/b&gt;@example.org", "550 no &lt;script&gt;"):
-        assert word in text
+    for word in (
+        "reservation.ready",
+        "reservation:17",
+        "&lt;b&gt;user:5&lt;/b&gt;",
+        "550 no &lt;script&gt;",
+        "09:00:00",
+    ):
+        assert word in text, word
     assert "None" not in text
     assert notifier.asked == [{"limit": ["50"]}]
 
