@@ -22,7 +22,7 @@ _KINDS = {
     "partners.unreachable": (
         503,
         "The partners service cannot be reached",
-        "The partners service does not answer, or not in time; repeating the call with the same key is safe.",
+        "The partners service does not answer, or not in time.",
     ),
 }
 CODE_OF_STATUS = {kind[0]: code for code, kind in sorted(_KINDS.items(), reverse=True)}

@@ -139,6 +139,23 @@ def test_door__nothing_behind_it__still_refuses_what_is_malformed(
     assert lonely.http.get("/status/0").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{", 400),
+        (b'{"library": "\xed\xa0\xbd\xed\xb8\x80"}', 400),
+        (b'{"library": "\\ud83d"}', 422),
+        (b'{"book_id": 1, "library": {"a": 1e400}}', 422),
+        (b"[" * 33 + b"]" * 33, 422),
+        (b"[" * 500_000 + b"]" * 500_000, 422),
+    ],
+)
+def test_door__nothing_behind_it__reads_json_strictly_by_itself(lonely: Door, content: bytes, status: int) -> None:
+    headers = _TOKEN | {"Content-Type": _JSON}
+
+    assert lonely.http.post("/reserve", content=content, headers=headers).status_code == status
+
+
 def test_health__the_service_answers__is_up(door: Door) -> None:
     assert door.http.get("/health").json()["state"] == "up"
 
