@@ -127,6 +127,7 @@ def test_door__nothing_behind_it__is_503_and_says_so_in_its_health(lonely: Door)
         ({"book_id": 1, "library": "x" * 101}, "k", 422),
         ({"book_id": 1, "library": "\0"}, "k", 422),
         ({"book_id": 1, "reserved_until": 5}, "k", 422),
+        ({"book_id": 1, "reserved_until": "soon"}, "k", 422),
         ({"book_id": 1, "color": "red"}, "k", 422),
         ({"\0": 1}, "k", 422),
         ([1] * 600_000, "k", 413),
