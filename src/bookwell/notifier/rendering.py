@@ -40,12 +40,16 @@ class Unrenderable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RenderedMessage:
-    """A message before it is addressed; `subject` is one line, `calendar` goes along as a part of its own."""
+    """A message before it is addressed; `subject` is one line, `calendar` goes along as a part of its own.
+
+    `unsubscribe_url` stands on reminders alone, whatever the notice brings.
+    """
 
     subject: str
     text: str
     html: str
     calendar: CalendarPart | None
+    unsubscribe_url: str | None = None
 
 
 def render(
@@ -101,6 +105,7 @@ def _render(kind: str, notice: Notice, *, created_at: dt.datetime, sequence: int
         )
         if isinstance(facts, ReservationFacts)
         else None,
+        unsubscribe_url=letter["unsubscribe_url"],
     )
 
 

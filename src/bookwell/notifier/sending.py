@@ -159,7 +159,7 @@ class Sender:
             name=notice.recipient.name,
             created_at=created_at,
             content=content,
-            unsubscribe_url=notice.unsubscribe_url,
+            unsubscribe_url=content.unsubscribe_url,
         )
 
     def _put_back(self, claims: Sequence[Claimed], until: dt.datetime) -> None:

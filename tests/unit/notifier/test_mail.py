@@ -79,7 +79,10 @@ def test_compose__with_an_unsubscribe_link__offers_one_click() -> None:
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x>,<mailto:a@b", "https://x y", "https://x\r\nBcc: y"])
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "https://x>,<mailto:a@b", "https://x y", "https://x\r\nBcc: y", f"https://x/{'y' * 1000}"],
+)
 def test_compose__with_a_link_that_is_none__offers_nothing(url: str) -> None:
     mail = _parsed(compose(_message(unsubscribe_url=url), sender=_SENDER))
 

@@ -222,6 +222,7 @@ def test_unsubscribe__stands_on_reminders_alone(turn: str) -> None:
     is_reminder = kind in {"reservation.pickup_reminder", "reservation.due_soon"}
     assert (UNSUBSCRIBE in message.text) is is_reminder
     assert (UNSUBSCRIBE in _Page(message.html).links) is is_reminder
+    assert message.unsubscribe_url == (UNSUBSCRIBE if is_reminder else None)
 
 
 @pytest.mark.parametrize("turn", TURNS)

@@ -79,7 +79,11 @@ def _body_of(message: Message) -> bytes:
 
 
 def _is_link(url: str) -> bool:
-    """Whether the URL can stand between angle brackets in a header."""
+    """Whether the URL can stand between angle brackets in a header, on one line."""
     return (
-        url.isascii() and url.isprintable() and not set(url) & set("<> ,") and urlsplit(url).scheme in ("http", "https")
+        len(url) <= _LONGEST_LINK
+        and url.isascii()
+        and url.isprintable()
+        and not set(url) & set("<> ,")
+        and urlsplit(url).scheme in ("http", "https")
     )
