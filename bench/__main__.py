@@ -15,7 +15,8 @@ from pathlib import Path
 from bench.contenders import Contender
 from bench.loading import run_sql
 from bench.messages import MessageResult, measure_messages, message_targets, print_messages
-from bench.plan import KINDS, MESSAGES, Stage, by_label, scale_targets, speed_targets
+from bench.partners import PartnersResult, measure_partners, partner_targets, print_budgets
+from bench.plan import KINDS, MESSAGES, PARTNERS, Stage, by_label, scale_targets, speed_targets
 from bench.report import Target, print_surroundings, print_table, print_targets
 from bench.rounds import Result, run_rounds
 from bench.servers import CHOSEN, SERVERS
@@ -35,17 +36,23 @@ def main() -> None:
         server = stack.enter_context(running_servers(["mariadb"], durable=not options.relaxed))["mariadb"]
         run_sql(server.url, f"SET GLOBAL innodb_buffer_pool_size = {_MEMORY}")
         print_surroundings(server.url, options.server, rounds=options.rounds, seconds=options.seconds)
-        stage = Stage(server.url, folder, frozenset(options.only), stack)
+        stage = Stage(server.url, folder, frozenset(options.only) - {PARTNERS}, stack)
         results = _measured(_contenders(stage, options), options) if stage.kinds - {MESSAGES} else []
         told = _told(stage, options) if MESSAGES in stage.kinds else []
+        beyond = _beyond(folder, stack, options)
         if results:
             print_table(results, options.connections)
+        for result in beyond:
+            print_table(result.results, options.connections)
+            print_budgets(result)
         if told:
             print_messages(told)
-        targets = [*_targets(results, options), *message_targets(told)]
+        of_partners = [target for result in beyond for target in partner_targets(result)]
+        targets = [*_targets(results, options), *message_targets(told), *of_partners]
         print_targets(targets)
         if options.json:
-            options.json.write_text(json.dumps(_document(results, told, targets), indent=1) + "\n")
+            rows = [*results, *(row for result in beyond for row in result.results)]
+            options.json.write_text(json.dumps(_document(rows, told, targets), indent=1) + "\n")
 
 
 def _contenders(stage: Stage, options: argparse.Namespace) -> list[Contender]:
@@ -63,6 +70,15 @@ def _contenders(stage: Stage, options: argparse.Namespace) -> list[Contender]:
 
 def _told(stage: Stage, options: argparse.Namespace) -> list[MessageResult]:
     return measure_messages(stage.database_url, stage.folder, rounds=options.rounds, say=_say)
+
+
+def _beyond(folder: Path, stack: ExitStack, options: argparse.Namespace) -> list[PartnersResult]:
+    """The partners service, when it was asked for."""
+    if PARTNERS not in options.only:
+        return []
+    _say("the partners service")
+    few = {"connections": options.connections, "rounds": options.rounds, "seconds": options.seconds}
+    return [measure_partners(folder, stack, say=_say, **few)]
 
 
 def _measured(contenders: Sequence[Contender], options: argparse.Namespace) -> list[Result]:

@@ -1,36 +1,34 @@
-"""`python -m bench.partners`: the partners service against a bare Flask view, and its time budget.
+"""The partners service against a bare Flask view, and its time budget.
 
 `/status` is measured from the cache of a process, from Redis, and with nothing remembered (the library and three
 partners are asked each time); then at 50 requests a second with nine partners of which three never answer.
 """
 
-import argparse
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contenders import Contender, Reading
-from bench.report import Target, print_table, print_targets, rates
-from bench.rounds import run_rounds
-from bench.servers import CHOSEN, Site, running_site
+from bench.report import Target, rates
+from bench.rounds import Result, run_rounds
+from bench.servers import CHOSEN, MANY_THREADS, Site, running_site
 from bench.steady_load import Latencies, ask_steadily
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure import running_servers
 from tests.infrastructure.servers import free_port
 
-__all__ = ["BudgetResult", "measure_budget", "partner_contenders", "partner_targets"]
+__all__ = ["BudgetResult", "PartnersResult", "measure_partners", "partner_targets", "print_budgets"]
 
 _APPLICATION = "bookwell.partners.app:application"
-_WAITING_SERVER = "granian-64"
 _BARE = "bare Flask view"
 _CACHED = "status, from the process' cache"
 _REDIS = "status, from Redis"
 _UNCACHED = "status, library and 3 partners asked"
 _BOOKS = 1000
 _PER_SECOND = 50
+_STEADY_SECONDS = 20
 _BUDGET_SECONDS = 2.0
 _NEVER_FRESH = {"BOOKWELL_PARTNERS_FRESH_SECONDS": "0", "BOOKWELL_PARTNERS_STALE_SECONDS": "0"}
 
@@ -41,6 +39,14 @@ class BudgetResult:
 
     name: str
     latencies: Latencies
+
+
+@dataclass(frozen=True, slots=True)
+class PartnersResult:
+    """Everything measured of the service."""
+
+    results: Sequence[Result]
+    budgets: Sequence[BudgetResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class _Stage:
         )
 
 
-def partner_contenders(stage: _Stage, redis_url: str) -> Iterator[Contender]:
+def _contenders(stage: _Stage, redis_url: str) -> Iterator[Contender]:
     """The bare view and `/status` in its three ways."""
     bare = running_site(CHOSEN, "bench.bare_flask:application", env={}, log=stage.folder / "bare.log", probe="/bare/")
     reading = Reading(stage.stack.enter_context(bare), stage.folder)
@@ -89,50 +95,42 @@ def partner_contenders(stage: _Stage, redis_url: str) -> Iterator[Contender]:
         yield Reading(site, stage.folder).contender(name, title, books[:200] if name != "uncached" else books)
 
 
-def measure_budget(stage: _Stage, *, seconds: int) -> Iterator[BudgetResult]:
+def _budgets(stage: _Stage) -> Iterator[BudgetResult]:
     """Nine partners of which three hang: with circuit breakers as they are, and with ones that never open."""
     well, hanging = [f"/daia/{number}" for number in range(6)], [f"/hang/{number}" for number in range(3)]
     never_open = [f"{path}\nfailures_until_open = 1000\ncalls_at_once = 1000" for path in hanging]
-    books = [f"/status/{number}" for number in range(1, _PER_SECOND * seconds + 1)]
+    books = [f"/status/{number}" for number in range(1, _PER_SECOND * _STEADY_SECONDS + 1)]
     for name, partners in (("breakers as usual", hanging), ("breakers that never open", never_open)):
-        site = stage.site(name.replace(" ", "-"), _WAITING_SERVER, partners=[*well, *partners], env={})
+        site = stage.site(name.replace(" ", "-"), MANY_THREADS, partners=[*well, *partners], env={})
         yield BudgetResult(name, ask_steadily(site.url, books, per_second=_PER_SECOND))
 
 
-def partner_targets(measured: Mapping[str, float], budgets: Sequence[BudgetResult]) -> Iterator[Target]:
-    """The issue's targets."""
+def measure_partners(
+    folder: Path, stack: ExitStack, *, connections: Sequence[int], rounds: int, seconds: int, say: Callable[[str], None]
+) -> PartnersResult:
+    """Everything; the last part takes twenty seconds for each kind of breaker."""
+    stage = _Stage(folder, stack, _start_stubs(stack))
+    redis_url = stack.enter_context(running_servers(["redis"]))["redis"].url
+    contenders = list(_contenders(stage, redis_url))
+    results = run_rounds(contenders, connections=connections, rounds=rounds, seconds=seconds, say=say)
+    say("three of nine partners hang")
+    return PartnersResult(results, list(_budgets(stage)))
+
+
+def print_budgets(result: PartnersResult) -> None:
+    """What the time budget comes to."""
+    for budget in result.budgets:
+        times = [f"p{percent} {budget.latencies.percentile(percent):.3f} s" for percent in (50, 99, 100)]
+        print(f"{_PER_SECOND} a second, {budget.name:26} {', '.join(times)}; {budget.latencies.failed} failed")
+
+
+def partner_targets(result: PartnersResult) -> Iterator[Target]:
+    """The targets, at the highest number of connections."""
+    measured = rates(result.results, max(each.connections for each in result.results))
     yield Target("status from the cache / bare Flask view", measured[_CACHED] / measured[_BARE], 0.3)
-    for budget in budgets:
-        name = f"p99 with 3 of 9 partners hanging, {budget.name}"
+    for budget in result.budgets:
+        name = f"p99, 3 of 9 partners hang, {budget.name}"
         yield Target(name, budget.latencies.percentile(99), _BUDGET_SECONDS + 0.1, is_at_most=True, unit=" s")
-
-
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m bench.partners", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
-    parser.add_argument("--steady-seconds", type=int, default=20, help="of the measurement at a fixed rate")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16])
-    options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bookwell-bench-")))
-        stage = _Stage(folder, stack, _start_stubs(stack))
-        redis_url = stack.enter_context(running_servers(["redis"]))["redis"].url
-        results = run_rounds(
-            list(partner_contenders(stage, redis_url)),
-            connections=options.connections,
-            rounds=options.rounds,
-            seconds=options.seconds,
-            say=_say,
-        )
-        print_table(results, options.connections)
-        _say("three of nine partners hang")
-        budgets = list(measure_budget(stage, seconds=options.steady_seconds))
-        for budget in budgets:
-            times = [f"p{percent} {budget.latencies.percentile(percent):.3f} s" for percent in (50, 99, 100)]
-            print(f"{budget.name:30} {', '.join(times)}; {budget.latencies.failed} failed")
-        print_targets(list(partner_targets(rates(results, max(options.connections)), budgets)))
 
 
 def _start_stubs(stack: ExitStack) -> int:
@@ -140,11 +138,3 @@ def _start_stubs(stack: ExitStack) -> int:
     process = spawn([sys.executable, "-m", "bench.partner_stubs", str(port)])
     stack.callback(stop, process)
     return port
-
-
-def _say(text: str) -> None:
-    print(f"… {text}", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from pathlib import Path
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["CHOSEN", "SERVERS", "Site", "running_site"]
+__all__ = ["CHOSEN", "MANY_THREADS", "SERVERS", "Site", "running_site"]
 
 WORKERS = 2
 _START_SECONDS = 60
@@ -48,9 +48,11 @@ SERVERS: dict[str, Callable[[str, int], list[str]]] = {
     "granian-2": lambda app, port: _granian(app, port, 2),
     "granian-4": lambda app, port: _granian(app, port, 4),
     "granian-8": lambda app, port: _granian(app, port, 8),
-    "granian-64": lambda app, port: _granian(app, port, 64),
 }
 """Command lines by name; the number is that of threads in each worker."""
+
+MANY_THREADS = "granian-64"
+"""For requests that wait for others."""
 
 CHOSEN = "granian-4"
 """What `bookwell up` and the images use in production (ADR 0007)."""
@@ -67,13 +69,17 @@ def running_site(server: str, app: str, *, env: Mapping[str, str], log: Path, pr
     root = str(Path(__file__).resolve().parent.parent)
     environment = os.environ | {"PYTHONPATH": root} | dict(env)
     with log.open("wb") as output:
-        process = spawn(SERVERS[server](app, port), env=environment, output=output)
+        process = spawn(_command(server, app, port), env=environment, output=output)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(url + probe, process, log)
         yield Site(server, url)
     finally:
         stop(process)
+
+
+def _command(server: str, app: str, port: int) -> list[str]:
+    return _granian(app, port, 64) if server == MANY_THREADS else SERVERS[server](app, port)
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -26,10 +26,11 @@ from bookwell.partners.adapters.protocol import (
     Refusal,
 )
 from bookwell.partners.app import make_app
-from bookwell.partners.configuration import PartnerEntry, PartnerRules
+from bookwell.partners.configuration import PartnerEntry, PartnerRules, read_configuration
 from bookwell.partners.gateway import Gateway
 from bookwell.partners.loop import PerProcess
 from bookwell.partners.settings import PartnersSettings
+from bookwell.partners.simulated import simulated_partners
 
 __all__ = [
     "BOOKS",
@@ -41,6 +42,7 @@ __all__ = [
     "down",
     "entry_of",
     "in_world",
+    "over_simulators",
     "token",
 ]
 
@@ -161,9 +163,25 @@ def in_world(
     entries = [entry_of(name, adapter) for name, adapter in adapters.items()]
     transport = httpx2.MockTransport(library.handle)
     gateway = Gateway(configured, entries, make_client=lambda _: httpx2.AsyncClient(transport=transport))
-    app = make_app(configured, PerProcess(lambda: gateway), verifier=TokenVerifier([_issuer(_Keys(_KEY))]))
+    with _served(configured, gateway) as client:
+        yield World(gateway, adapters, library, client)
+
+
+@contextmanager
+def over_simulators(url: str, **settings: Any) -> Iterator[FlaskClient]:
+    """The service over the simulated libraries at `url`, with the product's own adapters and clients."""
+    simulated = simulated_partners(url)
+    configured = PartnersSettings(library_url=LIBRARY_URL, **settings)
+    entries = read_configuration(None, environ=simulated.environ, default=simulated.configuration)
+    with _served(configured, Gateway(configured, entries)) as client:
+        yield client
+
+
+@contextmanager
+def _served(settings: PartnersSettings, gateway: Gateway) -> Iterator[FlaskClient]:
+    app = make_app(settings, PerProcess(lambda: gateway), verifier=TokenVerifier([_issuer(_Keys(_KEY))]))
     try:
-        yield World(gateway, adapters, library, app.test_client())
+        yield app.test_client()
     finally:
         gateway.close()
 

@@ -12,9 +12,7 @@ import httpx2
 import pytest
 from redis import Redis
 
-from bookwell.cli.processes import spawn, stop
-from tests.e2e.embedded import wait_until
-from tests.infrastructure.servers import free_port
+from tests.simulating import control, running_simulators
 
 PROCESSES = 3
 ISBN = "9780439023481"
@@ -23,22 +21,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def simulators(tmp_path: Path) -> Iterator[httpx2.Client]:
-    port = free_port()
-    with (tmp_path / "simulators.log").open("wb") as log:
-        process = spawn([sys.executable, "-m", "bookwell.simulators", "--port", str(port)], output=log)
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-        try:
-            wait_until(lambda: _answers(http))
-            yield http
-        finally:
-            stop(process)
-
-
-def _answers(http: httpx2.Client) -> bool:
-    try:
-        return http.get("/control/library%202").status_code == 200
-    except httpx2.TransportError:
-        return False
+    with running_simulators(tmp_path) as http:
+        yield http
 
 
 def test_availability__three_processes_ask_at_once__each_partner_is_asked_once(
@@ -47,7 +31,7 @@ def test_availability__three_processes_ask_at_once__each_partner_is_asked_once(
     with Redis.from_url(redis_url) as redis:
         redis.flushdb()
     for number in (2, 3):
-        simulators.put(f"/control/library%20{number}", json={"latency_ms": 300}).raise_for_status()
+        simulators.put(control(number), json={"latency_ms": 300}).raise_for_status()
     environment = os.environ | {
         "BOOKWELL_REDIS_URL": redis_url,
         "BOOKWELL_SIMULATORS_URL": str(simulators.base_url),
@@ -69,6 +53,6 @@ def test_availability__three_processes_ask_at_once__each_partner_is_asked_once(
     told = [json.loads(output.splitlines()[-1]) for output in outputs]
     assert len({answer for answers in told for answer in answers}) == 1, told
     assert sum(sum(answers.values()) for answers in told) == 8 * PROCESSES
-    requests = [simulators.get(f"/control/library%20{number}").json()["requests"] for number in (2, 3)]
+    requests = [simulators.get(control(number)).json()["requests"] for number in (2, 3)]
     assert requests[0]["by_operation"] == {"GET daia": 1}
     assert requests[1]["by_isbn"] == {ISBN: 1}
