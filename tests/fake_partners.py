@@ -36,6 +36,7 @@ __all__ = [
     "BOOKS",
     "ISBN",
     "LIBRARY_URL",
+    "OTHER_ISSUER",
     "FakeAdapter",
     "FakeLibrary",
     "World",
@@ -48,6 +49,9 @@ __all__ = [
 
 ISBN = "9780261103573"
 LIBRARY_URL = "http://library.test"
+OTHER_ISSUER = "http://outside.test"
+"""Trusted too, but not the library."""
+
 BOOKS: Mapping[int, str | None] = {1: ISBN, 2: None, 3: "9780439023481"}
 _KEY = generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -179,7 +183,7 @@ def over_simulators(url: str, **settings: Any) -> Iterator[FlaskClient]:
 
 @contextmanager
 def _served(settings: PartnersSettings, gateway: Gateway) -> Iterator[FlaskClient]:
-    app = make_app(settings, PerProcess(lambda: gateway), verifier=TokenVerifier([_issuer(_Keys(_KEY))]))
+    app = make_app(settings, PerProcess(lambda: gateway), verifier=TokenVerifier(_issuers(_Keys(_KEY))))
     try:
         yield app.test_client()
     finally:
@@ -201,5 +205,5 @@ class _Keys:
         return self.private.public_key() if kid == "test" else None
 
 
-def _issuer(keys: _Keys) -> TrustedIssuer:
-    return TrustedIssuer(issuer=LIBRARY_URL, audience="bookwell", keys=keys)
+def _issuers(keys: _Keys) -> list[TrustedIssuer]:
+    return [TrustedIssuer(issuer=url, audience="bookwell", keys=keys) for url in (LIBRARY_URL, OTHER_ISSUER)]

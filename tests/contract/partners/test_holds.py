@@ -6,7 +6,7 @@ import pytest
 
 from bookwell.contracts.partners import HoldState
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed, PartnerRefused, Refusal
-from tests.fake_partners import ISBN, FakeAdapter, World, down, in_world, token
+from tests.fake_partners import ISBN, OTHER_ISSUER, FakeAdapter, World, down, in_world, token
 
 SERVICE = {"sub": "library", "roles": ["service"]}
 HOLD = {"reference": "reservation:17", "isbn": ISBN}
@@ -76,7 +76,8 @@ def test_hold__no_such_partner__is_not_found() -> None:
         ({"sub": "1", "roles": ["admin"]}, 403),
         ({"sub": "1", "roles": ["reader"]}, 403),
         ({"client_id": "x", "scope": "reservations:write"}, 403),
-        ({"issuer": "http://other.test", **SERVICE}, 401),
+        ({"issuer": OTHER_ISSUER, **SERVICE}, 403),
+        ({"issuer": "http://unknown.test", **SERVICE}, 401),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fake_partners import ISBN, FakeLibrary, World, in_world, token
+from tests.fake_partners import ISBN, OTHER_ISSUER, FakeLibrary, World, in_world, token
 
 READER: dict[str, Any] = {"sub": "5", "roles": ["reader"]}
 MACHINE: dict[str, Any] = {"client_id": "other-system", "scope": "availability:read reservations:write"}
@@ -124,6 +124,7 @@ def test_reserve__a_machine_without_a_reader__is_told() -> None:
         ({"sub": "5", "roles": ["reader"], "issuer": "http://other.test"}, 401),
         ({"sub": "5", "roles": ["reader"], "seconds": -1}, 401),
         ({"sub": "5", "roles": ["librarian"]}, 201),
+        ({"sub": "5", "roles": ["reader"], "issuer": OTHER_ISSUER}, 201),
     ],
 )
 def test_reserve__who_may(claims: dict[str, Any], status: int) -> None:
