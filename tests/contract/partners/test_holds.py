@@ -116,8 +116,17 @@ def test_partners__staff__see_how_each_does() -> None:
     assert (bad["error_rate"], bad["last_success_at"], bad["calls"]) == (1, None, 2)
 
 
-@pytest.mark.parametrize(("roles", "status"), [(["reader"], 403), (["service"], 403), (["admin"], 200)])
-def test_partners__who_may(roles: list[str], status: int) -> None:
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"roles": ["reader"]}, 403),
+        ({"roles": ["staff"]}, 403),
+        ({"roles": ["admin"]}, 200),
+        ({"roles": ["service"]}, 200),
+        ({"roles": ["service"], "issuer": OTHER_ISSUER}, 403),
+    ],
+)
+def test_partners__who_may(claims: dict[str, Any], status: int) -> None:
     with in_world() as world:
-        assert call(world, "GET", "/partners", sub="1", roles=roles).status_code == status
+        assert call(world, "GET", "/partners", sub="1", **claims).status_code == status
         assert world.client.get("/partners").status_code == 401
