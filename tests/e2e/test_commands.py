@@ -1,8 +1,11 @@
 """The command line beside `bookwell up`."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def bookwell(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bookwell.cli.main", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
 def test_create_admin__a_new_name__creates_one_administrator(environment: dict[str, str]) -> None:
@@ -59,3 +62,52 @@ def test_settings__a_wrong_value__is_named_and_refused(environment: dict[str, st
 
     assert refused.returncode == 1
     assert "BOOKWELL_MODE" in refused.stderr
+
+
+@pytest.fixture
+def messages(environment: dict[str, str]) -> Iterator[sqlite3.Connection]:
+    """The library's outbox with a message that waits and a dead one, whose error looks like markup."""
+    columns = "event_id, queue, type, version, aggregate, aggregate_version, payload, created_at, done_at, attempts, "
+    insert = (
+        f"INSERT INTO outbox ({columns} next_attempt_at, error) VALUES (?, 'mail', 'x', 1, ?, 1, '[1]', 0, ?, 1, 0, ?)"
+    )
+    with closing(sqlite3.connect(Path(environment["BOOKWELL_DATA_DIR"]) / "library.sqlite3")) as database:
+        database.execute("DELETE FROM outbox")
+        database.execute(insert, ("waiting-1", "thing:1", None, ""))
+        database.execute(insert, ("dead-1", "thing:2", 1, "Poison: [/b] is no [reason]"))
+        database.commit()
+        yield database
+
+
+def test_outbox_list__waiting_and_dead__are_told_as_they_are(
+    environment: dict[str, str], messages: sqlite3.Connection
+) -> None:
+    all_open, dead = (bookwell(environment, "outbox", "list", *options) for options in ([], ["--state", "dead"]))
+
+    assert (all_open.returncode, dead.returncode) == (0, 0), all_open.stderr
+    assert "waiting-1" in all_open.stdout
+    assert "Poison: [/b] is no [reason]" in all_open.stdout
+    assert ("waiting-1" in dead.stdout, "dead-1" in dead.stdout) == (False, True)
+
+
+def test_outbox_retry__a_dead_message__is_due_again_once(
+    environment: dict[str, str], messages: sqlite3.Connection
+) -> None:
+    unknown, first, second = (bookwell(environment, "outbox", "retry", event) for event in ("x", "dead-1", "dead-1"))
+
+    assert [run.returncode for run in (unknown, first, second)] == [1, 0, 1], first.stderr
+    assert "1 due again" in first.stdout
+    assert messages.execute("SELECT done_at, error FROM outbox WHERE event_id = 'dead-1'").fetchall() == [(None, "")]
+
+
+def test_background__no_database_or_mail_server_in_production__is_named(environment: dict[str, str]) -> None:
+    production = environment | {"BOOKWELL_MODE": "production", "BOOKWELL_SECRET_KEY": "x" * 50}
+    broker = {"BOOKWELL_BROKER_URL": "redis://127.0.0.1:9/0"}
+
+    relay = bookwell(production | broker, "relay")
+    worker = bookwell(production | broker | {"BOOKWELL_LIBRARY_DATABASE_URL": "sqlite:///x"}, "worker", "mail")
+    scheduler = bookwell(environment, "scheduler")
+
+    assert (relay.returncode, "BOOKWELL_LIBRARY_DATABASE_URL" in relay.stderr) == (1, True), relay.stderr
+    assert (worker.returncode, "BOOKWELL_SMTP_URL" in worker.stderr) == (1, True), worker.stderr
+    assert (scheduler.returncode, "BOOKWELL_BROKER_URL" in scheduler.stderr) == (1, True), scheduler.stderr

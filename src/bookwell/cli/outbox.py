@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bookwell.kit import clock
 from bookwell.kit.outbox.rules import RowState
@@ -31,7 +32,7 @@ def list_rows(
     with _outboxes() as outboxes:
         for source, rows in outboxes.items():
             for entry in rows.list_rows(state, limit=limit):
-                table.add_row(source, *_cells(entry))
+                table.add_row(*(Text(cell) for cell in (source, *_cells(entry))))  # no markup, whatever stands there
     # A pipe has no width: there every cell stays whole.
     console = Console(width=None if Console().is_terminal else 1000)
     if table.row_count:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from bookwell.cli.composition import BackgroundSettings, open_outboxes, open_work, start
+from bookwell.cli.composition import BackgroundSettings, check_settings, open_outboxes, open_work, start
 from bookwell.contracts.schedule import JOBS
 from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
 from bookwell.kit.outbox.relay import Relay
@@ -40,8 +40,10 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
         BrokerMissing, InvalidSettings
     """
     settings = start("worker")
+    broker_url = _broker_url(settings)
+    check_settings(queues)
     return run_worker(
-        _broker_url(settings),
+        broker_url,
         queues=queues,
         concurrency=concurrency,
         open_work=lambda: open_work(settings, queues, service="worker"),
