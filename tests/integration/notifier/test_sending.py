@@ -213,6 +213,18 @@ def test_deliver__a_slow_server__no_lease_runs_out_and_another_sender_takes_no_m
     assert {row.attempts for row in deliveries_of(database)} == {1}
 
 
+def test_deliver_due__a_limit_per_second_and_a_clock_that_is_set_back__goes_on(database: Database) -> None:
+    notifier, channel = make_notifier(database, mail_per_second=100)
+    with time_machine.travel(clock.now() + dt.timedelta(days=1)):
+        notifier.take_in([an_envelope(aggregate="reservation:1")])
+        notifier.deliver_due()
+
+    notifier.take_in([an_envelope(aggregate="reservation:2")])
+    notifier.deliver_due(seconds=0.5)
+
+    assert len(channel.messages) == 2
+
+
 def test_deliver_due__a_limit_per_second__is_kept_by_all_senders_together(database: Database) -> None:
     first, channel = make_notifier(database, mail_per_second=10)
     second, _ = make_notifier(database, channel=channel, mail_per_second=10)

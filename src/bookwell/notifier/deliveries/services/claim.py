@@ -19,6 +19,7 @@ from bookwell.notifier.deliveries.rules import DeliveryState
 __all__ = ["Claim", "Claimed", "Wanted", "claim_in_tx", "put_back_in_tx"]
 
 _AHEAD = dt.timedelta(seconds=1)
+_CLOCKS_DIFFER = dt.timedelta(minutes=1)  # of two machines, at most
 _CHOICE = 5  # times as many candidates as wanted, chosen from at random: senders at once then seldom meet
 
 _log = structlog.get_logger()
@@ -119,7 +120,11 @@ def _room(connection: Connection, wanted: Wanted, now: dt.datetime) -> tuple[dt.
     """From when the channel is free, and how many may leave within the next second."""
     if not wanted.per_second:
         return None, wanted.limit
-    free_at = max(dt.datetime.fromtimestamp(lock_pace(connection, wanted.channel) / 1000, tz=dt.UTC), now)
+    free_at = dt.datetime.fromtimestamp(lock_pace(connection, wanted.channel) / 1000, tz=dt.UTC)
+    longest = _CLOCKS_DIFFER + _AHEAD + dt.timedelta(seconds=1 / wanted.per_second)
+    # Nobody takes more room ahead than that: whoever did had a clock that has been set back since.
+    if not now <= free_at <= now + longest:
+        free_at = now
     room = math.floor((now + _AHEAD - free_at).total_seconds() * wanted.per_second)
     if free_at == now:
         room = max(room, 1)  # slower than one a second
