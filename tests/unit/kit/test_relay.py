@@ -65,8 +65,11 @@ class _Publisher:
     def __init__(self) -> None:
         self.bundles: list[list[str]] = []
         self.refuses_from: int | None = None
+        self.refused_queue = ""
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
+        if envelopes[0].queue == self.refused_queue:
+            raise ConnectionRefusedError("the broker does not take this queue")
         if self.refuses_from is not None and len(self.bundles) >= self.refuses_from:
             raise ConnectionResetError("the broker went away")
         self.bundles.append([envelope.event_id for envelope in envelopes])
@@ -102,6 +105,22 @@ def test_run_once__the_publisher_refuses__gives_the_rest_back_at_once() -> None:
     assert outbox.published == [str(n) for n in range(20)]
     assert outbox.released == [str(n) for n in range(20, 50)]
     assert outbox.errors == ["ConnectionResetError: the broker went away"]
+
+
+def test_run_once__one_queue_is_refused__the_other_goes_on_without_a_rest() -> None:
+    outbox, publisher = _Outbox(*(_row(n, queue="library" if n % 2 else "mail") for n in range(8))), _Publisher()
+    outbox.rows.sort(key=lambda row: row.envelope.queue)
+    publisher.refused_queue = "library"
+    relay = Relay([outbox], publisher)
+
+    first = relay.run_once(_NOW)
+    outbox.rows.append(_row(8))
+    second = relay.run_once(_NOW)
+
+    assert (first, second) == (4, 1)
+    assert outbox.published == ["0", "2", "4", "6", "8"]
+    assert outbox.released == ["1", "3", "5", "7"] * 2
+    assert outbox.limits == [100, 100]
 
 
 def test_run_once__the_publisher_stays_away__asks_with_one_row_at_growing_pauses() -> None:

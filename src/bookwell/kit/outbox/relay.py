@@ -119,29 +119,36 @@ class Relay:
         claim = outbox.claim(now=now, limit=_CLAIM if self._publisher_rest.until is None else 1)
         if not claim.rows:
             return 0
-        published, error = self._publish(claim, outbox, now)
+        published, left = self._publish(claim, outbox)
         if published:
-            outbox.mark_published(claim.rows[:published], lease_until=claim.lease_until, now=now)
-        if published < len(claim.rows):
-            outbox.release(claim.rows[published:], error, lease_until=claim.lease_until, now=now)
-        return published
-
-    def _publish(self, claim: Claim, outbox: Outbox, now: dt.datetime) -> tuple[int, str]:
-        """How many of the rows, from the first on, were published, and what kept the others."""
-        deadline = time.monotonic() + outbox.pace.lease.total_seconds() * _USABLE_PART_OF_LEASE
-        published = 0
-        for bundle in _bundles(claim.rows):
-            if time.monotonic() > deadline:
-                return published, "the lease was nearly over"
-            try:
-                self._publisher.publish([row.envelope for row in bundle])
-            except Exception as error:  # noqa: BLE001 -- a publisher that is down for now
-                self._publisher_rest.take(now)
-                _log.warning("relay.publisher_refused", source=outbox.source, error=type(error).__name__)
-                return published, describe(error)
             self._publisher_rest.end()
-            published += len(bundle)
-        return published, ""
+            outbox.mark_published(published, lease_until=claim.lease_until, now=now)
+        elif left:
+            self._publisher_rest.take(now)
+        for error, rows in left.items():
+            outbox.release(rows, error, lease_until=claim.lease_until, now=now)
+        return len(published)
+
+    def _publish(self, claim: Claim, outbox: Outbox) -> tuple[list[Claimed], dict[str, list[Claimed]]]:
+        """The rows that were published, and the others by what kept them. A queue that is refused holds up no other."""
+        deadline = time.monotonic() + outbox.pace.lease.total_seconds() * _USABLE_PART_OF_LEASE
+        published: list[Claimed] = []
+        left: dict[str, list[Claimed]] = {}
+        refused: dict[str, str] = {}
+        for bundle in _bundles(claim.rows):
+            queue = bundle[0].envelope.queue
+            error = "the lease was nearly over" if time.monotonic() > deadline else refused.get(queue, "")
+            if not error:
+                try:
+                    self._publisher.publish([row.envelope for row in bundle])
+                except Exception as caught:  # noqa: BLE001 -- a publisher that is down for now
+                    _log.warning("relay.refused", source=outbox.source, queue=queue, error=type(caught).__name__)
+                    error = refused[queue] = describe(caught)
+            if error:
+                left.setdefault(error, []).extend(bundle)
+            else:
+                published += bundle
+        return published, left
 
 
 def _bundles(rows: Sequence[Claimed]) -> Iterator[list[Claimed]]:
