@@ -37,7 +37,7 @@ class BookUnknown(NotFound):
     """The library has no book of this id."""
 
     code = "book.not_found"
-    title = "There is no such book"
+    title = "No such book"
 
 
 class Gateway:

@@ -41,7 +41,7 @@ def test_hold__the_partner_fails__is_unavailable_and_tried_once() -> None:
         refused = call(world, "POST", "/partners/a/reservations", HOLD)
 
         assert world.adapters["a"].calls == 1
-    assert (refused.status_code, refused.json["code"]) == (503, "partner.unavailable")
+    assert (refused.status_code, refused.json["code"]) == (503, "partner.silent")
     assert "Retry-After" in refused.headers
 
 

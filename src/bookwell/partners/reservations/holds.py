@@ -9,7 +9,7 @@ from bookwell.partners.adapters.protocol import PartnerRefused
 from bookwell.partners.availability.calls import CallFailed, Partner
 from bookwell.partners.loop import EventLoop
 
-__all__ = ["HoldRefused", "Holds", "PartnerUnavailable", "UnknownPartner"]
+__all__ = ["HoldRefused", "Holds", "PartnerSilent", "UnknownPartner"]
 
 _LOOP_MARGIN_SECONDS = 1.0
 
@@ -21,10 +21,10 @@ class UnknownPartner(NotFound):
     title = "There is no such partner library"
 
 
-class PartnerUnavailable(Unavailable):
+class PartnerSilent(Unavailable):
     """The partner gave no usable answer. Placing again with the same reference places no second hold."""
 
-    code = "partner.unavailable"
+    code = "partner.silent"
     title = "The partner library does not answer"
     retry_after: ClassVar[int] = 5
 
@@ -48,7 +48,7 @@ class Holds:
         """Place a hold; with a reference that has one already, that hold. A refusal is a state too: `refused`.
 
         Raises:
-            UnknownPartner, PartnerUnavailable
+            UnknownPartner, PartnerSilent
         """
         partner = self._get(partner_name)
         try:
@@ -60,7 +60,7 @@ class Holds:
         """A hold's state.
 
         Raises:
-            UnknownPartner, PartnerUnavailable, HoldRefused
+            UnknownPartner, PartnerSilent, HoldRefused
         """
         partner = self._get(partner_name)
         return self._call(partner, lambda: partner.adapter.find_hold(ref), is_idempotent=True)
@@ -69,7 +69,7 @@ class Holds:
         """Cancel a hold; one that is gone counts as cancelled.
 
         Raises:
-            UnknownPartner, PartnerUnavailable, HoldRefused
+            UnknownPartner, PartnerSilent, HoldRefused
         """
         partner = self._get(partner_name)
         return self._call(partner, lambda: partner.adapter.cancel_hold(ref), is_idempotent=True)
@@ -88,6 +88,6 @@ class Holds:
             return self._loop.run(ask, seconds=self._seconds + _LOOP_MARGIN_SECONDS)
         except (CallFailed, TimeoutError) as failure:
             code = failure.code if isinstance(failure, CallFailed) else "timeout"
-            raise PartnerUnavailable(f"No answer: {code}") from failure
+            raise PartnerSilent(f"No answer: {code}") from failure
         except PartnerRefused as refusal:
             raise HoldRefused(refusal.detail or refusal.code) from refusal
