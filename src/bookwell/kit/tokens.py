@@ -76,14 +76,19 @@ class TokenSigner:
 
     def sign(self, *, subject: str, session_id: str, roles: Sequence[str], now: dt.datetime) -> str:
         """A token for `subject`, tied to the session `session_id`."""
+        return self._sign({"sub": subject, "sid": session_id, "roles": list(roles)}, now)
+
+    def sign_for_client(self, *, client_id: str, scopes: Sequence[str], now: dt.datetime) -> str:
+        """A token for a machine client: no subject, no session, no role."""
+        return self._sign({"client_id": client_id, "scope": " ".join(scopes)}, now)
+
+    def _sign(self, who: Mapping[str, Any], now: dt.datetime) -> str:
         key = self._ring.signing_key()
         issued_at = int(now.timestamp())
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": subject,
-            "sid": session_id,
-            "roles": list(roles),
+            **who,
             "iat": issued_at,
             "exp": issued_at + int(self._lifetime.total_seconds()),
             "jti": ids.new_id(),

@@ -100,6 +100,7 @@ TABLE: dict[str, Call] = {
     "PUT /api/books/{book_id}/": Call(STAFF, lambda world: world.book.pk, a_book),
     "PATCH /api/books/{book_id}/": Call(STAFF, lambda world: world.book.pk, {"title": "Fiasco"}),
     "DELETE /api/books/{book_id}/": Call(STAFF_REMOVES, lambda world: world.bare_book.pk),
+    "GET /api/books/{book_id}/availability/": Call(ANY_READER, lambda world: world.book.pk),
     "GET /api/books/{book_id}/copies/": Call(STAFF, lambda world: world.book.pk),
     "POST /api/books/{book_id}/copies/": Call(
         STAFF_MAKES,

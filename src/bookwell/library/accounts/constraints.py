@@ -1,7 +1,7 @@
 """What a violation of each of this context's constraints means."""
 
 from bookwell.kit.adapters.django.constraints import map_constraint
-from bookwell.library.accounts.errors import CardNumberTaken, EmailTaken, UsernameTaken
+from bookwell.library.accounts.errors import CardNumberTaken, ClientNameTaken, EmailTaken, UsernameTaken
 
 __all__ = ["map_constraints"]
 
@@ -11,3 +11,4 @@ def map_constraints() -> None:
     map_constraint("account_username_once", UsernameTaken, sqlite_columns="account.username_key")
     map_constraint("account_email_confirmed_once", EmailTaken, sqlite_columns="account.confirmed_email")
     map_constraint("account_card_number_once", CardNumberTaken, sqlite_columns="account.card_number")
+    map_constraint("machine_client_name_once", ClientNameTaken, sqlite_columns="machine_client.name")

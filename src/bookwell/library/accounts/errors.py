@@ -6,6 +6,8 @@ __all__ = [
     "CardNumberTaken",
     "CategoryInUse",
     "CategoryUnknown",
+    "ClientNameTaken",
+    "ClientUnknown",
     "ConfirmationInvalid",
     "CurrentPasswordWrong",
     "EmailTaken",
@@ -13,6 +15,8 @@ __all__ = [
     "HomeBranchUnknown",
     "LastAdministrator",
     "PasswordRefused",
+    "ScopeMissing",
+    "ScopeUnknown",
     "SignUpRefused",
     "UnsubscribeLinkInvalid",
     "UserNotFound",
@@ -89,6 +93,34 @@ class CategoryInUse(Conflict):
 
     code = "account.category_in_use"
     title = "The reader category is in use"
+
+
+class ClientNameTaken(Conflict):
+    """There is a machine client of this name, revoked or not."""
+
+    code = "client.name_taken"
+    title = "Another machine client has this name"
+
+
+class ClientUnknown(NotFound):
+    """There is no machine client of this name or id."""
+
+    code = "client.not_found"
+    title = "No such machine client"
+
+
+class ScopeUnknown(Invalid):
+    """No operation asks for such a scope."""
+
+    code = "client.scope_unknown"
+    title = "There is no such scope"
+
+
+class ScopeMissing(Forbidden):
+    """A machine client without the scope that the operation needs."""
+
+    code = "auth.scope_missing"
+    title = "Your client's scopes do not allow this"
 
 
 class CurrentPasswordWrong(Forbidden):

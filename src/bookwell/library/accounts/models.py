@@ -9,7 +9,7 @@ from django.db import models
 from bookwell.kit import clock
 from bookwell.library.accounts.rules import LONGEST_USERNAME, Role, fold_username, has_permission
 
-__all__ = ["ReaderCategory", "TokenSession", "User", "UserManager"]
+__all__ = ["MachineClient", "ReaderCategory", "TokenSession", "User", "UserManager"]
 
 
 def _by_email() -> list[str]:
@@ -125,3 +125,18 @@ class TokenSession(models.Model):
 
     class Meta:
         db_table = "token_session"
+
+
+class MachineClient(models.Model):
+    """A program that calls in its own name, with some scopes. Its secret is kept as a password is."""
+
+    client_id = models.CharField(max_length=40, primary_key=True)
+    name = models.CharField(max_length=100)
+    secret_hash = models.CharField(max_length=128)
+    scopes = models.CharField(max_length=200, help_text="Parted by spaces")
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "machine_client"
+        constraints = [models.UniqueConstraint(fields=["name"], name="machine_client_name_once")]

@@ -8,18 +8,21 @@ from bookwell.kit.adapters.django.statements import fetch_one
 from bookwell.kit.pages import Position
 from bookwell.kit.tokens import TokenInvalid
 from bookwell.library.accounts.errors import UserNotFound
-from bookwell.library.accounts.models import ReaderCategory, User
+from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
 from bookwell.library.accounts.rules import Role, fold_username
 from bookwell.library.accounts.tokens import verifier
 
 __all__ = [
     "Caller",
+    "ClientCaller",
     "EmailStanding",
     "find_caller",
+    "find_client_caller",
     "find_email_standing",
     "get_user",
     "has_category",
     "has_username",
+    "list_clients",
     "list_users",
 ]
 
@@ -55,6 +58,43 @@ def find_caller(token: str) -> Caller | None:
     if row is None or claims.subject != str(row[0]):
         return None
     return Caller(row[0], Role(row[1]), row[2], claims.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCaller:
+    """The machine client that a valid token stands for, with what it may still do."""
+
+    client_id: str
+    scopes: frozenset[str]
+
+    @property
+    def user_id(self) -> str:
+        """By whom requests are counted and keys are kept apart: never a user's number."""
+        return f"client:{self.client_id}"
+
+
+def find_client_caller(token: str) -> ClientCaller | None:
+    """The machine client of an access token; None when the token is not good, or the client was revoked.
+
+    Its scopes are those that both the token and the client have.
+    """
+    try:
+        claims = verifier().verify(token, now=clock.now())
+    except TokenInvalid:
+        return None
+    if claims.subject is not None or claims.client_id is None:
+        return None
+    granted = (
+        MachineClient.objects.filter(pk=claims.client_id, revoked_at=None).values_list("scopes", flat=True).first()
+    )
+    if granted is None:
+        return None
+    return ClientCaller(claims.client_id, frozenset(claims.scopes) & frozenset(granted.split()))
+
+
+def list_clients() -> list[MachineClient]:
+    """Every machine client, by name."""
+    return list(MachineClient.objects.order_by("name"))
 
 
 def get_user(user_id: int) -> User:

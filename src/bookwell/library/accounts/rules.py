@@ -4,14 +4,16 @@ import unicodedata
 from collections.abc import Collection
 from enum import StrEnum
 
-from bookwell.library.accounts.errors import FieldForbidden, UsernameInvalid
+from bookwell.library.accounts.errors import FieldForbidden, ScopeUnknown, UsernameInvalid
 
 __all__ = [
     "CHANNELS",
     "LANGUAGES",
     "LONGEST_USERNAME",
     "Role",
+    "Scope",
     "check_may_change",
+    "check_scopes",
     "check_username",
     "fold_username",
     "has_permission",
@@ -32,6 +34,13 @@ class Role(StrEnum):
     LIBRARIAN = "librarian"
     STAFF = "staff"
     ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What a machine client may be allowed to do."""
+
+    WRITE_RESERVATIONS = "reservations:write"
+    READ_AVAILABILITY = "availability:read"
 
 
 _INCLUDED: dict[Role, frozenset[Role]] = {
@@ -88,3 +97,14 @@ def check_may_change(fields: Collection[str], *, is_admin: bool, is_own: bool) -
         raise FieldForbidden("Nobody changes the own role or standing.")
     if not is_admin and not _SELF_CHANGEABLE.issuperset(fields):
         raise FieldForbidden(f"Only an administrator changes {', '.join(sorted(set(fields) - _SELF_CHANGEABLE))}.")
+
+
+def check_scopes(scopes: Collection[str]) -> None:
+    """Allow scopes that some operation asks for, at least one.
+
+    Raises:
+        ScopeUnknown
+    """
+    unknown = set(scopes) - set(Scope)
+    if unknown or not scopes:
+        raise ScopeUnknown(f"There are {', '.join(Scope)}; not {', '.join(sorted(unknown)) or 'none'}.")

@@ -13,7 +13,6 @@ from bookwell.kit.adapters.django.transactions import run_idempotent
 from bookwell.kit.errors import DomainError
 from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of, parse_key
 from bookwell.kit.problems import render_problem
-from bookwell.library.accounts.queries import Caller
 
 __all__ = ["json_answer", "respond_in_transaction", "response_of"]
 
@@ -44,8 +43,8 @@ def _key_of(request: HttpRequest) -> IdempotencyKey | None:
     header = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if header is None or request.method != "POST":
         return None
-    caller = getattr(request, "auth", None)
-    scope = f"{caller.user_id if isinstance(caller, Caller) else '-'} {request.method} {request.path_info}"
+    caller = getattr(getattr(request, "auth", None), "user_id", "-")
+    scope = f"{caller} {request.method} {request.path_info}"
     # Keyed: a body may hold a password, whose bare SHA-256 would be quick to guess from a stolen table.
     fingerprint = fingerprint_of(settings.SECRET_KEY, request.META.get("QUERY_STRING", ""), request.body)
     return IdempotencyKey(scope, parse_key(header), fingerprint)

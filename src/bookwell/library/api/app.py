@@ -5,7 +5,19 @@ from ninja.openapi.docs import Swagger
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
-from bookwell.library.api import audit, books, branches, copies, desk, me, policies, reservations, session, users
+from bookwell.library.api import (
+    audit,
+    availability,
+    books,
+    branches,
+    copies,
+    desk,
+    me,
+    policies,
+    reservations,
+    session,
+    users,
+)
 
 api = ProblemAPI(
     title="Bookwell library",
@@ -22,6 +34,7 @@ api.add_router("/reservations", reservations.router)
 api.add_router("/desk", desk.router)
 api.add_router("", copies.router)
 api.add_router("/books", books.router)
+api.add_router("/books", availability.router)
 api.add_router("/branches", branches.router)
 api.add_router("/closures", branches.closures_router)
 api.add_router("/policies", policies.router)

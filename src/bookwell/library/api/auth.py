@@ -6,11 +6,23 @@ from django.http import HttpRequest
 from ninja.security import HttpBearer
 
 from bookwell.kit.errors import Forbidden
-from bookwell.library.accounts.queries import Caller, find_caller
-from bookwell.library.accounts.rules import Role, includes
+from bookwell.library.accounts.errors import ScopeMissing
+from bookwell.library.accounts.queries import Caller, ClientCaller, find_caller, find_client_caller
+from bookwell.library.accounts.rules import Role, Scope, includes
 from bookwell.library.circulation.rules import Actor
 
-__all__ = ["RoleForbidden", "TokenAuth", "actor_of", "admin", "anyone", "caller_of", "librarian", "reader"]
+__all__ = [
+    "RoleForbidden",
+    "TokenAuth",
+    "actor_of",
+    "admin",
+    "anyone",
+    "caller_of",
+    "librarian",
+    "reader",
+    "reader_or_looker",
+    "reader_or_writer",
+]
 
 
 class RoleForbidden(Forbidden):
@@ -57,10 +69,32 @@ class OptionalToken(TokenAuth):
         return super().__call__(request)
 
 
+class ReaderOrClient(TokenAuth):
+    """Any reader, or a machine client with a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(Role.READER)
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        """Ninja's hook: the caller, None for 401.
+
+        Raises:
+            ScopeMissing: if the client has not the scope.
+        """
+        caller = super().authenticate(request, token) or find_client_caller(token)
+        if isinstance(caller, ClientCaller) and self.scope not in caller.scopes:
+            request.auth = caller  # type: ignore[attr-defined]  # as in TokenAuth
+            raise ScopeMissing
+        return caller
+
+
 reader = TokenAuth(Role.READER)
 librarian = TokenAuth(Role.LIBRARIAN)
 admin = TokenAuth(Role.ADMIN)
 anyone = OptionalToken(Role.READER)
+reader_or_writer = ReaderOrClient(Scope.WRITE_RESERVATIONS)
+reader_or_looker = ReaderOrClient(Scope.READ_AVAILABILITY)
 
 
 def caller_of(request: HttpRequest) -> Caller:

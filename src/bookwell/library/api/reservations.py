@@ -10,17 +10,18 @@ from ninja import Query, Router
 from pydantic import Field
 
 from bookwell.kit import clock
-from bookwell.kit.errors import Forbidden
 from bookwell.kit.idempotency import Answer
 from bookwell.library.accounts.rules import Role, includes
+from bookwell.library.api import placing
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
-from bookwell.library.api.auth import actor_of, caller_of, librarian, reader
+from bookwell.library.api.auth import actor_of, caller_of, librarian, reader, reader_or_writer
 from bookwell.library.api.desk import instruction_shape
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
+from bookwell.library.api.placing import PlaceReservation
 from bookwell.library.api.types import Body, Id, Moment, Name, PageOf, PartialBody
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.rules import Actor, State
-from bookwell.library.circulation.schemas import ExplanationOut, ReservationOut, ReturnedOut
+from bookwell.library.circulation.schemas import ExplanationOut, PlacedOut, ReservationOut, ReturnedOut
 
 __all__ = ["router"]
 
@@ -29,22 +30,6 @@ router = Router(tags=["reservations"])
 
 _HAND_IN = {"action": "reshelve", "detail": "Hand the book in at the desk.", "reservation": None}
 """What a reader is told who returns an own loan: who gets the copy next is the desk's to know."""
-
-
-class ForAnotherReader(Forbidden):
-    """Only librarians place reservations for others."""
-
-    code = "reservation.for_another_reader"
-    title = "You may place reservations for yourself only"
-
-
-class PlaceReservation(Body):
-    """What to reserve. `library` is a branch by name or code, where it will be picked up."""
-
-    book_id: Id
-    reserved_until: Moment | None = None
-    library: Name | None = None
-    reader_id: Id | None = Field(default=None, description="For librarians: on whose behalf")
 
 
 class ChangeReservation(PartialBody):
@@ -102,28 +87,18 @@ def list_reservations(request: HttpRequest, filters: Query[Filters]) -> HttpResp
     return respond_page(page, rows, key=lambda row: (row.id,))
 
 
-@router.post("/", auth=reader, response={201: ReservationOut})
+@router.post("/", auth=reader_or_writer, response={201: PlacedOut})
 def place_reservation(request: HttpRequest, body: PlaceReservation) -> HttpResponse:
-    """Reserve a book: a free copy is set aside, else the reader joins the end of the queue."""
-    actor, now = actor_of(request), clock.now()
-    if body.reader_id not in (None, actor.user_id) and not actor.is_librarian:
-        raise ForAnotherReader
+    """Reserve a book: a free copy is set aside, else the reader joins the end of the queue.
 
-    def work() -> Answer:
-        placed = services.place_reservation(
-            reader_id=body.reader_id or actor.user_id,
-            book_id=body.book_id,
-            library=body.library,
-            reserved_until=body.reserved_until,
-            actor=actor,
-            now=now,
-        )
-        return json_answer(placed, status=201, headers={"Location": f"/api/reservations/{placed.id}/"})
-
-    return respond_in_transaction(request, work)
+    At a partner library it is `requested` until that answers. When no copy is free, `elsewhere` tells where else the
+    book may be had. A machine client (scope `reservations:write`) places for the reader whose card number it sends;
+    the same `external_ref` again answers the same reservation.
+    """
+    return placing.place(request, body)
 
 
-router.post("/reserve/", auth=reader, response={201: ReservationOut})(place_reservation)
+router.post("/reserve/", auth=reader_or_writer, response={201: PlacedOut})(place_reservation)
 
 
 @router.get("/{int:reservation_id}/", auth=reader, response=ReservationOut)

@@ -4,14 +4,19 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bookwell.contracts.partners import PartnerAvailability
 from bookwell.library.circulation.rules import CopyStatus, State
 
 __all__ = [
+    "AvailabilityOut",
+    "BranchAvailabilityOut",
     "CopyOut",
     "DeskItemOut",
+    "ElsewhereOut",
     "ExplanationOut",
     "FactOut",
     "InstructionOut",
+    "PlacedOut",
     "PolicyOut",
     "ReservationOut",
     "ReturnedOut",
@@ -39,6 +44,38 @@ class ReservationOut(BaseModel):
     reason: str | None
     created_at: dt.datetime
     version: int
+
+
+class ElsewhereOut(BaseModel):
+    """Where else the book may be had: `href` asks partner libraries now, `known` is what they said before."""
+
+    href: str
+    known: list[PartnerAvailability]
+
+
+class PlacedOut(ReservationOut):
+    """A new reservation; `elsewhere` stands there when no copy was free."""
+
+    elsewhere: ElsewhereOut | None = None
+
+
+class BranchAvailabilityOut(BaseModel):
+    """A book's copies that stand at one branch, as it is at `fetched_at`."""
+
+    library: str
+    code: str
+    copies: int
+    free: int
+    fetched_at: dt.datetime
+
+
+class AvailabilityOut(BaseModel):
+    """Where a book can be had. A partner that gave no answer is `unknown`, or as it was at its `fetched_at`."""
+
+    book_id: int
+    queue_length: int
+    branches: list[BranchAvailabilityOut]
+    partners: list[PartnerAvailability]
 
 
 class DeskItemOut(ReservationOut):

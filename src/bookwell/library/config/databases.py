@@ -5,7 +5,7 @@ from typing import Any
 
 import dj_database_url
 
-__all__ = ["cache_settings", "database_settings"]
+__all__ = ["cache_settings", "database_settings", "log_database_settings"]
 
 _ENGINES = {
     "django.db.backends.sqlite3": "bookwell.kit.adapters.django.sqlite",
@@ -28,6 +28,12 @@ _MYSQL_OPTIONS = {
 _MAX_CACHE_ENTRIES = 1_000_000
 # A Redis that does not answer is one that is down; without these a request waits for as long as the network does.
 _REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
+# Who looks for log records rather hears that their database does not answer than waits for it.
+_LOG_OPTIONS: dict[str, dict[str, Any]] = {
+    "sqlite": {},
+    "mysql": {"connect_timeout": 3, "read_timeout": 20, "write_timeout": 20},
+    "postgresql": {"connect_timeout": 3},
+}
 _POSTGRESQL_OPTIONS = {"options": "-c lock_timeout=5000 -c timezone=UTC"}
 
 
@@ -47,6 +53,14 @@ def database_settings(url: str) -> dict[str, Any]:
     if stock == "django.db.backends.mysql":
         parsed["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"}
     return parsed
+
+
+def log_database_settings(url: str) -> dict[str, Any]:
+    """The same for the log records' own database: asked seldom, so that connections are not kept."""
+    made = database_settings(url)
+    made["CONN_MAX_AGE"] = 0
+    made["OPTIONS"] = made["OPTIONS"] | _LOG_OPTIONS[made["ENGINE"].rpartition(".")[2].removesuffix("3")]
+    return made
 
 
 def cache_settings(*, redis_url: str, embedded_file: Path | None) -> dict[str, Any]:

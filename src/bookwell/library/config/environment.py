@@ -13,7 +13,6 @@ __all__ = ["LibrarySettings"]
 class LibrarySettings(CommonSettings):
     """`BOOKWELL_LIBRARY_*` and what every service reads."""
 
-    library_database_url: str = ""
     library_port: int = 8013
     library_url: str = ""
     notifier_url: str = ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bookwell.kit import clock
 from bookwell.kit.key_ring import load_or_create_secret
-from bookwell.library.config.databases import cache_settings, database_settings
+from bookwell.library.config.databases import cache_settings, database_settings, log_database_settings
 from bookwell.library.config.environment import LibrarySettings
 
 ENV = LibrarySettings.load()
@@ -19,6 +19,9 @@ ROOT_URLCONF = "bookwell.library.config.urls"
 WSGI_APPLICATION = "bookwell.library.config.wsgi.application"
 APPEND_SLASH = False
 DATABASES = {"default": database_settings(ENV.database_url)}
+LOG_DATABASE = "logs" if ENV.log_database not in {"", ENV.database_url} else "default"
+if LOG_DATABASE != "default":
+    DATABASES[LOG_DATABASE] = log_database_settings(ENV.log_database)
 CACHES = {
     "default": cache_settings(
         redis_url=ENV.redis_url, embedded_file=ENV.data_dir / "cache.sqlite3" if ENV.mode == "embedded" else None
@@ -86,7 +89,8 @@ HTTP_CANONICAL_PATH = "bookwell.library.api.legacy_paths.canonical_path"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.public_url.startswith("https:")
 LOGGING_CONFIG = "bookwell.kit.logs.configure"
-LOGGING = {"level": ENV.log_level, "service": "library"}
+LOGGING = ENV.logging_options("library", writer="bookwell.kit.adapters.sqlalchemy.log_table.LogTable")
+LOG_RETENTION = dt.timedelta(days=ENV.log_days)
 
 SESSION_ENGINE = "django.contrib.sessions.backends.cache" if ENV.redis_url else "bookwell.kit.adapters.django.sessions"
 

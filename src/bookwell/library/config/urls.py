@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from bookwell.library.api import health, well_known
+from bookwell.library.api import daia, health, oauth, well_known
 from bookwell.library.api.app import api
 from bookwell.library.web import confirm_email, deliveries, unsubscribe
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path(".well-known/", include(well_known)),
+    path("identity/", include(oauth)),
+    path("", include(daia)),
     path("accounts/", include(confirm_email)),
     path("messages/", include(unsubscribe)),
     path("", include(health)),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bookwell.contracts.partners import HoldStatus
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
     LoanLimitReached,
@@ -28,6 +29,7 @@ from bookwell.library.circulation.rules import (
     PolicyTerms,
     ReaderFacts,
     State,
+    check_is_ours,
     check_may_borrow,
     check_may_renew,
     check_may_reserve,
@@ -38,6 +40,7 @@ from bookwell.library.circulation.rules import (
     estimate_ready_on,
     has_run_out,
     may_shelve_at_once,
+    steps_at_partner,
 )
 
 NOW = dt.datetime(2026, 3, 2, 9, 30, tzinfo=dt.UTC)
@@ -77,6 +80,7 @@ LIVES = [
     "in_transit borrowed",
     "ready in_transit",
     "requested accepted ready borrowed returned",
+    "accepted borrowed",
     "requested refused",
     "accepted refused",
     "requested expired",
@@ -330,3 +334,45 @@ def test_may_shelve_at_once__by_policy_where_the_copy_stands_and_staff_know_of_i
     may = may_shelve_at_once(terms, cause, is_at_pickup_branch=is_there)
 
     assert may is (shelves and is_there and cause is not Cause.SELF_RETURNED)
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.ACCEPTED, State.READY, State.BORROWED])
+@pytest.mark.parametrize("told", HoldStatus)
+@pytest.mark.parametrize("is_past_pickup", [False, True])
+def test_steps_at_partner__whatever_it_tells__are_steps_that_there_are(
+    state: State, told: HoldStatus, is_past_pickup: bool
+) -> None:
+    for step in steps_at_partner(state, told, is_past_pickup=is_past_pickup):
+        check_transition(state, step)
+        state = step
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "is_past_pickup", "end"),
+    [
+        (State.REQUESTED, HoldStatus.UNKNOWN, False, State.REQUESTED),
+        (State.REQUESTED, HoldStatus.READY, False, State.READY),
+        (State.REQUESTED, HoldStatus.CANCELLED, False, State.REFUSED),
+        (State.ACCEPTED, HoldStatus.REQUESTED, False, State.ACCEPTED),
+        (State.ACCEPTED, HoldStatus.UNKNOWN, False, State.CANCELLED),
+        (State.READY, HoldStatus.UNKNOWN, False, State.RETURNED),
+        (State.READY, HoldStatus.UNKNOWN, True, State.EXPIRED),
+        (State.READY, HoldStatus.CANCELLED, True, State.EXPIRED),
+        (State.READY, HoldStatus.BORROWED, True, State.BORROWED),
+        (State.READY, HoldStatus.READY, True, State.READY),
+        (State.BORROWED, HoldStatus.UNKNOWN, False, State.RETURNED),
+        (State.BORROWED, HoldStatus.READY, False, State.BORROWED),
+        (State.WAITING, HoldStatus.READY, False, State.WAITING),
+    ],
+)
+def test_steps_at_partner__lead_to_what_it_tells(
+    state: State, told: HoldStatus, is_past_pickup: bool, end: State
+) -> None:
+    assert [state, *steps_at_partner(state, told, is_past_pickup=is_past_pickup)][-1] is end
+
+
+def test_check_is_ours__at_a_partner__is_refused() -> None:
+    check_is_ours("")
+
+    with pytest.raises(WrongState, match="library 2"):
+        check_is_ours("library 2")

@@ -1,6 +1,7 @@
 """What happens to accounts, by verb."""
 
 from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
+from bookwell.library.accounts.services.clients import NewClient, add_client, revoke_client
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
     end_session,
@@ -18,8 +19,10 @@ from bookwell.library.accounts.services.users import (
 )
 
 __all__ = [
+    "NewClient",
     "TokenPair",
     "UserFields",
+    "add_client",
     "anonymise_user_in_tx",
     "change_user_in_tx",
     "create_user_in_tx",
@@ -30,5 +33,6 @@ __all__ = [
     "lock_administrators_in_tx",
     "open_session",
     "refresh_session",
+    "revoke_client",
     "save_category_in_tx",
 ]

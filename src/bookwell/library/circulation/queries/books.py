@@ -14,8 +14,17 @@ from bookwell.kit.pages import Key, Position, keyset_sql
 from bookwell.library.catalog.errors import BookNotFound
 from bookwell.library.catalog.search_index import match_sql
 from bookwell.library.catalog.search_terms import SearchTerms, parse_search
+from bookwell.library.circulation.models import Holding
 
-__all__ = ["BookFilter", "BookOrdering", "book_json", "get_book_row", "list_book_rows", "ordering_of"]
+__all__ = [
+    "BookFilter",
+    "BookOrdering",
+    "book_json",
+    "get_book_row",
+    "get_queue_length",
+    "list_book_rows",
+    "ordering_of",
+]
 
 MAX_CANDIDATES = 1000
 """A search looks at this many matches, and at the books with exactly that title, whatever they are."""
@@ -91,6 +100,11 @@ def get_book_row(book_id: int) -> tuple[Any, ...]:
     if row is None:
         raise BookNotFound
     return row
+
+
+def get_queue_length(book_id: int) -> int:
+    """How many readers wait for a book; 0 where there is none."""
+    return Holding.objects.filter(pk=book_id).values_list("queue_length", flat=True).first() or 0
 
 
 def list_book_rows(

@@ -40,7 +40,10 @@ LEFT JOIN reservation v ON v.held_copy_id = c.id
 WHERE c.book_id = %s AND c.status = 'in_service' AND v.id IS NULL
 """
 
-_DUE_DATES = "SELECT due_at FROM reservation WHERE book_id = %s AND state = 'borrowed' ORDER BY due_at LIMIT 1000"
+_DUE_DATES = (
+    "SELECT due_at FROM reservation WHERE book_id = %s AND state = 'borrowed' AND partner = '' "
+    "ORDER BY due_at LIMIT 1000"
+)
 
 
 @dataclass(frozen=True, slots=True)

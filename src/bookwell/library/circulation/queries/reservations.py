@@ -137,7 +137,7 @@ def _due_dates(book_ids: Iterable[int]) -> dict[int, list[dt.datetime]]:
     found: dict[int, list[dt.datetime]] = defaultdict(list)
     wanted = list(book_ids)
     if wanted:
-        loans = Reservation.objects.filter(book_id__in=wanted, state=State.BORROWED)
+        loans = Reservation.objects.filter(book_id__in=wanted, state=State.BORROWED, partner="")
         for book_id, due_at in loans.values_list("book_id", "due_at"):
             found[book_id] += [due_at] if due_at else []
     return found

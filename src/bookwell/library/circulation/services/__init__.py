@@ -4,6 +4,7 @@ from bookwell.library.circulation.services.copies import add_copy, change_copy, 
 from bookwell.library.circulation.services.deadlines import remind_reservation, resume_queue
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
+from bookwell.library.circulation.services.machine_clients import ClientOrder, place_for_client
 from bookwell.library.circulation.services.partner_holds import (
     PartnerChoice,
     begin_hold,
@@ -19,6 +20,7 @@ from bookwell.library.circulation.services.shelving import receive, shelve, ship
 
 __all__ = [
     "Action",
+    "ClientOrder",
     "Instruction",
     "PartnerChoice",
     "add_block",
@@ -36,6 +38,7 @@ __all__ = [
     "issue",
     "lift_block",
     "place_at_partner",
+    "place_for_client",
     "place_reservation",
     "receive",
     "record_cancelled",

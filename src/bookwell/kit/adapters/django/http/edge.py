@@ -94,7 +94,12 @@ class EdgeMiddleware:
 
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Whatever failed without a problem document (Django's own 400, 403, 404, 405, 500) gets one."""
+    """Whatever failed without a problem document (Django's own 400, 403, 404, 405, 500) gets one.
+
+    An answer that says `has_own_shape` follows another standard.
+    """
+    if getattr(response, "has_own_shape", False):
+        return response
     if response.headers.get("Content-Type") == PROBLEM_MEDIA_TYPE or request.path_info.startswith(PAGE_PREFIXES):
         return response
     kept = {name: response.headers[name] for name in _KEPT_ON_PROBLEMS if name in response.headers}

@@ -1,0 +1,38 @@
+"""`bookwell clients add`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.errors import DomainError
+from bookwell.library.accounts import services
+from bookwell.library.accounts.rules import Scope
+
+__all__ = ["Command"]
+
+_LONGEST_NAME = 100
+
+
+class Command(BaseCommand):
+    """Let a program in."""
+
+    help = f"Add a machine client and print its id and secret, once. Scopes: {', '.join(Scope)}."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's hook."""
+        parser.add_argument("name")
+        parser.add_argument("--scope", action="append", default=[], dest="scopes", metavar="SCOPE")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Django's hook."""
+        name = options["name"].strip()
+        if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+            raise CommandError(f"A name has 1 to {_LONGEST_NAME} visible characters.")
+        try:
+            new = run_in_transaction(lambda: services.add_client(name=name, scopes=options["scopes"], now=clock.now()))
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(f"client_id      {new.client_id}\nclient_secret  {new.secret}")
+        self.stderr.write("The secret is not shown again.")

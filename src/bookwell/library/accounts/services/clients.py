@@ -1,0 +1,60 @@
+"""Machine clients: add, revoke."""
+
+import datetime as dt
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import make_password
+
+from bookwell.library.accounts.errors import ClientNameTaken, ClientUnknown
+from bookwell.library.accounts.models import MachineClient
+from bookwell.library.accounts.rules import check_scopes
+
+__all__ = ["NewClient", "add_client", "revoke_client"]
+
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """Told once: the secret is not kept."""
+
+    client_id: str
+    secret: str
+
+
+def add_client(*, name: str, scopes: Collection[str], now: dt.datetime) -> NewClient:
+    """Let a program in, with some scopes.
+
+    Raises:
+        ClientNameTaken, ScopeUnknown
+    """
+    check_scopes(scopes)
+    if MachineClient.objects.filter(name=name).exists():
+        raise ClientNameTaken
+    new = NewClient(secrets.token_hex(16), secrets.token_urlsafe(_SECRET_BYTES))
+    MachineClient.objects.create(
+        client_id=new.client_id,
+        name=name,
+        secret_hash=make_password(new.secret),
+        scopes=" ".join(sorted(set(scopes))),
+        created_at=now,
+    )
+    return new
+
+
+def revoke_client(*, name: str, now: dt.datetime) -> None:
+    """Let a program in no more, by its name or id: at once in the library, elsewhere when its tokens end.
+
+    Revoking twice is no error.
+
+    Raises:
+        ClientUnknown
+    """
+    client = MachineClient.objects.filter(name=name).first() or MachineClient.objects.filter(pk=name).first()
+    if client is None:
+        raise ClientUnknown
+    if client.revoked_at is None:
+        client.revoked_at = now
+        client.save(update_fields=["revoked_at"])

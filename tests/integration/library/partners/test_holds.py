@@ -1,0 +1,377 @@
+"""Reservations at a partner, from the click to the book's return, with a partners service in memory."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from bookwell.contracts.partners import HoldState, HoldStatus
+from bookwell.kit import clock
+from bookwell.library.accounts.models import User
+from bookwell.library.audit.models import AuditEntry
+from bookwell.library.catalog.models import Book
+from bookwell.library.circulation import services
+from bookwell.library.circulation.errors import WrongState
+from bookwell.library.circulation.models import Holding, PartnerHold, Reservation
+from bookwell.library.circulation.partner_tasks import poll_due
+from bookwell.library.circulation.tasks import expire_due
+from bookwell.library.plumbing.models import OutboxRow
+from tests.errands import pending, run_errands_once
+from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReservationFactory
+from tests.fake_gateway import ISBN, PARTNER, FakeGateway
+from tests.notices import notice_of
+from tests.people import Api, api_as, make_user
+
+pytestmark = pytest.mark.django_db
+
+SOON = dt.timedelta(minutes=2)
+
+
+@pytest.fixture
+def reader() -> User:
+    BranchFactory.main()
+    return make_user(category_id=PolicyFactory.create(max_open_reservations=2).category_id)
+
+
+@pytest.fixture
+def api(reader: User) -> Api:
+    return api_as(reader)
+
+
+@pytest.fixture
+def book() -> Book:
+    return BookFactory.create(copies=0, isbn=ISBN)
+
+
+def _place(api: Api, book: Book, library: str = PARTNER) -> Reservation:
+    answer = api.post("/api/reservations/", {"book_id": book.pk, "library": library})
+    assert answer.status_code == 201, answer.content
+    return Reservation.objects.get(pk=answer.json()["id"])
+
+
+def _kinds(reservation: Reservation) -> list[str]:
+    rows = OutboxRow.objects.filter(aggregate=f"reservation:{reservation.pk}", queue="mail")
+    return [row.type.partition(".")[2] for row in rows.order_by("aggregate_version")]
+
+
+def _tell(gateway: FakeGateway, reservation: Reservation, state: HoldStatus, **more: dt.datetime) -> None:
+    """The partner says so, and the library's next poll hears it."""
+    ref = f"reservation:{reservation.pk}"
+    gateway.holds[ref] = HoldState(ref=ref, state=state, **more)
+    PartnerHold.objects.filter(pk=reservation.pk).update(poll_at=clock.now())
+    poll_due(now=clock.now())
+    reservation.refresh_from_db()
+
+
+def test_place__at_a_partner__is_requested_with_neither_copy_nor_queue(
+    gateway: FakeGateway, api: Api, reader: User
+) -> None:
+    book = BookFactory.create(copies=1, isbn=ISBN)
+
+    answer = api.post("/api/reservations/", {"book_id": book.pk, "library": PARTNER})
+
+    shape = answer.json()
+    assert answer.status_code == 201
+    assert (shape["state"], shape["library"], shape["partner"]) == ("requested", PARTNER, PARTNER)
+    assert (shape["copy"], shape["position"], shape["version"]) == (None, None, 1)
+    holding = Holding.objects.get(pk=book.pk)
+    assert (holding.copies_available, holding.queue_length) == (1, 0)
+    assert pending() == ["partner.place_hold"]
+    told = OutboxRow.objects.get(aggregate=f"reservation:{shape['id']}", queue="mail")
+    kind, notice = told.type.partition(".")[2], notice_of(told)
+    assert (kind, notice.facts["branch"]) == ("partner_requested", PARTNER)
+    assert AuditEntry.objects.filter(action="reservation.requested", object_id=shape["id"]).count() == 1
+
+
+def test_place__nothing_is_asked_of_a_partner_inside_the_request_but_its_availability(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    _place(api, book)
+
+    assert gateway.seen == [f"GET /books/{ISBN}/availability"]
+
+
+@pytest.mark.parametrize("state", ["available", "unknown"])
+def test_place__partner_has_not_said_no__is_placed(gateway: FakeGateway, api: Api, book: Book, state: str) -> None:
+    gateway.state = state  # type: ignore[assignment]
+
+    assert _place(api, book).state == "requested"
+
+
+def test_place__partners_service_is_down__is_placed(gateway: FakeGateway, api: Api, book: Book) -> None:
+    gateway.is_down = True
+
+    assert _place(api, book).state == "requested"
+
+
+def test_place__partner_has_just_said_no__is_refused_and_nothing_changed(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    gateway.state = "unavailable"  # type: ignore[assignment]
+
+    answer = api.post("/api/reservations/", {"book_id": book.pk, "library": PARTNER})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "partner.unavailable")
+    assert not Reservation.objects.exists()
+    assert not OutboxRow.objects.filter(queue="library").exists()
+
+
+@pytest.mark.parametrize(
+    ("library", "isbn", "status", "code"),
+    [
+        ("library 9", ISBN, 409, "partner.takes_no_holds"),
+        (PARTNER, None, 409, "partner.book_without_isbn"),
+        ("library 77", ISBN, 422, "library.unknown"),
+    ],
+)
+def test_place__partner_that_cannot_be_asked__is_refused(
+    gateway: FakeGateway, api: Api, library: str, isbn: str | None, status: int, code: str
+) -> None:
+    book = BookFactory.create(copies=0, isbn=isbn)
+
+    answer = api.post("/api/reservations/", {"book_id": book.pk, "library": library})
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not Reservation.objects.exists()
+
+
+def test_place__a_branch_of_a_partners_name__is_the_branch(gateway: FakeGateway, api: Api, book: Book) -> None:
+    branch = BranchFactory.create(name=PARTNER)
+
+    reservation = _place(api, book)
+
+    assert (reservation.state, reservation.pickup_branch_id) == ("waiting", branch.pk)
+
+
+def test_place__same_book_again__is_refused_as_at_a_branch(gateway: FakeGateway, api: Api, book: Book) -> None:
+    _place(api, book)
+
+    answer = api.post("/api/reservations/", {"book_id": book.pk, "library": PARTNER})
+
+    assert answer.json()["code"] == "reservation.exists"
+
+
+def test_place__limit_reached__counts_those_at_partners(gateway: FakeGateway, api: Api, book: Book) -> None:
+    _place(api, book)
+    _place(api, BookFactory.create(), library="main")
+    other = BookFactory.create(copies=0, isbn="9780439023481")
+    answer = api.post("/api/reservations/", {"book_id": other.pk, "library": PARTNER})
+
+    assert answer.json()["code"] == "reservation.limit_reached"
+
+
+def test_worker__places_the_hold_once_whatever_is_repeated(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+
+    run_errands_once()
+    OutboxRow.objects.filter(queue="library").update(done_at=None)
+    run_errands_once()
+
+    reservation.refresh_from_db()
+    assert (reservation.state, _kinds(reservation)) == ("accepted", ["partner_requested", "partner_accepted"])
+    assert [hold["reference"] for hold in gateway.placed] == [f"reservation:{reservation.pk}"]
+    assert pending() == []
+    assert all(token.startswith("Bearer ey") for token in gateway.tokens)
+
+
+def test_worker__partner_refuses__ends_with_its_reason(gateway: FakeGateway, api: Api, book: Book) -> None:
+    gateway.answers_with = HoldStatus.REFUSED
+    reservation = _place(api, book)
+
+    run_errands_once()
+
+    reservation.refresh_from_db()
+    assert (reservation.state, reservation.reason, reservation.open_marker) == ("refused", "no", None)
+    assert _kinds(reservation)[-1] == "partner_refused"
+    assert PartnerHold.objects.get().poll_at is None
+
+
+def test_worker__partners_service_is_down__stays_requested_and_goes_through_later(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    reservation = _place(api, book)
+    gateway.is_down = True
+
+    run_errands_once()
+    reservation.refresh_from_db()
+    assert (reservation.state, pending()) == ("requested", ["partner.place_hold"])
+
+    gateway.is_down = False
+    run_errands_once()
+    reservation.refresh_from_db()
+    assert (reservation.state, pending()) == ("accepted", [])
+
+
+def test_cancel__while_nobody_asked_yet__asks_nobody(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    api.delete(f"/api/reservations/{reservation.pk}/")
+
+    run_errands_once()
+
+    assert (gateway.placed, pending()) == ([], [])
+
+
+def test_cancel__after_an_answer_was_lost__finds_the_hold_and_takes_it_back(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    reservation = _place(api, book)
+    gateway.loses_answers = 1
+    run_errands_once()
+    api.delete(f"/api/reservations/{reservation.pk}/")
+
+    run_errands_once()
+    run_errands_once()
+
+    reservation.refresh_from_db()
+    assert (reservation.state, pending()) == ("cancelled", [])
+    assert [hold.state for hold in gateway.holds.values()] == [HoldStatus.CANCELLED]
+
+
+def test_cancel__of_an_accepted_one__cancels_at_the_partner_once(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+
+    answer = api.delete(f"/api/reservations/{reservation.pk}/")
+    assert (answer.json()["state"], pending()) == ("cancelled", ["partner.cancel_hold"])
+    run_errands_once()
+    OutboxRow.objects.filter(type="partner.cancel_hold").update(done_at=None)
+    run_errands_once()
+
+    assert [call for call in gateway.seen if call.startswith("DELETE")] == [
+        f"DELETE /partners/{PARTNER}/reservations/reservation:{reservation.pk}"
+    ]
+    assert AuditEntry.objects.filter(action="reservation.hold_cancelled", object_id=reservation.pk).count() == 1
+
+
+def test_cancel__partner_keeps_the_hold__is_noted_and_ends(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    api.delete(f"/api/reservations/{reservation.pk}/")
+    gateway.keeps_holds = True
+
+    run_errands_once()
+
+    entry = AuditEntry.objects.get(action="reservation.hold_kept", object_id=reservation.pk)
+    assert (json.loads(entry.data)["reason"], pending()) == ("borrowed", [])
+
+
+def test_expire__wanted_no_longer__is_cancelled_at_the_partner_too(gateway: FakeGateway, api: Api, book: Book) -> None:
+    now = clock.now()
+    answer = api.post(
+        "/api/reservations/",
+        {"book_id": book.pk, "library": PARTNER, "reserved_until": (now + SOON).isoformat()},
+    )
+    run_errands_once()
+
+    expire_due(now=now + 2 * SOON)
+    run_errands_once()
+
+    reservation = Reservation.objects.get(pk=answer.json()["id"])
+    assert reservation.state == "expired"
+    assert [hold.state for hold in gateway.holds.values()] == [HoldStatus.CANCELLED]
+
+
+def test_polls__accepted_ready_lent_returned__are_followed(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    deadline, due = clock.now() + dt.timedelta(days=3), clock.now() + dt.timedelta(days=20)
+
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=deadline)
+    assert (reservation.state, reservation.pickup_deadline_at) == ("ready", deadline)
+    _tell(gateway, reservation, HoldStatus.BORROWED, due_at=due)
+    assert (reservation.state, reservation.due_at) == ("borrowed", due)
+    _tell(gateway, reservation, HoldStatus.BORROWED, due_at=due + SOON)
+    assert (reservation.state, reservation.due_at) == ("borrowed", due + SOON)
+    _tell(gateway, reservation, HoldStatus.RETURNED)
+
+    assert (reservation.state, reservation.open_marker) == ("returned", None)
+    told = ["partner_requested", "partner_accepted", "partner_ready", "borrowed", "deadline_changed", "returned"]
+    assert _kinds(reservation) == told
+    assert Holding.objects.get(pk=book.pk).copies_available == 0
+
+
+def test_polls__partner_cancels__reader_hears_that_the_library_did(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+
+    _tell(gateway, reservation, HoldStatus.CANCELLED)
+
+    assert (reservation.state, reservation.reason, pending()) == ("cancelled", "library", [])
+
+
+def test_polls__partners_service_is_down__changes_nothing_and_comes_again(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    now = clock.now()
+    gateway.is_down = True
+
+    assert poll_due(now=now + SOON) == 0
+
+    assert PartnerHold.objects.get(pk=reservation.pk).poll_at == now + SOON + dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("verb", [services.issue, services.renew, services.return_book])
+@pytest.mark.parametrize("state", [HoldStatus.READY, HoldStatus.BORROWED])
+def test_desk__what_is_the_partners_to_do__is_refused(
+    gateway: FakeGateway, api: Api, book: Book, state: HoldStatus, verb: object
+) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    _tell(gateway, reservation, state)
+    before = reservation.version
+
+    with pytest.raises(WrongState, match=PARTNER):
+        ReservationFactory.step(verb, reservation)
+
+    reservation.refresh_from_db()
+    assert reservation.version == before
+
+
+def test_checkout__of_a_free_copy_with_a_claim_at_a_partner__is_refused(
+    gateway: FakeGateway, api: Api, reader: User
+) -> None:
+    book = BookFactory.create(copies=0, isbn=ISBN)
+    reservation = _place(api, book)
+    run_errands_once()
+    _tell(gateway, reservation, HoldStatus.READY)
+    copy = BookFactory.add_copy(book)
+
+    with pytest.raises(WrongState, match=PARTNER):
+        services.check_out(barcode=copy.barcode, card=reader.card_number, actor=LIBRARIAN, now=clock.now())
+
+    assert Holding.objects.get(pk=book.pk).copies_available == 1
+
+
+def test_ready_past_its_deadline__is_the_partners_to_end(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=clock.now() - SOON)
+
+    expire_due(now=clock.now())
+    reservation.refresh_from_db()
+    assert reservation.state == "ready"
+
+    _tell(gateway, reservation, HoldStatus.UNKNOWN)
+    assert (reservation.state, _kinds(reservation)[-1]) == ("expired", "expired")
+
+
+def test_explain__at_a_partner__names_it(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+
+    facts = api.get(f"/api/reservations/{reservation.pk}/explain/").json()["facts"]
+
+    assert [fact["code"] for fact in facts] == ["state", "partner.requested"]
+    assert PARTNER in facts[1]["detail"]
+
+
+def test_other_refs__name_other_readers_holds_of_the_book(gateway: FakeGateway, api: Api, book: Book) -> None:
+    first = _place(api, book)
+    run_errands_once()
+    other = api_as(make_user(category_id=PolicyFactory.create().category_id))
+    _place(other, book)
+
+    run_errands_once()
+
+    assert gateway.placed[1]["other_refs"] == [f"reservation:{first.pk}"]
