@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -93,11 +94,15 @@ def test_outbox_list__waiting_and_dead__are_told_as_they_are(
 def test_outbox_retry__a_dead_message__is_due_again_once(
     environment: dict[str, str], messages: sqlite3.Connection
 ) -> None:
-    unknown, first, second = (bookwell(environment, "outbox", "retry", event) for event in ("x", "dead-1", "dead-1"))
+    moved = environment | {"BOOKWELL_CLOCK_OFFSET": "-86400"}
+
+    unknown, first, second = (bookwell(moved, "outbox", "retry", event) for event in ("x", "dead-1", "dead-1"))
 
     assert [run.returncode for run in (unknown, first, second)] == [1, 0, 1], first.stderr
     assert "1 due again" in first.stdout
-    assert messages.execute("SELECT done_at, error FROM outbox WHERE event_id = 'dead-1'").fetchall() == [(None, "")]
+    row = messages.execute("SELECT done_at, error, next_attempt_at FROM outbox WHERE event_id = 'dead-1'").fetchone()
+    assert row[:2] == (None, "")
+    assert row[2] < (time.time() - 80_000) * 1000  # by the demo's clock
 
 
 def test_background__no_database_or_mail_server_in_production__is_named(environment: dict[str, str]) -> None:

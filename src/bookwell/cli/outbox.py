@@ -60,8 +60,10 @@ def _outboxes() -> "Iterator[Mapping[str, OutboxTable]]":
 
     from bookwell.cli.composition import BackgroundSettings, open_outboxes  # noqa: PLC0415 -- see above
 
+    settings = BackgroundSettings.load()
+    clock.set_offset(settings.clock_offset)
     try:
-        yield open_outboxes(BackgroundSettings.load())
+        yield open_outboxes(settings)
     except DBAPIError as error:
         typer.echo(f"A database cannot be read, or was never migrated: {error.orig}", err=True)
         raise typer.Exit(1) from error
