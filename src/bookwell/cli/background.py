@@ -1,30 +1,37 @@
 """The embedded mode's background work, one process beside the servers: `python -m bookwell.cli.background`.
 
-Without a broker the relay hands messages to their consumers itself, in this process; a sender sends what they left
-to send; the scheduler's loop runs the jobs. Each is a thread. One that fails ends the process, which the supervisor
-starts again: whatever was begun stands in rows.
+Without a broker the relay hands messages to their consumers itself, in this process. What may have to wait for others
+(a mail server, a partner library) has a thread of its own, so that nothing else waits: a sender, a lane for each other
+queue, one thread a job. A thread that fails ends the process, which the supervisor starts again: whatever was begun
+stands in rows.
 """
 
+import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from bookwell.cli.composition import QUEUES, open_outboxes, open_work, start
 from bookwell.cli.workers import stop_on_signals
+from bookwell.contracts.messages import Envelope
 from bookwell.contracts.schedule import JOBS, Job
-from bookwell.kit.messaging import DirectPublisher
+from bookwell.kit.messaging import DirectPublisher, Publisher
 from bookwell.kit.outbox.relay import Relay
 
 __all__ = ["run_background"]
 
 _SENDER = "notifier.deliver"
 _SENDER_SECONDS = 1.0
-_LOOK_SECONDS = 0.5
+_DIRECT = frozenset({"mail"})
+"""Queues whose consumers wait for nobody."""
+_LANE_SECONDS = 0.5
+_STOP_SECONDS = 8.0
 
 _log = structlog.get_logger()
 
@@ -39,25 +46,57 @@ def run_background(*, stop: threading.Event, on_ready: Callable[[], None]) -> No
     work = open_work(settings, QUEUES, service="background")
     wake = threading.Event()
     # The relay must not wait for a mail server: it wakes the sender and goes on.
-    consumers = {queue: replace(consumer, follow_up=lambda _: wake.set()) for queue, consumer in work.consumers.items()}
-    relay = Relay(list(open_outboxes(settings).values()), DirectPublisher(consumers, work.receipts_of))
-    failed = _run_threads(
-        {
-            "relay": lambda: relay.run(stop),
-            "sender": lambda: _send(work.jobs[_SENDER], wake, stop),
-            "scheduler": lambda: _keep_schedule([job for job in JOBS if job.name != _SENDER], work.jobs, stop),
-        },
-        stop,
-        on_ready,
-    )
+    consumers = {name: replace(consumer, follow_up=lambda _: wake.set()) for name, consumer in work.consumers.items()}
+    publisher = DirectPublisher(consumers, work.receipts_of)
+    lanes = {name: _Lane(publisher) for name in consumers.keys() - _DIRECT}
+    relay = Relay(list(open_outboxes(settings).values()), _Lanes(publisher, lanes))
+    threads = {"relay": lambda: relay.run(stop), "sender": lambda: _send(work.jobs[_SENDER], wake, stop)}
+    threads |= {f"lane {name}": partial(lane.run, stop) for name, lane in lanes.items()}
+    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in JOBS if job.name != _SENDER}
+    failed = _run_threads(threads, stop, on_ready)
     if failed.is_set():
         raise SystemExit(1)
+
+
+class _Lane:
+    """A queue's own thread. What waits in it is lost with the process, and comes again as rows without a receipt."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._bundles: queue.SimpleQueue[Sequence[Envelope]] = queue.SimpleQueue()
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Leave a bundle for the thread."""
+        self._bundles.put(envelopes)
+
+    def run(self, stop: threading.Event) -> None:
+        """Consume bundles until told to stop."""
+        while not stop.is_set():
+            try:
+                self._publisher.publish(self._bundles.get(timeout=_LANE_SECONDS))
+            except queue.Empty:
+                continue
+
+
+class _Lanes:
+    """Publishes into the queue's lane, or on the spot where it has none."""
+
+    def __init__(self, direct: Publisher, lanes: Mapping[str, Publisher]) -> None:
+        self._direct = direct
+        self._lanes = lanes
+
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Hand on one queue's bundle."""
+        self._lanes.get(envelopes[0].queue, self._direct).publish(envelopes)
 
 
 def _run_threads(
     works: Mapping[str, Callable[[], None]], stop: threading.Event, on_ready: Callable[[], None]
 ) -> threading.Event:
-    """Run each in a thread until all have ended; one that fails stops the others and sets the event returned."""
+    """Run each in a thread until `stop` is set; one that fails stops the others and sets the event returned.
+
+    Threads that wait for others when it is time to stop are left behind.
+    """
     failed = threading.Event()
 
     def watch(name: str, work: Callable[[], None]) -> None:
@@ -68,12 +107,14 @@ def _run_threads(
             failed.set()
             stop.set()
 
-    threads = [threading.Thread(target=watch, args=part, name=part[0]) for part in works.items()]
+    threads = [threading.Thread(target=watch, args=part, name=part[0], daemon=True) for part in works.items()]
     for thread in threads:
         thread.start()
     on_ready()
+    stop.wait()
+    deadline = time.monotonic() + _STOP_SECONDS
     for thread in threads:
-        thread.join()
+        thread.join(max(deadline - time.monotonic(), 0))
     return failed
 
 
@@ -85,14 +126,11 @@ def _send(deliver: Callable[[], object], wake: threading.Event, stop: threading.
         _run_job(_SENDER, deliver)
 
 
-def _keep_schedule(schedule: list[Job], jobs: Mapping[str, Callable[[], object]], stop: threading.Event) -> None:
-    """Run every job when its pause is over, one after the other; all are due at the start."""
-    due_at = dict.fromkeys(schedule, time.monotonic())
-    while not stop.wait(_LOOK_SECONDS):
-        for job in schedule:
-            if time.monotonic() >= due_at[job] and not stop.is_set():
-                _run_job(job.name, jobs[job.name])
-                due_at[job] = time.monotonic() + job.seconds
+def _keep(job: Job, work: Callable[[], object], stop: threading.Event) -> None:
+    """Run a job at the start, and again whenever its pause is over."""
+    while not stop.is_set():
+        _run_job(job.name, work)
+        stop.wait(job.seconds)
 
 
 def _run_job(name: str, job: Callable[[], object]) -> None:
