@@ -8,7 +8,7 @@ from bookwell.kit.messaging import consume
 from bookwell.library.plumbing.models import OutboxRow
 from bookwell.library.tasks import CONSUMERS
 
-__all__ = ["pending", "run_errands_once"]
+__all__ = ["envelopes_about", "pending", "run_errands_once"]
 
 
 class _Receipts:
@@ -28,9 +28,18 @@ def pending() -> list[str]:
     return list(rows.values_list("type", flat=True))
 
 
+def envelopes_about(reservation_id: int) -> list[Envelope]:
+    """The errands of one reservation, told or not."""
+    rows = OutboxRow.objects.filter(queue="library", aggregate=f"reservation:{reservation_id}")
+    return [_envelope_of(row) for row in rows.order_by("aggregate_version", "pk")]
+
+
 def run_errands_once() -> None:
     """Each message that waits now, one by one."""
     for row in OutboxRow.objects.filter(queue="library", done_at=None).order_by("aggregate_version", "pk"):
-        fields = {name: getattr(row, name) for name in Envelope.model_fields if name not in ("source", "payload")}
-        envelope = Envelope(**fields, source="library", payload=json.loads(row.payload))
-        consume([envelope], CONSUMERS["library"], {"library": _Receipts()})
+        consume([_envelope_of(row)], CONSUMERS["library"], {"library": _Receipts()})
+
+
+def _envelope_of(row: OutboxRow) -> Envelope:
+    fields = {name: getattr(row, name) for name in Envelope.model_fields if name not in ("source", "payload")}
+    return Envelope(**fields, source="library", payload=json.loads(row.payload))
