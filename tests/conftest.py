@@ -25,6 +25,7 @@ for _name in [name for name in os.environ if name.startswith("BOOKWELL_") and no
 os.environ["BOOKWELL_DATA_DIR"] = str(_data_dir)
 os.environ["BOOKWELL_SECRET_KEY"] = "only-for-tests-" * 4
 os.environ["BOOKWELL_RATE_LIMIT_PER_MINUTE"] = "0"  # tests of limits bring their own
+os.environ["BOOKWELL_LOG_DATABASE_LEVEL"] = "OFF"  # the same with tests of the log table
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     with pytest.MonkeyPatch.context() as patch:  # left in place it would make xdist's workers load settings early
         patch.setenv("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
         django.setup()
+    settings.DATABASES.pop("logs", None)  # tests read log records where everything else is
+    settings.LOG_DATABASE = "default"
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite"):  # threads and processes cannot share Django's choice, one in memory
         database.setdefault("TEST", {})["NAME"] = str(_data_dir / "test.sqlite3")

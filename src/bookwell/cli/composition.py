@@ -14,6 +14,8 @@ from bookwell.kit.logs import configure
 from bookwell.kit.outbox.rules import Pace
 from bookwell.kit.settings import CommonSettings
 
+_LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
+
 __all__ = ["QUEUES", "BackgroundSettings", "check_settings", "open_outboxes", "open_work", "start"]
 
 
@@ -21,7 +23,6 @@ class BackgroundSettings(CommonSettings):
     """Where background processes find the broker and the services' outboxes."""
 
     broker_url: str = ""
-    library_database_url: str = ""
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")
 
@@ -51,7 +52,7 @@ def start(service: str) -> BackgroundSettings:
     """
     settings = BackgroundSettings.load()
     clock.set_offset(settings.clock_offset)
-    configure({"level": settings.log_level, "service": service})
+    configure(settings.logging_options(service, writer=_LOG_WRITER))
     return settings
 
 
@@ -79,7 +80,7 @@ def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: s
         KeyError: if no service works on one of them.
     """
     works = [_LOADERS[queue]() for queue in queues]
-    configure({"level": settings.log_level, "service": service})  # Django has set up the library's
+    configure(settings.logging_options(service, writer=_LOG_WRITER))  # Django has set up the library's
     return Work(
         consumers={queue: consumer for work in works for queue, consumer in work.consumers.items()},
         jobs={name: job for work in works for name, job in work.jobs.items()},

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bookwell.cli.management import migrate_library, migrate_notifier, set_up_library
+from bookwell.cli.management import migrate_library, migrate_logs, migrate_notifier, set_up_library
 
 __all__ = ["DEMO_FILE", "read_demo_file", "write_demo_file"]
 
@@ -57,6 +57,7 @@ def _main() -> None:
     folder, *options = sys.argv[1:]
     set_up_library()
     migrate_library()
+    migrate_logs()
     migrate_notifier()
     if "--demo" in options:
         _load_demo(Path(folder))

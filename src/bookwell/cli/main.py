@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
-from bookwell.cli.management import migrate_library, migrate_notifier, run_library_command
+from bookwell.cli.management import migrate_library, migrate_logs, migrate_notifier, run_library_command
 from bookwell.cli.outbox import outbox
 from bookwell.cli.supervisor import StartFailed
 from bookwell.simulators.running import run_simulators
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
 app.add_typer(keys, name="keys")
+clients = typer.Typer(no_args_is_help=True, help="Programs that may call the services, and what they may.")
+app.add_typer(clients, name="clients")
 app.add_typer(outbox, name="outbox")
 
 
@@ -80,6 +82,7 @@ def serve(
 def migrate() -> None:
     """Bring every service's database up to date; one process at a time, whoever comes later finds nothing to do."""
     migrate_library()
+    migrate_logs()
     migrate_notifier()
 
 
@@ -132,6 +135,24 @@ def import_catalogue(context: typer.Context) -> None:
 def create_admin(context: typer.Context) -> None:
     """Create an administrator."""
     run_library_command(["create_admin", *context.args])
+
+
+@clients.command(context_settings=_PASSED_ON)
+def add(context: typer.Context) -> None:
+    """Let a program in: `bookwell clients add NAME --scope reservations:write`; prints its id and secret once."""
+    run_library_command(["add_client", *context.args])
+
+
+@clients.command(name="list", context_settings=_PASSED_ON)
+def list_clients(context: typer.Context) -> None:
+    """List programs with their scopes; secrets are not kept."""
+    run_library_command(["list_clients", *context.args])
+
+
+@clients.command(context_settings=_PASSED_ON)
+def revoke(context: typer.Context) -> None:
+    """Shut a program out; its tokens end within five minutes."""
+    run_library_command(["revoke_client", *context.args])
 
 
 @keys.command()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["migrate_library", "migrate_notifier", "run_library_command", "set_up_library"]
+__all__ = ["migrate_library", "migrate_logs", "migrate_notifier", "run_library_command", "set_up_library"]
 
 _TAKE_LOCK = {
     "mysql": ["SELECT GET_LOCK('bookwell_migrations', 600)"],
@@ -53,6 +53,16 @@ def migrate_notifier() -> None:
     from bookwell.notifier.settings import NotifierSettings  # noqa: PLC0415 -- the same
 
     migrate(NotifierSettings.load().database_url)
+
+
+def migrate_logs() -> None:
+    """The same for the table of log records, where it is in another database than the library's."""
+    from bookwell.kit.adapters.sqlalchemy.log_table import ensure_log_table  # noqa: PLC0415 -- as above
+    from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
+
+    settings = LibrarySettings.load()
+    if settings.log_database not in {"", settings.database_url}:
+        ensure_log_table(settings.log_database)
 
 
 @contextmanager

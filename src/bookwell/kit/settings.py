@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["CommonSettings", "InvalidSettings"]
 
 
 _CENTURY = 100 * 365.25 * 86_400
+_DATABASES = frozenset({"sqlite", "mysql", "mariadb", "postgresql", "postgres"})
 
 
 class InvalidSettings(SystemExit):
@@ -28,12 +29,24 @@ class CommonSettings(BaseSettings):
     secret_key: SecretStr = SecretStr("")
     demo_password: SecretStr = SecretStr("")
     clock_offset: float = Field(default=0, ge=-_CENTURY, le=_CENTURY, allow_inf_nan=False)
+    library_database_url: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_database_url: str = Field(default="", description="Where log records are kept, besides standard output")
+    log_database_level: Literal["OFF", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_days: int = Field(default=30, ge=1, description="How long they are kept")
     idempotency_hours: int = Field(default=24, ge=1)
     outbox_days: int = Field(default=30, ge=1, description="How long messages are kept after they were told")
     rate_limit_per_minute: int = Field(default=600, ge=0)
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     trusted_proxies: int = Field(default=0, ge=0)
+
+    @field_validator("log_database_url")
+    @classmethod
+    def _check_log_database(cls, url: str) -> str:
+        kind = url.partition(":")[0]
+        if url and kind not in _DATABASES:
+            raise ValueError(f"no support for a database of the kind {kind!r}")
+        return url
 
     @model_validator(mode="after")
     def _check_production(self) -> Self:
@@ -53,6 +66,24 @@ class CommonSettings(BaseSettings):
             yield "BOOKWELL_CLOCK_OFFSET: for demos, not for production"
         if self.demo_password.get_secret_value():
             yield "BOOKWELL_DEMO_PASSWORD: for demos, not for production"
+
+    @property
+    def log_database(self) -> str:
+        """Where log records are kept: their own database, else the library's; nowhere when it is empty.
+
+        Embedded, it is a file of its own, so that nobody stands in the line of the library's writers for them.
+        """
+        if self.log_database_url or self.mode == "production":
+            return self.log_database_url or self.library_database_url
+        if self.library_database_url.partition(":")[0] not in {"", "sqlite"}:
+            return self.library_database_url
+        return f"sqlite:///{(self.data_dir / 'logs.sqlite3').absolute()}"
+
+    def logging_options(self, service: str, *, writer: str) -> dict[str, Any]:
+        """What `kit.logs.configure` takes; `writer` is the dotted name of what makes a `kit.log_sink.RecordWriter`."""
+        is_kept = self.log_database and self.log_database_level != "OFF"
+        table = {"level": self.log_database_level, "url": self.log_database, "writer": writer} if is_kept else None
+        return {"level": self.log_level, "service": service, "table": table}
 
     @classmethod
     def load(cls) -> Self:

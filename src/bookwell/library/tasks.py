@@ -1,12 +1,14 @@
 """The library's background work: what the jobs of the schedule do, and which messages it takes."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
@@ -16,7 +18,7 @@ from bookwell.kit.messaging import Consumer
 from bookwell.library.accounts.services import forget_dead_sessions
 from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
 from bookwell.library.circulation.tasks import expire_due, remind_due, resume_due
-from bookwell.library.plumbing.services import forget_expired_cache_entries, forget_told_messages
+from bookwell.library.plumbing.services import forget_expired_cache_entries, forget_log_records, forget_told_messages
 
 __all__ = ["CONSUMERS", "JOBS", "forget"]
 
@@ -28,8 +30,8 @@ _log = structlog.get_logger()
 def forget() -> int:
     """Delete what was kept for a time that is over, in small transactions: the number of rows."""
     now, keep = clock.now(), settings.OUTBOX_RETENTION
-    return sum(
-        _repeated(step)
+    return _forget_log_records(now) + sum(
+        _repeated(partial(run_in_transaction, step))
         for step in (
             forget_expired,
             lambda: forget_dead_sessions(now=now),
@@ -39,10 +41,19 @@ def forget() -> int:
     )
 
 
+def _forget_log_records(now: dt.datetime) -> int:
+    """Outside of the library's transactions: the records may be elsewhere, and what is there may be down."""
+    try:
+        return _repeated(lambda: forget_log_records(now=now, keep=settings.LOG_RETENTION))
+    except Error as error:
+        _log.warning("logs.not_forgotten", error=type(error).__name__)
+        return 0
+
+
 def _repeated(step: Callable[[], int]) -> int:
     """Until nothing is left, or for as long as one run may take; the next one goes on."""
     until, total = time.monotonic() + _SECONDS_OF_FORGETTING, 0
-    while number := run_in_transaction(step):
+    while number := step():
         total += number
         if time.monotonic() > until:
             break

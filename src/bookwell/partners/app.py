@@ -39,6 +39,7 @@ __all__ = ["make_app"]
 _TITLE = "Bookwell partners"
 _DESCRIPTION = "Books in other libraries, and a door for reservations. Every error is a problem document (RFC 9457)."
 _BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+_LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
 _UNLIMITED = ("/health", "/metrics", DOCS_PREFIX, "/openapi.json")
 
 
@@ -105,7 +106,7 @@ def __getattr__(name: str) -> OpenAPI:
         raise AttributeError(name)
     settings = PartnersSettings.load()
     clock.set_offset(settings.clock_offset)
-    logs.configure({"level": settings.log_level, "service": "partners"})
+    logs.configure(settings.logging_options("partners", writer=_LOG_WRITER))
     simulated = simulated_partners(settings.simulators)
     entries = read_configuration(
         settings.partners_config, environ=os.environ | simulated.environ, default=simulated.configuration

@@ -159,6 +159,7 @@ TABLE: dict[str, Call] = {
     "PATCH /api/policies/{policy_id}/": Call(ADMIN, lambda world: world.policy.pk, {"loan_days": 14}),
     "DELETE /api/policies/{policy_id}/": Call(ADMIN_REMOVES, lambda world: world.branch_policy.pk),
     "GET /api/audit/": Call(ADMIN),
+    "GET /api/logs/": Call(ADMIN),
 }
 
 

@@ -35,3 +35,18 @@ def test_format__a_record_of_the_standard_library__has_our_shape() -> None:
 
 def test_format__an_exception__is_one_field() -> None:
     assert "ValueError: broken" in str(format_record(with_exception=True)["exception"])
+
+
+def test_format__an_error_that_repeats_what_was_sent__tells_its_place_alone() -> None:
+    class IntegrityError(Exception):
+        """As every database's driver has one."""
+
+    error = RuntimeError("not saved")
+    error.__cause__ = IntegrityError("Duplicate entry 'ada@example.org'")
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "broken", (), (RuntimeError, error, None))
+
+    described = json.loads(JsonFormatter("library").format(record))["exception"]
+
+    assert "ada" not in described
+    assert "IntegrityError: (its message is hidden)" in described
+    assert "RuntimeError: not saved" in described

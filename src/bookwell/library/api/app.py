@@ -12,6 +12,7 @@ from bookwell.library.api import (
     branches,
     copies,
     desk,
+    logs,
     me,
     policies,
     reservations,
@@ -39,6 +40,7 @@ api.add_router("/branches", branches.router)
 api.add_router("/closures", branches.closures_router)
 api.add_router("/policies", policies.router)
 api.add_router("/audit", audit.router)
+api.add_router("/logs", logs.router)
 api.add_router("", session.router)
 api.add_router("/me", me.router)
 api.add_router("/users", users.router)

@@ -57,3 +57,29 @@ class CacheEntry(models.Model):
 
     class Meta:
         db_table = "cache_entry"
+
+
+class LogRecord(models.Model):
+    """A log record of any service; `at` is in milliseconds since 1970, `fields` a JSON object.
+
+    Where log records have a database of their own this table stays empty, and theirs is made by
+    `kit.adapters.sqlalchemy.log_table`, which names its indexes the same.
+    """
+
+    at = models.BigIntegerField()
+    service = models.CharField(max_length=32)
+    level = models.CharField(max_length=8)
+    event = models.CharField(max_length=200)
+    request_id = models.CharField(max_length=64)
+    logger = models.CharField(max_length=100)
+    fields = models.TextField()
+
+    class Meta:
+        db_table = "log_record"
+        indexes = [
+            models.Index(fields=["at", "id"], name="log_record_at"),
+            models.Index(fields=["level", "at", "id"], name="log_record_level"),
+            models.Index(fields=["service", "at", "id"], name="log_record_service"),
+            models.Index(fields=["event", "at", "id"], name="log_record_event"),
+            models.Index(fields=["request_id", "at", "id"], name="log_record_request"),
+        ]

@@ -5,8 +5,9 @@ import datetime as dt
 from django.db import connection
 
 from bookwell.library.plumbing.models import CacheEntry
+from bookwell.library.plumbing.queries import log_records
 
-__all__ = ["forget_expired_cache_entries", "forget_told_messages"]
+__all__ = ["forget_expired_cache_entries", "forget_log_records", "forget_told_messages"]
 
 _FORGET_AT_ONCE = 1000
 _KEEP_DEAD = dt.timedelta(days=90)
@@ -31,6 +32,16 @@ def forget_told_messages(*, now: dt.datetime, keep: dt.timedelta) -> int:
         if ids:
             cursor.execute(f"DELETE FROM outbox WHERE id IN ({', '.join(['%s'] * len(ids))})", ids)
     return len(ids)
+
+
+def forget_log_records(*, now: dt.datetime, keep: dt.timedelta) -> int:
+    """Delete log records older than `keep`, a bounded number at a time: how many.
+
+    They may be in another database than everything else; the step is one statement, which needs no transaction.
+    """
+    old = log_records().filter(at__lt=_milliseconds(now - keep)).order_by("at", "id")
+    ids = list(old.values_list("pk", flat=True)[:_FORGET_AT_ONCE])
+    return log_records().filter(pk__in=ids).delete()[0] if ids else 0
 
 
 def _milliseconds(instant: dt.datetime) -> int:
