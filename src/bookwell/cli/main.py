@@ -1,6 +1,7 @@
 """The command `bookwell`."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +17,25 @@ from bookwell.simulators.running import run_simulators
 __all__ = ["app"]
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-_WSGI = {
-    "library": ("bookwell.library.config.wsgi:application", "BOOKWELL_LIBRARY_PORT", 8013),
-    "notifier": ("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
-    "partners": ("bookwell.partners.app:application", "BOOKWELL_PARTNERS_PORT", 5013),
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What to serve, on which port unless the variable names one, with how many threads."""
+
+    target: str
+    variable: str
+    port: int
+    threads: int = 8
+
+
+_SERVED = {
+    "library": _Served("bookwell.library.config.wsgi:application", "BOOKWELL_LIBRARY_PORT", 8013),
+    "notifier": _Served("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
+    # Its requests wait for partner libraries, for up to its time budget.
+    "partners": _Served("bookwell.partners.app:application", "BOOKWELL_PARTNERS_PORT", 5013, threads=64),
 }
-"""What to serve, and the variable and default of its port."""
-_SIMULATORS = "simulators"  # they bring a server of their own
+_SIMULATORS = "simulators"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,22 +73,23 @@ def up(
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help=f"One of: {', '.join((*_WSGI, _SIMULATORS))}.")],
+    service: Annotated[str, typer.Argument(help=f"One of: {', '.join((*_SERVED, _SIMULATORS))}.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: the service's setting.", min=1, max=65535)] = None,
     workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of each process.", min=1)] = 8,
+    threads: Annotated[int | None, typer.Option(help="Of each process. Default: the service's.", min=1)] = None,
 ) -> None:
     """Run one service in the foreground, in production behind a proxy that speaks TLS."""
     if service == _SIMULATORS:
         run_simulators(host=host, port=port or _port_of("BOOKWELL_SIMULATORS_PORT", 8030))
         return
-    if service not in _WSGI:
-        raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_WSGI, _SIMULATORS))}")
+    if service not in _SERVED:
+        raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_SERVED, _SIMULATORS))}")
     from bookwell.cli.server import serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
-    target, variable, usual = _WSGI[service]
-    serve_wsgi(target, host=host, port=port or _port_of(variable, usual), workers=workers, threads=threads)
+    served = _SERVED[service]
+    port = port or _port_of(served.variable, served.port)
+    serve_wsgi(served.target, host=host, port=port, workers=workers, threads=threads or served.threads)
 
 
 @app.command()

@@ -17,9 +17,8 @@ from granian.log import LogLevels
 
 from bookwell.cli.processes import die_with_parent
 
-__all__ = ["EMBEDDED_THREADS", "metrics_folder", "serve_wsgi", "serving_command"]
+__all__ = ["metrics_folder", "serve_wsgi", "serving_command"]
 
-EMBEDDED_THREADS = 8
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
 _STOP_SECONDS = 10
@@ -27,9 +26,8 @@ _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection a
 
 
 def serving_command(service: str, *, port: int) -> list[str]:
-    """The command line of an embedded server: one process that works, with several threads."""
-    options = [f"--port={port}", "--workers=1", f"--threads={EMBEDDED_THREADS}"]
-    return [sys.executable, "-m", "bookwell.cli.main", "serve", service, *options]
+    """The command line of an embedded server: one process that works, with the service's usual threads."""
+    return [sys.executable, "-m", "bookwell.cli.main", "serve", service, f"--port={port}", "--workers=1"]
 
 
 def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int) -> None:

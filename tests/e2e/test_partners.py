@@ -1,0 +1,139 @@
+"""Partner libraries on a demo, with simulators that hang, talk nonsense or are away, and a service that is killed."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.e2e.embedded import Up, run_up, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+_PASSWORD = "one-for-all"
+_NAMES = ("library 2", "library 3", "library 4")
+_BUDGET_SECONDS = 2.0
+
+
+class Demo:
+    """A running demo with its people and its partner libraries."""
+
+    def __init__(self, up: Up) -> None:
+        self.up = up
+        self.addresses: dict[str, str] = json.loads((up.folder / "demo.json").read_text())
+
+    def call(self, username: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The body of a good answer."""
+        with httpx2.Client(base_url=self.addresses["library_url"], timeout=20, trust_env=False) as http:
+            tokens = http.post("/api/login/", json={"username": username, "password": _PASSWORD}).json()
+            answer = http.request(method, path, json=body, headers={"Authorization": f"Bearer {tokens['access']}"})
+        assert answer.status_code < 300, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What the simulators answer to whoever sets their moods."""
+        url = f"{self.addresses['simulators_url']}/control/{path}"
+        answer = httpx2.request(method, url, json=body, timeout=20, trust_env=False)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    def holds(self, name: str) -> list[dict[str, Any]]:
+        """A partner's own list of holds that are not over."""
+        holds: list[dict[str, Any]] = self.control("GET", f"{name}/holds")["holds"]
+        return [hold for hold in holds if hold["status"] not in ("cancelled", "refused")]
+
+    def subjects(self, username: str) -> list[str]:
+        """Of the mails to a demo user, newest first."""
+        address = {"to": f"{username}@bookwell.example"}
+        return [
+            mail["subject"]
+            for mail in httpx2.get(f"{self.addresses['mail_url']}/messages", params=address, trust_env=False).json()
+        ]
+
+    def reserve(self, username: str, book: dict[str, Any], library: str) -> int:
+        """Place a reservation at a partner: its id."""
+        placed = self.call(username, "POST", "/api/reservations/", {"book_id": book["id"], "library": library})
+        assert (placed["state"], placed["partner"]) == ("requested", library)
+        return int(placed["id"])
+
+    def state_of(self, reservation_id: int) -> str:
+        """As the librarian sees it."""
+        return str(self.call("librarian", "GET", f"/api/reservations/{reservation_id}/")["state"])
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder: Path = tmp_path_factory.mktemp("partners")
+    with run_up(folder, "--demo", password=_PASSWORD) as up:
+        wait_until(lambda: "Bookwell is ready" in up.text or up.process.poll() is not None, seconds=120)
+        assert "Bookwell is ready" in up.text, up.text
+        yield Demo(up)
+
+
+@pytest.fixture
+def demo(started: Demo) -> Iterator[Demo]:
+    yield started
+    for name in _NAMES:
+        started.control("DELETE", name)
+
+
+def _book(demo: Demo, number: int) -> dict[str, Any]:
+    """A book with an ISBN of which every partner has a free copy."""
+    found = demo.call("reader", "GET", "/api/books/?q=the&limit=50")["items"]
+    book: dict[str, Any] = [item for item in found if item["isbn"]][number]
+    for name in _NAMES:
+        demo.control("PUT", f"{name}/stock/{book['isbn']}", {"free": 1})
+    return book
+
+
+def test_availability__one_hangs_and_one_talks_nonsense__the_others_are_told_in_time(demo: Demo) -> None:
+    book = _book(demo, 0)
+    demo.control("PUT", "library 2", {"latency_ms": 60_000})
+    demo.control("PUT", "library 4", {"malformed": "html"})
+
+    began = time.monotonic()
+    answer = httpx2.get(f"{demo.addresses['partners_url']}/status/{book['id']}", timeout=20, trust_env=False)
+    took = time.monotonic() - began
+
+    assert answer.json()["availability"] == {"library 2": None, "library 3": True, "library 4": None}
+    assert took < _BUDGET_SECONDS + 0.5
+    told = demo.call("reader", "GET", f"/api/books/{book['id']}/availability/")["partners"]
+    assert {partner["name"]: partner["state"] for partner in told} == {
+        "library 2": "unknown",
+        "library 3": "available",
+        "library 4": "unknown",
+    }
+
+
+def test_reserve__at_a_partner__is_accepted_within_seconds_and_the_reader_is_told(demo: Demo) -> None:
+    book = _book(demo, 1)
+
+    reservation = demo.reserve("reader", book, "library 3")
+
+    wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=30)
+    wait_until(lambda: len(demo.subjects("reader")) == 2, seconds=30)
+    assert len(demo.holds("library 3")) == 1
+
+
+def test_reserve__partners_are_away_and_the_service_is_killed__one_hold_in_the_end(demo: Demo) -> None:
+    book = _book(demo, 2)
+    # It asks where the copy shall be picked up, and goes silent when it has noted the hold.
+    demo.control("PUT", "library 4", {"outage": "lost_answers", "only": "request", "after": 1})
+
+    reservation = demo.reserve("josh", book, "library 4")
+    wait_until(lambda: bool(demo.holds("library 4")), seconds=60)
+    partners = next(
+        pid for pid in demo.up.descendants() if "serve\0partners" in Path(f"/proc/{pid}/cmdline").read_text()
+    )
+    os.kill(partners, signal.SIGKILL)
+    assert demo.state_of(reservation) == "requested"
+    demo.control("DELETE", "library 4")
+
+    wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=120)
+    assert len(demo.holds("library 4")) == 1
