@@ -30,7 +30,12 @@ JOBS = (
         "Partners tell nobody when a hold is ready, lent or returned; they are asked.",
     ),
     Job("library.refresh_partners", "library", 60, "A reader who waits may be served sooner by a partner library."),
-    Job("library.forget", "library", 900, "Keys, sessions, cache entries and told messages are not kept for ever."),
+    Job(
+        "library.forget",
+        "library",
+        900,
+        "Keys, sessions, cache entries, told messages and log records are not kept for ever.",
+    ),
     Job("notifier.deliver", "mail", 5, "What could not be sent before is tried again when its pause is over."),
     Job("notifier.forget", "mail", 900, "What messages said is forgotten some time after they were sent."),
 )

@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.adapters.celery.app import CONSUME, RUN_JOB, make_app
+from bookwell.kit.log_sink import stop_sinks
 from bookwell.kit.messaging import Consumer, Receipts, consume
 from bookwell.kit.orphans import die_with_parent
 
@@ -74,7 +75,11 @@ def run_worker(
         if on_ready is not None:
             on_ready()
 
+    def end(**_: Any) -> None:
+        stop_sinks()
+
     worker_process_init.connect(begin, weak=False)
+    worker_process_shutdown.connect(end, weak=False)
     worker_ready.connect(tell, weak=False)
     worker = app.Worker(queues=list(queues), concurrency=concurrency, pool="prefork", quiet=True, **_SILENT)
     worker.start()
