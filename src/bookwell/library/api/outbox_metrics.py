@@ -13,7 +13,7 @@ from bookwell.library.plumbing.queries import Backlog, list_backlogs
 __all__ = ["OutboxGauges"]
 
 _KEPT_SECONDS = 10
-_QUEUES = ("mail",)
+_QUEUES = ("library", "mail")
 """Those that the library writes to: they have a value when nothing waits, so that an alarm can tell it from silence."""
 
 _log = structlog.get_logger()

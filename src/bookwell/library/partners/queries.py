@@ -1,13 +1,12 @@
 """What is remembered of partner libraries."""
 
-import datetime as dt
 import threading
 import time
 
 from bookwell.contracts.partners import PartnerAvailability
 from bookwell.library.partners.models import Partner, PartnerAnswer
 
-__all__ = ["KnownPartners", "known_partners", "list_checked_books", "list_known_answers"]
+__all__ = ["KnownPartners", "known_partners", "list_known_answers"]
 
 _FRESH_SECONDS = 10
 
@@ -41,9 +40,3 @@ def list_known_answers(book_id: int) -> list[PartnerAvailability]:
     """What each partner last said of a book, by name; one statement."""
     rows = PartnerAnswer.objects.filter(book_id=book_id).order_by("partner")
     return [PartnerAvailability.model_validate(content) for content in rows.values_list("content", flat=True)]
-
-
-def list_checked_books(*, since: dt.datetime, book_ids: list[int]) -> set[int]:
-    """Those of some books about which partners were asked since then."""
-    rows = PartnerAnswer.objects.filter(book_id__in=book_ids, checked_at__gt=since)
-    return set(rows.values_list("book_id", flat=True))

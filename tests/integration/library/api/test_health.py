@@ -89,6 +89,8 @@ def test_metrics__messages_wait__tell_how_many_and_for_how_long(monkeypatch: pyt
         gauges = _gauges(monkeypatch)
 
     assert gauges == {
+        'bookwell_outbox_waiting{queue="library"}': 0,
+        'bookwell_outbox_oldest_undelivered_seconds{queue="library"}': 0,
         'bookwell_outbox_waiting{queue="mail"}': 3,
         'bookwell_outbox_oldest_undelivered_seconds{queue="mail"}': 90,
     }

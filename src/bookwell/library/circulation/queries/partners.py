@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.rules import State
-from bookwell.library.partners.queries import list_checked_books
+from bookwell.library.partners.models import PartnerAnswer
 
 __all__ = ["find_hold_to_cancel", "list_due_polls", "list_other_refs", "list_unchecked_books"]
 
@@ -35,11 +35,7 @@ def list_due_polls(*, now: dt.datetime, limit: int) -> list[tuple[int, str, str,
 
 def list_unchecked_books(*, since: dt.datetime, limit: int) -> list[tuple[int, str]]:
     """Books with ISBNs that readers wait for and no partner was asked about since then: ids and ISBNs."""
-    waiting = Reservation.objects.filter(book_id=OuterRef("pk"), state=State.WAITING)
-    books = list(
-        Book.objects.filter(Exists(waiting), isbn__isnull=False, withdrawn_at=None)
-        .order_by("pk")
-        .values_list("pk", "isbn")
-    )
-    checked = list_checked_books(since=since, book_ids=[pk for pk, _ in books])
-    return [(pk, isbn) for pk, isbn in books if pk not in checked and isbn][:limit]
+    wanted = Reservation.objects.filter(state=State.WAITING).values("book_id")
+    checked = PartnerAnswer.objects.filter(book_id=OuterRef("pk"), checked_at__gt=since)
+    books = Book.objects.filter(pk__in=wanted, isbn__isnull=False, withdrawn_at=None).exclude(Exists(checked))
+    return [(pk, isbn) for pk, isbn in books.order_by("pk").values_list("pk", "isbn")[:limit] if isbn]
