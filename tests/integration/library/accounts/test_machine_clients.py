@@ -33,7 +33,8 @@ def _add(*scopes: str, name: str = "") -> tuple[str, str]:
 
 
 def _ask(form: dict[str, Any], address: str = "192.0.2.1", **headers: str) -> Any:
-    return Client(REMOTE_ADDR=address).post(TOKEN, {"grant_type": "client_credentials"} | form, headers=headers)
+    client = Client(enforce_csrf_checks=True, REMOTE_ADDR=address)  # no browser sends this form
+    return client.post(TOKEN, {"grant_type": "client_credentials"} | form, headers=headers)
 
 
 def _post_form(form: dict[str, Any], **options: Any) -> Any:
@@ -41,7 +42,7 @@ def _post_form(form: dict[str, Any], **options: Any) -> Any:
 
     headers = options.pop("headers", {})
     content = urlencode({"grant_type": "client_credentials"} | form, doseq=True)
-    return Client(REMOTE_ADDR=options.pop("address", "192.0.2.1")).post(
+    return Client(enforce_csrf_checks=True, REMOTE_ADDR=options.pop("address", "192.0.2.1")).post(
         TOKEN, content, content_type="application/x-www-form-urlencoded", headers=headers
     )
 

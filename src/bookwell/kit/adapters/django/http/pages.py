@@ -10,7 +10,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 __all__ = ["PageCsrf", "PageMessages", "PageSessions", "PageUsers"]
 
-_NO_PAGES = ("/api/", "/health", "/metrics")
+_NO_PAGES = ("/api/", "/health", "/metrics", "/identity/o/", "/daia", "/.well-known/")
 
 
 def _is_page(request: HttpRequest) -> bool:
