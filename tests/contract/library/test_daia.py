@@ -96,7 +96,7 @@ def test_daia__missing_or_other_format__is_daias_error(query: str) -> None:
 
 
 def test_daia__other_methods__are_daias_error() -> None:
-    answer = Client().post("/daia?id=1&format=json")
+    answer = Client(enforce_csrf_checks=True).post("/daia?id=1&format=json")
 
     assert (answer.status_code, answer.json()["error"]) == (405, "invalid_request")
 

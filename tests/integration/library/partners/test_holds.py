@@ -370,7 +370,8 @@ def test_other_refs__name_other_readers_holds_of_the_book(gateway: FakeGateway, 
     first = _place(api, book)
     run_errands_once()
     other = api_as(make_user(category_id=PolicyFactory.create().category_id))
-    _place(other, book)
+    second = _place(other, book)
+    PartnerHold.objects.filter(pk=second.pk).update(ref="mine")  # as if it had one
 
     run_errands_once()
 
