@@ -6,7 +6,6 @@ stands on standard output all the same. The thread tries again after a pause tha
 when the answer to a commit was lost, and the last half second of a process that is killed is not written at all.
 """
 
-import atexit
 import os
 import threading
 from collections import deque
@@ -86,7 +85,9 @@ class LogSink:
                 _dropped.inc()
 
     def stop(self, seconds: float = _STOP_SECONDS) -> None:
-        """Write what waits, for so long at most; nothing is taken any more."""
+        """Write what waits, for so long at most; nothing is taken any more. Once is enough."""
+        if self._is_stopped:
+            return
         self._is_stopped = True
         self._stopping.set()
         if self._thread is not None:
@@ -111,8 +112,8 @@ class LogSink:
             thread = threading.Thread(target=self._run, name="log-sink", daemon=True)
             thread.start()
             self._thread = thread
-        atexit.register(self.stop)
-        Finalize(None, self.stop, exitpriority=_FIRST_TO_STOP)  # children of multiprocessing skip atexit
+        # As atexit would, and in children of multiprocessing too, which skip that.
+        Finalize(None, self.stop, exitpriority=_FIRST_TO_STOP)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._gather_seconds):

@@ -155,7 +155,9 @@ os._exit(0)
         output = subprocess.check_output(command, env=environment, timeout=_PATIENCE_SECONDS)  # noqa: S603
 
     told: dict[str, Any] = json.loads(output.splitlines()[-1])
-    assert [peer.close() for peer in accepted] == [None]
+    for peer in accepted:
+        peer.close()
+    assert len(accepted) == 1
     assert (told["statuses"], told["callers"]) == ([404], ["log-sink"])
     assert told["dropped"] >= 70
 
@@ -186,3 +188,21 @@ def test_ensure__by_many_at_once_and_again__makes_one_table(log_url: str, logs: 
     with reading(logs) as session:
         assert session.scalar(select(func.count()).select_from(log_record)) == 1
     assert log_indexes == {f"log_record_{name}" for name in ("at", "level", "service", "event", "request")}
+
+
+@pytest.mark.django_db
+def test_ensure__the_table__is_the_one_that_django_migrates(logs: Engine) -> None:
+    with reading(logs) as session:
+        made = inspect(session)
+        columns = {column["name"]: column["nullable"] for column in made.get_columns("log_record")}
+        indexes = {index["name"]: index["column_names"] for index in made.get_indexes("log_record")}
+    with connection.cursor() as cursor:
+        described = connection.introspection.get_table_description(cursor, "log_record")
+        constraints = connection.introspection.get_constraints(cursor, "log_record")
+
+    assert {column.name: bool(column.null_ok) for column in described} == columns
+    assert {
+        name: constraint["columns"]
+        for name, constraint in constraints.items()
+        if constraint["index"] and not constraint["primary_key"]
+    } == indexes
