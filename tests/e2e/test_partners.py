@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 _PASSWORD = "one-for-all"
 _NAMES = ("library 2", "library 3", "library 4")
 _BUDGET_SECONDS = 2.0
+_PATIENCE = 60
 
 
 class Demo:
@@ -61,6 +64,21 @@ class Demo:
         placed = self.call(username, "POST", "/api/reservations/", {"book_id": book["id"], "library": library})
         assert (placed["state"], placed["partner"]) == ("requested", library)
         return int(placed["id"])
+
+    def pid_of(self, command: str) -> int:
+        """The process that the supervisor runs with these arguments."""
+        return next(pid for pid in self.up.descendants() if command in Path(f"/proc/{pid}/cmdline").read_text())
+
+    def token_of_new_client(self) -> str:
+        """A program that may reserve is let in, as an operator does it, and gets its token."""
+        command = [sys.executable, "-m", "bookwell.cli.main", "clients", "add", "far", "--scope", "reservations:write"]
+        environment = os.environ | {"BOOKWELL_DATA_DIR": str(self.up.folder)}
+        made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+        client_id, secret = (line.split()[1] for line in made.stdout.splitlines())
+        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+        answer = httpx2.post(f"{self.addresses['library_url']}/identity/o/api/token", data=form, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
 
     def state_of(self, reservation_id: int) -> str:
         """As the librarian sees it."""
@@ -128,12 +146,36 @@ def test_reserve__partners_are_away_and_the_service_is_killed__one_hold_in_the_e
 
     reservation = demo.reserve("josh", book, "library 4")
     wait_until(lambda: bool(demo.holds("library 4")), seconds=60)
-    partners = next(
-        pid for pid in demo.up.descendants() if "serve\0partners" in Path(f"/proc/{pid}/cmdline").read_text()
-    )
-    os.kill(partners, signal.SIGKILL)
+    os.kill(demo.pid_of("serve\0partners"), signal.SIGKILL)
     assert demo.state_of(reservation) == "requested"
     demo.control("DELETE", "library 4")
 
     wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=120)
     assert len(demo.holds("library 4")) == 1
+
+
+def test_machine_client__reserves_for_a_card_while_the_library_dies__one_reservation(demo: Demo) -> None:
+    book = _book(demo, 3)
+    card = demo.call("mike", "GET", "/api/me/")["card_number"]
+    bearer = demo.token_of_new_client()
+    body = {"isbn": book["isbn"], "reader": card, "external_ref": "far-1"}
+    headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "e2e-far-1"}
+
+    def ask() -> httpx2.Response:
+        return httpx2.post(
+            f"{demo.addresses['partners_url']}/reserve", json=body, headers=headers, timeout=30, trust_env=False
+        )
+
+    os.kill(demo.pid_of("serve\0library"), signal.SIGKILL)
+    answers = [ask()]
+    while answers[-1].status_code == 503 and len(answers) < _PATIENCE:
+        assert answers[-1].headers["Retry-After"]
+        time.sleep(0.5)
+        answers.append(ask())
+    again = ask()
+
+    assert answers[0].status_code == 503
+    assert (answers[-1].status_code, again.status_code) == (201, 201)
+    assert again.json() == answers[-1].json()
+    mine = demo.call("mike", "GET", f"/api/reservations/?book={book['id']}")["items"]
+    assert [item["id"] for item in mine] == [again.json()["id"]]
