@@ -103,7 +103,7 @@ class LogSink:
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._is_stopped = False
+        self._is_stopped: bool = False
 
     def _start_thread(self) -> None:
         with self._guard:
