@@ -54,6 +54,8 @@ class LogSink:
     `capacity` is the number of lines that wait at most, besides the one batch that is being written.
     """
 
+    _is_stopped: bool
+
     def __init__(
         self,
         writer: RecordWriter,
@@ -103,7 +105,7 @@ class LogSink:
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._is_stopped: bool = False
+        self._is_stopped = False
 
     def _start_thread(self) -> None:
         with self._guard:
