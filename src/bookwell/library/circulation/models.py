@@ -165,8 +165,9 @@ class PartnerHold(models.Model):
     """What we know of a reservation's hold at a partner, beside what the reservation itself says.
 
     `asked_at` is set before the partner is first asked, `answered_at` when its word on the request is recorded;
-    between the two a hold may exist there that we do not know. `ref` is the partners service's name for it. `poll_at`
-    is when to look at it next, empty when there is nothing to look for.
+    between the two a hold may exist there that we do not know. `ref` is the partners service's name for it.
+    `cancelled_at` is when it was taken back there, or found ended; `poll_at` when to look at it next, empty when there
+    is nothing to look for.
     """
 
     reservation = models.OneToOneField(Reservation, on_delete=models.CASCADE, primary_key=True, related_name="hold")

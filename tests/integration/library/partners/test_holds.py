@@ -376,3 +376,52 @@ def test_other_refs__name_other_readers_holds_of_the_book(gateway: FakeGateway, 
     run_errands_once()
 
     assert gateway.placed[1]["other_refs"] == [f"reservation:{first.pk}"]
+
+
+def test_worker__hold_of_the_book_is_to_be_taken_back__is_asked_for_after_that(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    first = _place(api, book)
+    run_errands_once()
+    api.delete(f"/api/reservations/{first.pk}/")
+    second = _place(api, book)
+
+    run_errands_once()  # the younger reservation's errand comes first
+    assert (len(gateway.placed), pending()) == (1, ["partner.place_hold"])
+    run_errands_once()
+
+    second.refresh_from_db()
+    assert (second.state, pending()) == ("accepted", [])
+    assert gateway.seen[-2:] == [
+        f"DELETE /partners/{PARTNER}/reservations/reservation:{first.pk}",
+        f"POST /partners/{PARTNER}/reservations",
+    ]
+
+
+def test_worker__hold_of_the_book_is_being_placed__is_asked_for_after_that(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    first = _place(api, book)
+    _place(api_as(make_user(category_id=PolicyFactory.create().category_id)), book)
+    gateway.loses_answers = 1
+
+    run_errands_once()
+    assert (len(gateway.placed), pending()) == (1, ["partner.place_hold"] * 2)
+    run_errands_once()
+
+    assert gateway.placed[-1]["other_refs"] == [f"reservation:{first.pk}"]
+    assert set(Reservation.objects.values_list("state", flat=True)) == {"accepted"}
+
+
+def test_worker__hold_of_the_book_was_ended_by_the_partner__waits_for_nothing(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    first = _place(api, book)
+    run_errands_once()
+    _tell(gateway, first, HoldStatus.CANCELLED)
+    second = _place(api, book)
+
+    run_errands_once()
+
+    second.refresh_from_db()
+    assert (first.state, second.state, pending()) == ("cancelled", "accepted", [])

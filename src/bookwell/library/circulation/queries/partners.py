@@ -2,14 +2,14 @@
 
 import datetime as dt
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.rules import State
 from bookwell.library.partners.models import PartnerAnswer
 
-__all__ = ["find_hold_to_cancel", "list_due_polls", "list_other_refs", "list_unchecked_books"]
+__all__ = ["find_hold_to_cancel", "has_unsettled_hold", "list_due_polls", "list_other_refs", "list_unchecked_books"]
 
 
 def list_other_refs(reservation: Reservation) -> list[str]:
@@ -18,6 +18,16 @@ def list_other_refs(reservation: Reservation) -> list[str]:
         reservation__book_id=reservation.book_id, reservation__partner=reservation.partner, reservation__open_marker=1
     ).exclude(ref="")
     return list(holds.exclude(pk=reservation.pk).order_by("pk").values_list("ref", flat=True)[:100])
+
+
+def has_unsettled_hold(reservation: Reservation) -> bool:
+    """Whether another hold for the same book at the same partner is being placed, or still to be taken back there."""
+    is_being_placed = Q(asked_at__isnull=False, answered_at=None)
+    is_to_take_back = Q(reservation__state__in=(State.CANCELLED, State.EXPIRED), cancelled_at=None) & ~Q(ref="")
+    others = PartnerHold.objects.filter(
+        reservation__book_id=reservation.book_id, reservation__partner=reservation.partner
+    ).exclude(pk=reservation.pk)
+    return others.filter(is_being_placed | is_to_take_back).exists()
 
 
 def find_hold_to_cancel(reservation_id: int) -> tuple[str, str] | None:

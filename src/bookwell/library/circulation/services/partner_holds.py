@@ -15,7 +15,7 @@ from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.queries.branches import get_home_branch
-from bookwell.library.circulation.queries.partners import list_other_refs
+from bookwell.library.circulation.queries.partners import has_unsettled_hold, list_other_refs
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
 from bookwell.library.circulation.queries.policies import choose_terms
 from bookwell.library.circulation.rules import (
@@ -30,12 +30,24 @@ from bookwell.library.circulation.rules import (
 from bookwell.library.network.rules import wall_time
 from bookwell.library.partners.errors import BookWithoutIsbn, PartnerTakesNoHolds, PartnerUnavailable
 
-__all__ = ["PartnerChoice", "begin_hold", "place_at_partner", "record_cancelled", "record_hold", "take_back"]
+__all__ = [
+    "HoldUnsettled",
+    "PartnerChoice",
+    "begin_hold",
+    "place_at_partner",
+    "record_cancelled",
+    "record_hold",
+    "take_back",
+]
 
 _POLL_SOON = dt.timedelta(minutes=1)
 _POLL_LOAN = dt.timedelta(minutes=15)
 _LONGEST_REASON = 200
 _NOT_QUEUED = 0
+
+
+class HoldUnsettled(Exception):
+    """Another hold for the same book is being placed or taken back at this partner: this one's turn comes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +124,11 @@ def begin_hold(*, reservation_id: int, now: dt.datetime) -> tuple[str, HoldReque
     A reservation that ended after the partner was first asked is asked for once more: only so we learn of the hold
     that there may be, to take it back.
 
+    Of one book, a partner is asked for one hold at a time, and for none while one is to be taken back: a protocol
+    that cannot carry our reference would give both reservations the same hold.
+
     Raises:
-        ReservationNotFound
+        ReservationNotFound, HoldUnsettled
     """
     _, reservation = lock_book_of_reservation(reservation_id)
     hold = PartnerHold.objects.get(pk=reservation_id)
@@ -121,6 +136,8 @@ def begin_hold(*, reservation_id: int, now: dt.datetime) -> tuple[str, HoldReque
     if hold.answered_at is not None or not (is_wanted or hold.asked_at):
         return None
     if hold.asked_at is None:
+        if has_unsettled_hold(reservation):
+            raise HoldUnsettled
         hold.asked_at = now
         hold.save(update_fields=["asked_at"])
     others = list_other_refs(reservation)
@@ -142,6 +159,8 @@ def record_hold(*, reservation_id: int, told: HoldState, now: dt.datetime) -> No
     hold.ref = hold.ref or told.ref
     if State(reservation.state) in OPEN_STATES:
         _follow(reservation, told, journal)
+        if State(reservation.state) not in OPEN_STATES:
+            hold.cancelled_at = now  # the partner has ended it: nothing is to be taken back
     elif is_first:
         take_back(reservation, journal, hold=hold)  # it ended while the partner was being asked
     hold.poll_at = _poll_at(reservation, now)

@@ -69,9 +69,9 @@ class PaiaHolds:
     whose answer was lost, and is taken for it. So nothing is placed twice, at the price of one open hold an edition:
     the next reader's is refused ("already_taken") until it has ended.
 
-    The limits: a request that the partner works off only after the list was read again becomes a second one, unless
-    the partner refuses that. And two calls at one moment for one edition, of two reservations, may both get the same
-    ref: the caller keeps refs unique among its open holds, and places again with that ref among `other_refs`.
+    The limit: a request that the partner works off only after the list was read again becomes a second one, unless
+    the partner refuses that. The caller has one hold of a book placed at a time, and none while one is to be cancelled:
+    else two reservations would get the same entry.
     """
 
     def __init__(self, account: PaiaAccount, *, zone: ZoneInfo, pickup: str | None) -> None:
