@@ -28,8 +28,12 @@ def remember_answers(*, book_id: int, answers: Sequence[PartnerAvailability], no
     for answer in answers:
         if len(answer.name) > LONGEST_NAME:
             continue
-        row = rows.get(answer.name) or PartnerAnswer(book_id=book_id, partner=answer.name)
-        if row.pk is None or answer.state is not PartnerState.UNKNOWN:
-            row.content = answer.model_copy(update={"from_cache": False, "error": None}).model_dump(mode="json")
+        content = answer.model_copy(update={"from_cache": False, "error": None}).model_dump(mode="json")
+        row = rows.get(answer.name)
+        if row is None:  # unless another request has just been faster
+            first = {"content": content, "checked_at": now}
+            row, _ = PartnerAnswer.objects.get_or_create(book_id=book_id, partner=answer.name, defaults=first)
+        if answer.state is not PartnerState.UNKNOWN:
+            row.content = content
         row.checked_at = now
         row.save()

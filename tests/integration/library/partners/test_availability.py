@@ -1,6 +1,8 @@
 """Where a book can be had: the page that asks, and what a placing answer knows without asking."""
 
 import datetime as dt
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
@@ -9,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from bookwell.kit import clock
 from bookwell.library.accounts.models import User
 from bookwell.library.circulation.partner_tasks import refresh_due
+from bookwell.library.partners import client, services
 from bookwell.library.partners.models import Partner, PartnerAnswer
+from bookwell.library.partners.queries import list_known_answers
 from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.fake_gateway import ISBN, PARTNER, FakeGateway
 from tests.people import Api, api_as, make_user
@@ -147,3 +151,21 @@ def test_refresh__partners_service_is_down__forgets_nobody(gateway: FakeGateway)
     assert refresh_due(now=clock.now()) == 0
 
     assert Partner.objects.count() == 2
+
+
+def test_availability__another_request_remembers_the_first_word_at_that_moment__both_are_answered(
+    gateway: FakeGateway, api: Api
+) -> None:
+    book = BookFactory.create(copies=0, isbn=ISBN)
+    find = PartnerAnswer.objects.filter
+
+    def find_before_a_rival_writes(**wanted: Any) -> list[PartnerAnswer]:
+        found = list(find(**wanted))
+        PartnerAnswer.objects.create(book_id=book.pk, partner=PARTNER, content={}, checked_at=clock.now())
+        return found
+
+    with patch.object(PartnerAnswer.objects, "filter", find_before_a_rival_writes):
+        services.remember_answers(book_id=book.pk, answers=client.fetch_availability(ISBN), now=clock.now())
+
+    (known,) = list_known_answers(book.pk)
+    assert (known.name, known.state) == (PARTNER, "available")
