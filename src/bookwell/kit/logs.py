@@ -15,6 +15,7 @@ import structlog
 from pydantic_core import to_json
 
 from bookwell.kit import clock
+from bookwell.kit.log_output import LineHandler, line_logger
 from bookwell.kit.log_sink import LogSink, sink_of
 from bookwell.kit.request_context import request_id, traceparent
 
@@ -50,11 +51,11 @@ def configure(options: Mapping[str, Any]) -> None:
             _render if sink is None else _Split(level, sink, table_level),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(min(level, table_level)),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=line_logger,
         cache_logger_on_first_use=True,
     )
     formatter = JsonFormatter(service)
-    output = logging.StreamHandler(sys.stdout)
+    output = LineHandler(line_logger())
     output.setFormatter(formatter)
     output.setLevel(level)
     handlers: list[logging.Handler] = [output]

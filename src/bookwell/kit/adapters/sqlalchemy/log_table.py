@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Engine,
     Index,
     Integer,
     MetaData,
@@ -59,7 +60,9 @@ class LogTable:
     """Writes batches of records into the table of a database; one connection, opened at the first batch."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._engine = engine_of(url, connections=1)
+        self._parents: list[Engine] = []
 
     def write(self, records: Sequence[LogRecord]) -> None:
         """Insert all of them in one transaction.
@@ -75,8 +78,12 @@ class LogTable:
             raise RecordsRefused from error
 
     def forget_parent(self) -> None:
-        """After a fork: the connections stay open, for they are the parent's."""
-        self._engine.dispose(close=False)
+        """After a fork: an engine of its own, because a thread of the parent may have held a lock of the former one.
+
+        That one is kept, so that nothing closes the connections, which are the parent's.
+        """
+        self._parents.append(self._engine)
+        self._engine = engine_of(self._url, connections=1)
 
     def close(self) -> None:
         """Give the connection back."""
