@@ -27,7 +27,7 @@ from bookwell.partners.adapters.registry import adapter_kind
 
 __all__ = ["PartnerEntry", "PartnerRules", "parse_configuration", "read_configuration"]
 
-_LONGEST_NAME = 80
+_LONGEST_NAME = 64  # what the library keeps of one
 _ENV = "_env"
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -102,8 +102,8 @@ class _Wrong(Exception):
 
 
 def _entry(name: str, table: object, environ: Mapping[str, str]) -> PartnerEntry:
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable() or "/" in name:
-        raise _Wrong([f": is no name: 1 to {_LONGEST_NAME} printable characters without a slash"])
+    if not name.strip(" .") or len(name) > _LONGEST_NAME or not name.isprintable() or "/" in name:
+        raise _Wrong([f": is no name: 1 to {_LONGEST_NAME} printable characters without a slash, not dots alone"])
     if not isinstance(table, dict):
         raise _Wrong([": is no table"])
     rules = _checked(PartnerRules, table)

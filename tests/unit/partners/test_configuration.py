@@ -40,6 +40,8 @@ def test_configuration__a_secret__comes_from_the_environment_and_is_not_shown() 
         ("[other]", "partners.toml: other: unknown"),
         ("[partners]\na = 5", 'partners.toml: partners."a": is no table'),
         ('[partners."a/b"]\nprotocol = "daia"', 'partners.toml: partners."a/b": is no name'),
+        (f'[partners."{65 * "a"}"]\nprotocol = "daia"', "is no name: 1 to 64 printable characters"),
+        ('[partners.".."]\nprotocol = "daia"', 'partners.toml: partners."..": is no name'),
         ("[partners.a]", 'partners.toml: partners."a".protocol: Field required'),
         ('[partners.a]\nprotocol = "sru"', 'partners.toml: partners."a".protocol: no protocol'),
         ('[partners.a]\nprotocol = "daia"', 'partners.toml: partners."a".url: Field required'),
