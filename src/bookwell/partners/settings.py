@@ -1,5 +1,6 @@
 """The partners service's settings from the environment."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +43,11 @@ class PartnersSettings(CommonSettings):
     def _check_issuers(cls, issuers: str) -> str:
         parse_issuers(issuers)
         return issuers
+
+    def _missing_in_production(self) -> Iterator[str]:
+        yield from super()._missing_in_production()
+        if self.partners_config is None and not self.simulators_url:
+            yield "BOOKWELL_PARTNERS_CONFIG: needed in production; without it the partners are the demo's simulators"
 
     @property
     def library(self) -> str:

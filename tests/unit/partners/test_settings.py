@@ -39,3 +39,14 @@ def test_settings__a_wrong_value__stops_the_start_and_is_named(
 
     with pytest.raises(InvalidSettings, match=variable):
         PartnersSettings.load()
+
+
+def test_settings__production__needs_partners_that_are_none_of_a_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_MODE", "production")
+    monkeypatch.setenv("BOOKWELL_SECRET_KEY", "s" * 50)
+
+    with pytest.raises(InvalidSettings, match="BOOKWELL_PARTNERS_CONFIG: needed in production"):
+        PartnersSettings.load()
+    monkeypatch.setenv("BOOKWELL_PARTNERS_CONFIG", "/etc/bookwell/partners.toml")
+
+    assert PartnersSettings.load().partners_config is not None

@@ -56,7 +56,7 @@ class LibrarySettings(CommonSettings):
     @property
     def public_url(self) -> str:
         """Where clients reach the service; the issuer of its tokens."""
-        return self.library_url or f"http://127.0.0.1:{self.library_port}"
+        return self.library_url.rstrip("/") or f"http://127.0.0.1:{self.library_port}"
 
     @property
     def deliveries_url(self) -> str:

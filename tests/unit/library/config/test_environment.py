@@ -93,3 +93,7 @@ def test_clock__set_forward__is_ahead() -> None:
     clock.set_offset(3600)
 
     assert dt.timedelta(hours=1) <= clock.now() - before < dt.timedelta(hours=1, minutes=1)
+
+
+def test_library_url__with_a_slash_at_its_end__is_the_issuer_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, LIBRARY_URL="https://library.example/").public_url == "https://library.example"
