@@ -19,11 +19,19 @@ class CeleryPublisher:
         self._app = app
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
-        """Hand on a bundle.
+        """Hand on a bundle, in one try: the relay rests and comes again by itself.
 
         Raises:
-            Exception: kombu's, amqp's or redis's, after a few seconds, when the broker did not accept it.
+            Exception: kombu's, amqp's or redis's, when the broker did not accept it: at once when it is down, after
+                some 20 seconds when it has fallen silent.
         """
         bundle = [envelope.model_dump(mode="json") for envelope in envelopes]
         queue = envelopes[0].queue
-        self._app.send_task(CONSUME, args=(bundle,), queue=queue, confirm_timeout=_CONFIRM_SECONDS, argsrepr=queue)
+        options = {"queue": queue, "argsrepr": queue, "confirm_timeout": _CONFIRM_SECONDS, "retry": False}
+        with self._app.producer_pool.acquire(block=True) as producer:
+            try:
+                self._app.send_task(CONSUME, args=(bundle,), producer=producer, **options)
+            except Exception:
+                # What the broker still says on this connection would be taken for the answer to another bundle.
+                producer.connection.collect()
+                raise
