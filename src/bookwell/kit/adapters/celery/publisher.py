@@ -1,6 +1,7 @@
 """The relay's way onto the broker."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
 
@@ -27,11 +28,14 @@ class CeleryPublisher:
         """
         bundle = [envelope.model_dump(mode="json") for envelope in envelopes]
         queue = envelopes[0].queue
-        options = {"queue": queue, "argsrepr": queue, "confirm_timeout": _CONFIRM_SECONDS, "retry": False}
+        options: dict[str, Any] = {"queue": queue, "argsrepr": queue, "retry": False}
         with self._app.producer_pool.acquire(block=True) as producer:
             try:
-                self._app.send_task(CONSUME, args=(bundle,), producer=producer, **options)
+                self._app.send_task(
+                    CONSUME, args=(bundle,), producer=producer, confirm_timeout=_CONFIRM_SECONDS, **options
+                )
             except Exception:
                 # What the broker still says on this connection would be taken for the answer to another bundle.
-                producer.connection.collect()
+                if producer.connection is not None:
+                    producer.connection.collect()
                 raise
