@@ -99,6 +99,13 @@ def test_hold_off__asked_to_wait__admits_nobody_before() -> None:
     assert admit(breaker, now=130) is not None
 
 
+def test_hold_off__asked_to_wait_longer_than_a_circuit_stays_open__admits_nobody_before() -> None:
+    breaker = hold_off(CLOSED, 3600, now=100)
+
+    assert admit(breaker, now=3699) is None
+    assert admit(breaker, now=3700) is not None
+
+
 def test_hold_off__a_success_meanwhile__still_waits() -> None:
     breaker = succeeded(hold_off(CLOSED, 30, now=100))
 

@@ -103,8 +103,7 @@ def failed(breaker: Breaker, rules: BreakerRules, *, now: float) -> Breaker:
 
 def hold_off(breaker: Breaker, seconds: float, *, now: float) -> Breaker:
     """After the partner asked to be left alone for so long; neither a success nor a failure. Ends a try."""
-    until = now + min(max(seconds, 0), LONGEST_OPEN_SECONDS)
-    return replace(breaker, alone_until=max(breaker.alone_until, until), probe_at=None)
+    return replace(breaker, alone_until=max(breaker.alone_until, now + max(seconds, 0)), probe_at=None)
 
 
 def _is_probing(breaker: Breaker, now: float) -> bool:
