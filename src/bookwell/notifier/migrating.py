@@ -15,7 +15,7 @@ __all__ = ["is_up_to_date", "migrate"]
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "notifier_migration"
-_LOCK = "bookwell-notifier-migrations"
+MIGRATION_LOCK = "bookwell-notifier-migrations"
 
 
 def migrate(url: str) -> None:
@@ -24,9 +24,9 @@ def migrate(url: str) -> None:
     Raises:
         SchemaBusy: if another process does so for too long.
     """
-    engine = engine_of(url)
+    engine = engine_of(url, answer_seconds=None)
     try:
-        with schema_lock(engine, _LOCK) as connection:
+        with schema_lock(engine, MIGRATION_LOCK) as connection:
             config = configuration()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

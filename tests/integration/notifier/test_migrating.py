@@ -1,17 +1,22 @@
 """The notifier's tables: made once, whoever comes at the same time, and the same as the code has them."""
 
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import cast
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from bookwell.cli.processes import spawn
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading, writing
+from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.models import metadata
-from bookwell.notifier.migrating import VERSION_TABLE, is_up_to_date, migrate
+from bookwell.notifier.migrating import MIGRATION_LOCK, VERSION_TABLE, is_up_to_date, migrate
 from tests.notifying import notifier_url
 
 _MIGRATE = "import sys; from bookwell.notifier.migrating import migrate; migrate(sys.argv[1])"
@@ -74,3 +79,27 @@ def _drop_everything(url: str) -> None:
         for table in ("attempt", "pace", "delivery", VERSION_TABLE):
             connection.execute(text(f"DROP TABLE {table}"))
     engine.dispose()
+
+
+def test_migrate__another_one_takes_longer_than_a_query_may__waits_for_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setitem(cast("dict[str, object]", engine_of.__kwdefaults__), "answer_seconds", 1)
+    is_held = threading.Event()
+
+    def hold() -> None:
+        engine = engine_of(url, answer_seconds=None)
+        with schema_lock(engine, MIGRATION_LOCK):
+            is_held.set()
+            time.sleep(2)
+        engine.dispose()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_held.wait(10)
+    began_at = time.monotonic()
+    migrate(url)
+    holder.join()
+
+    assert time.monotonic() - began_at > 1.5

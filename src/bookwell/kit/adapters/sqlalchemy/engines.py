@@ -27,22 +27,22 @@ _IS_WRITE = "bookwell_is_write"
 # A database that does not answer is one that is down: who asks rests and asks again.
 _CONNECT_SECONDS = 3
 _ANSWER_SECONDS = 30
-_MYSQL_CONNECT = {
+_MYSQL_CONNECT: dict[str, Any] = {
     "charset": "utf8mb4",
     "connect_timeout": _CONNECT_SECONDS,
-    "read_timeout": _ANSWER_SECONDS,
-    "write_timeout": _ANSWER_SECONDS,
     "init_command": "SET innodb_lock_wait_timeout = 5, sql_mode = 'TRADITIONAL', time_zone = '+00:00'",
 }
-_POSTGRESQL_CONNECT = {
+_POSTGRESQL_CONNECT: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
-    "tcp_user_timeout": _ANSWER_SECONDS * 1000,
     "options": "-c lock_timeout=5000 -c timezone=UTC",
 }
 
 
-def engine_of(url: str, *, connections: int = 3) -> Engine:
+def engine_of(url: str, *, connections: int = 3, answer_seconds: int | None = _ANSWER_SECONDS) -> Engine:
     """An engine for a `sqlite:`, `mysql:` or `postgresql:` URL: READ COMMITTED, UTC, few connections, tried before use.
+
+    A server that does not answer for `answer_seconds` counts as down; None waits for as long as it takes, as changes
+    of a schema need.
 
     On SQLite, transactions of `writing` are IMMEDIATE and stand in the file's line of writers. Parameters never
     appear in errors: they may be personal.
@@ -57,6 +57,7 @@ def engine_of(url: str, *, connections: int = 3) -> Engine:
     parsed = parsed.set(drivername=_DRIVERS[kind])
     if kind == "sqlite":
         return _sqlite_engine(parsed)
+    is_mysql = parsed.get_backend_name() == "mysql"
     return create_engine(
         parsed,
         isolation_level="READ COMMITTED",
@@ -65,7 +66,7 @@ def engine_of(url: str, *, connections: int = 3) -> Engine:
         max_overflow=connections,
         pool_recycle=3600,
         hide_parameters=True,
-        connect_args=_MYSQL_CONNECT if parsed.get_backend_name() == "mysql" else _POSTGRESQL_CONNECT,
+        connect_args=_mysql_connect(answer_seconds) if is_mysql else _postgresql_connect(answer_seconds),
     )
 
 
@@ -84,6 +85,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for reads, which wait for no writer."""
     with engine.connect() as connection:
         yield connection
+
+
+def _mysql_connect(answer_seconds: int | None) -> dict[str, Any]:
+    return _MYSQL_CONNECT | {"read_timeout": answer_seconds, "write_timeout": answer_seconds}
+
+
+def _postgresql_connect(answer_seconds: int | None) -> dict[str, Any]:
+    limit = {} if answer_seconds is None else {"tcp_user_timeout": answer_seconds * 1000}
+    return _POSTGRESQL_CONNECT | limit
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -96,7 +96,7 @@ def ensure_log_table(url: str) -> None:
     Raises:
         SchemaBusy: if another process does so for too long.
     """
-    engine = engine_of(url)
+    engine = engine_of(url, answer_seconds=None)
     try:
         with schema_lock(engine, _LOCK) as connection:
             _version.create(connection, checkfirst=True)
