@@ -14,10 +14,10 @@ __all__ = [
     "FreeCopy",
     "PlacingFacts",
     "choose_free_copy",
+    "due_dates_of",
     "facts_of",
     "find_free_copy_row",
     "get_placing_facts",
-    "list_due_dates",
     "placing_reads",
 ]
 
@@ -32,18 +32,14 @@ LEFT JOIN reservation v ON v.reader_id = a.id AND v.open_marker = 1
 WHERE b.id = %s AND b.withdrawn_at IS NULL
 """
 
-_FREE_COPIES = """
-SELECT c.id, c.barcode, c.location_id, n.name, n.time_zone, c.is_travelling
+# The free ones, and those on loan, whose due dates the estimate needs; nobody holds a copy where `v.id` is null.
+_COPIES = """
+SELECT c.id, c.barcode, c.location_id, n.name, n.time_zone, c.is_travelling, v.id, v.due_at
 FROM copy c
 JOIN branch n ON n.id = c.location_id
 LEFT JOIN reservation v ON v.held_copy_id = c.id
-WHERE c.book_id = %s AND c.status = 'in_service' AND v.id IS NULL
+WHERE c.book_id = %s AND (v.state = 'borrowed' OR v.id IS NULL AND c.status = 'in_service')
 """
-
-_DUE_DATES = (
-    "SELECT due_at FROM reservation WHERE book_id = %s AND state = 'borrowed' AND partner = '' "
-    "ORDER BY due_at LIMIT 1000"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +64,8 @@ class FreeCopy:
 
 
 def placing_reads(*, reader_id: int, book_id: int) -> tuple[Statement, Statement]:
-    """What to read behind both locks: the rows for `facts_of`, and those for `choose_free_copy`."""
-    return Statement(_FACTS, (reader_id, reader_id, book_id)), Statement(_FREE_COPIES, (book_id,))
+    """What to read behind both locks: the rows for `facts_of`, and those for `choose_free_copy` and `due_dates_of`."""
+    return Statement(_FACTS, (reader_id, reader_id, book_id)), Statement(_COPIES, (book_id,))
 
 
 def get_placing_facts(*, reader_id: int, book_id: int, now: dt.datetime) -> PlacingFacts:
@@ -118,7 +114,7 @@ def _terms(columns: tuple[Any, ...]) -> PolicyTerms:
 
 def find_free_copy_row(*, book_id: int, preferred_branch_id: int | None) -> FreeCopy | None:
     """The free copy of the book that `choose_free_copy` would choose."""
-    return choose_free_copy(fetch_all(_FREE_COPIES, (book_id,)), preferred_branch_id=preferred_branch_id)
+    return choose_free_copy(fetch_all(_COPIES, (book_id,)), preferred_branch_id=preferred_branch_id)
 
 
 def choose_free_copy(rows: Rows, *, preferred_branch_id: int | None) -> FreeCopy | None:
@@ -127,9 +123,10 @@ def choose_free_copy(rows: Rows, *, preferred_branch_id: int | None) -> FreeCopy
     def rank(row: tuple[Any, ...]) -> tuple[bool, bool, int]:
         return bool(row[5]), not row[5] and row[2] != preferred_branch_id, row[0]
 
-    return FreeCopy(*min(rows, key=rank)) if rows else None
+    free = [row for row in rows if row[6] is None]
+    return FreeCopy(*min(free, key=rank)[:6]) if free else None
 
 
-def list_due_dates(book_id: int) -> list[dt.datetime]:
+def due_dates_of(rows: Rows) -> list[dt.datetime]:
     """When the book's loans are due, earliest first."""
-    return [due for (value,) in fetch_all(_DUE_DATES, (book_id,)) if (due := from_database(value))]
+    return sorted(due for row in rows if (due := from_database(row[7])))

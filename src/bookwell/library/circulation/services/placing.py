@@ -16,8 +16,8 @@ from bookwell.library.circulation.queries.placing import (
     FreeCopy,
     PlacingFacts,
     choose_free_copy,
+    due_dates_of,
     facts_of,
-    list_due_dates,
     placing_reads,
 )
 from bookwell.library.circulation.queries.policies import choose_terms
@@ -86,7 +86,9 @@ def place_reservation(
     check_reserved_until(until, now=now)
     placed = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
     if copy is None:
-        placed.estimated_ready_on = _estimate(book, choose_terms(facts.policies, branch_id=None), now)
+        placed.estimated_ready_on = _estimate(
+            book, choose_terms(facts.policies, branch_id=None), due_dates_of(rows[1]), now
+        )
     elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
         _shelve(placed, pickup, terms, now)
     placed.id = _insert(book, copy, placed, pickup)
@@ -159,10 +161,12 @@ def _draft(
     )
 
 
-def _estimate(book: LockedBook, terms: PolicyTerms, now: dt.datetime) -> dt.date | None:
+def _estimate(
+    book: LockedBook, terms: PolicyTerms, loans_due_at: list[dt.datetime], now: dt.datetime
+) -> dt.date | None:
     return estimate_ready_on(
         position=book.queue_length + 1,
-        loans_due_at=list_due_dates(book.book_id),
+        loans_due_at=loans_due_at,
         copies=book.copies_total,
         loan_days=terms.loan_days,
         now=now,
