@@ -42,15 +42,8 @@ def place_for_client(
     """
     reader_id = get_reader_id_of_card(order.card)
     lock_reader(reader_id)  # whoever tells the same twice at once comes here one after the other
-    told = ExternalReference.objects.filter(client_id=order.client_id, name=order.external_ref)
-    known = told.select_related("reservation").first() if order.external_ref else None
-    if known is not None:
-        if known.name != order.external_ref or (known.reservation.reader_id, known.reservation.book_id) != (
-            reader_id,
-            book_id,
-        ):
-            raise ExternalReferenceTaken
-        return known.reservation_id
+    if (known := _find_told(order, reader_id=reader_id, book_id=book_id)) is not None:
+        return known
     if choice is not None:
         placed = place_at_partner(
             reader_id=reader_id,
@@ -71,6 +64,22 @@ def place_for_client(
         ).id
     _note(order, placed)
     return placed
+
+
+def _find_told(order: ClientOrder, *, reader_id: int, book_id: int) -> int | None:
+    """The reservation that the client has told by this reference before."""
+    if not order.external_ref:
+        return None
+    told = ExternalReference.objects.filter(client_id=order.client_id, name=order.external_ref)
+    known = told.select_related("reservation").first()
+    if known is None:
+        return None
+    if known.name != order.external_ref or (known.reservation.reader_id, known.reservation.book_id) != (
+        reader_id,
+        book_id,
+    ):
+        raise ExternalReferenceTaken
+    return known.reservation_id
 
 
 def _note(order: ClientOrder, reservation_id: int) -> None:

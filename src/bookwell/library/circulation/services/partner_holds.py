@@ -27,6 +27,7 @@ from bookwell.library.circulation.rules import (
     check_reserved_until,
     steps_at_partner,
 )
+from bookwell.library.network.queries import BranchFacts
 from bookwell.library.network.rules import wall_time
 from bookwell.library.partners.errors import BookWithoutIsbn, PartnerTakesNoHolds, PartnerUnavailable
 
@@ -84,10 +85,6 @@ def place_at_partner(
     branch = get_home_branch(reader.home_branch_id, now=now)
     check_may_reserve(facts.reader, choose_terms(facts.policies, branch_id=branch.id))
     isbn = _check_can_ask(choice)
-    until = reserved_until
-    if until is not None and until.tzinfo is None:
-        until = wall_time(branch.calendar, until)
-    check_reserved_until(until, now=now)
     reservation = Reservation(
         book_id=book_id,
         reader_id=reader_id,
@@ -95,17 +92,28 @@ def place_at_partner(
         open_marker=1,
         pickup_branch_id=branch.id,
         queue_no=_NOT_QUEUED,
-        reserved_until=until,
+        reserved_until=_wanted_until(reserved_until, branch, now),
         partner=choice.partner,
         created_at=now,
         version=0,
     )
-    journal = Journal(actor=actor, now=now)
+    _write(reservation, isbn, Journal(actor=actor, now=now))
+    return reservation
+
+
+def _wanted_until(until: dt.datetime | None, branch: BranchFacts, now: dt.datetime) -> dt.datetime | None:
+    """An instant as sent; without an offset it is wall time at the reader's home branch."""
+    if until is not None and until.tzinfo is None:
+        until = wall_time(branch.calendar, until)
+    check_reserved_until(until, now=now)
+    return until
+
+
+def _write(reservation: Reservation, isbn: str, journal: Journal) -> None:
     journal.amend(reservation, State.REQUESTED)
     PartnerHold.objects.create(reservation=reservation, isbn=isbn)
     journal.send(place_hold_message(reservation_id=reservation.pk, version=reservation.version))
     journal.write_in_tx()
-    return reservation
 
 
 def _check_can_ask(choice: PartnerChoice) -> str:
