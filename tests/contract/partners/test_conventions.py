@@ -1,10 +1,13 @@
 """What holds for every answer: problems, headers, limits, the documents."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bookwell.kit.errors import all_error_types
+from bookwell.kit.problems import status_of
 from tests.fake_partners import ISBN, in_world, token
 
 
@@ -142,3 +145,12 @@ def test_startup__importing_the_module__reads_no_settings() -> None:
 
     with pytest.raises(AttributeError):
         _ = module.nothing
+
+
+def test_codes__of_this_service__are_all_in_its_documentation() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "partners.md").read_text(encoding="utf-8")
+    ours = [error for error in all_error_types() if error.__module__.startswith("bookwell.partners.")]
+
+    assert len(ours) >= 8
+    for error in ours:
+        assert f"| `{error.code}` | {status_of(error)} |" in told
