@@ -2,7 +2,7 @@
 
 A crash between the hand-over and the record lets the lease run out, and the same message goes again under the same
 Message-ID: the only window in which somebody may get a message twice. It also stands open while a server takes longer
-than the deadline to answer a mail that it keeps.
+than the deadline to answer a mail that it keeps, and when our database stays away until the lease is nearly over.
 """
 
 import datetime as dt
@@ -11,8 +11,11 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from bookwell.contracts.messages import Envelope, Notice
 from bookwell.kit import clock
@@ -25,10 +28,15 @@ from bookwell.notifier.rendering import RenderedMessage, Unrenderable
 
 __all__ = ["Pace", "Render", "Sender"]
 
+T = TypeVar("T")
 Render = Callable[..., RenderedMessage]
 
 _PAUSE_OF_THE_OTHERS = dt.timedelta(seconds=5)
 """How long deliveries wait, untried, whose server could not be asked about the one before them."""
+_LONGEST_NAP_SECONDS = 1.0
+"""Nobody is given more room ahead than that: a longer wait comes of a clock that was set back."""
+_RECORD_PAUSES_SECONDS = (0.1, 2.0)
+_UNUSED_PART_OF_LEASE = 0.1
 
 _log = structlog.get_logger()
 
@@ -101,33 +109,56 @@ class Sender:
             per_second=self._pace.per_second,
         )
         now = clock.now()
-        safe_until = time.monotonic() + self._pace.lease_seconds - self._pace.deadline_seconds
+        leased_until = time.monotonic() + self._pace.lease_seconds
         claim = self._database.write(lambda connection: claim_in_tx(connection, wanted, now=now))
-        return claim.ended + self._work_off(claim, min(safe_until, ends_at)), claim.is_paced_out
+        return claim.ended + self._work_off(claim, leased_until, ends_at), claim.is_paced_out
 
-    def _work_off(self, claim: Claim, until: float) -> int:
+    def _work_off(self, claim: Claim, leased_until: float, ends_at: float) -> int:
         """Send one after the other, at least one; gives back those for which there is no time, or no server."""
+        until = min(leased_until - self._pace.deadline_seconds, ends_at)
         for index, delivery in enumerate(claim.deliveries):
             _wait_until(claim.starts_at + dt.timedelta(seconds=index * claim.interval))
             if index and time.monotonic() > until:
                 self._put_back(claim.deliveries[index:], clock.now())
                 return index
-            if self._send(delivery) is AttemptOutcome.UNREACHABLE:
+            if self._send(delivery, leased_until) is AttemptOutcome.UNREACHABLE:
                 self._put_back(claim.deliveries[index + 1 :], clock.now() + _PAUSE_OF_THE_OTHERS)
                 return index + 1
         return len(claim.deliveries)
 
-    def _send(self, claimed: Claimed) -> AttemptOutcome:
+    def _send(self, claimed: Claimed, leased_until: float) -> AttemptOutcome:
         began_at = clock.now()
         verdict = self._attempt(claimed)
         now, spread = clock.now(), random.random()  # noqa: S311 -- no secret
-        state = self._database.write(
-            lambda connection: record_outcome_in_tx(
-                connection, claimed, verdict, began_at=began_at, now=now, spread=spread
-            )
-        )
-        _report(claimed, verdict, state)
+
+        def record(connection: Connection) -> DeliveryState | None:
+            return record_outcome_in_tx(connection, claimed, verdict, began_at=began_at, now=now, spread=spread)
+
+        _report(claimed, verdict, self._record(record, leased_until))
         return verdict.outcome
+
+    def _record(self, record: Callable[[Connection], T], leased_until: float) -> T | None:
+        """Write down what came of an attempt, again while the database is away and the lease is not nearly over.
+
+        None also when it had been written down before, by a commit whose answer was lost.
+        """
+        until = leased_until - self._pace.lease_seconds * _UNUSED_PART_OF_LEASE
+        pause, longest = _RECORD_PAUSES_SECONDS
+        is_first = True
+        while True:
+            try:
+                return self._database.write(record)
+            except IntegrityError:
+                if is_first:
+                    raise
+                return None
+            except OperationalError as error:
+                if time.monotonic() + pause >= until:
+                    raise
+                _log.warning("delivery.not_recorded_yet", error=type(error.orig).__name__)
+            is_first = False
+            time.sleep(pause)
+            pause = min(pause * 2, longest)
 
     def _attempt(self, claimed: Claimed) -> Verdict:
         try:
@@ -170,7 +201,7 @@ class Sender:
 def _wait_until(instant: dt.datetime) -> None:
     seconds = (instant - clock.now()).total_seconds()
     if seconds > 0:
-        time.sleep(seconds)
+        time.sleep(min(seconds, _LONGEST_NAP_SECONDS))
 
 
 def _report(claimed: Claimed, verdict: Verdict, state: DeliveryState | None) -> None:

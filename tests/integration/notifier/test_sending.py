@@ -3,12 +3,17 @@
 import datetime as dt
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from bookwell.kit import clock
+from bookwell.notifier.channels.protocol import Message
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, AttemptOutcome, Verdict
 from tests.notifying import RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier, plain_render
@@ -236,3 +241,117 @@ def test_deliver_due__a_limit_per_second__is_kept_by_all_senders_together(databa
 
     assert len(channel.messages) == 16
     assert 1.3 < (clock.now() - began_at).total_seconds() < 3
+
+
+def test_deliver__a_mail_that_kills_its_sender__takes_no_other_with_it_again(database: Database) -> None:
+    killer = "reservation.ready 1"
+
+    class KillingChannel(RememberingChannel):
+        def send(self, message: Message) -> Verdict:
+            if message.content.subject == killer:
+                raise _Died
+            return super().send(message)
+
+    notifier, channel = make_notifier(database, channel=KillingChannel())
+    notifier.take_in([an_envelope(aggregate=f"reservation:{number}", version=number) for number in range(1, 6)])
+
+    with time_machine.travel(clock.now(), tick=False) as traveller:
+        for _ in range(4):
+            with suppress(_Died):
+                notifier.deliver_due()
+            traveller.shift(600)
+        rows = deliveries_of(database)
+        others = [row for row in rows if row.aggregate_version != 1]
+
+    assert {row.state for row in others} == {"sent"}
+    assert max(row.attempts for row in others) <= 2
+    assert [row.attempts for row in rows if row.aggregate_version == 1] == [4]
+    assert len(channel.subjects) == 4
+
+
+def test_deliver__the_database_drops_after_the_hand_over__the_outcome_is_recorded_when_it_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifier, channel = make_notifier(database)
+    notifier.take_in([an_envelope()])
+    write, failures = database.write, [_dropped(), _dropped()]
+
+    def drop_after_the_hand_over(work: Callable[[Connection], Any]) -> Any:
+        if channel.messages and failures:
+            raise failures.pop()
+        return write(work)
+
+    monkeypatch.setattr(database, "write", drop_after_the_hand_over)
+    notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, len(channel.messages), failures) == ("sent", 1, [])
+
+
+def test_deliver__the_commit_of_the_outcome_has_no_answer__it_is_recorded_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifier, channel = make_notifier(database)
+    notifier.take_in([an_envelope()])
+    write, failures = database.write, [_dropped()]
+
+    def drop_after_the_commit(work: Callable[[Connection], Any]) -> Any:
+        answer = write(work)
+        if channel.messages and failures:
+            raise failures.pop()
+        return answer
+
+    monkeypatch.setattr(database, "write", drop_after_the_commit)
+    notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, len(channel.messages)) == ("sent", 1)
+    assert len(attempts_of(database, row.id)) == 1
+
+
+def test_deliver__the_database_stays_away__gives_up_before_the_lease_ends(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifier, channel = make_notifier(database, mail_lease_seconds=2, smtp_deadline_seconds=1)
+    notifier.take_in([an_envelope()])
+    write = database.write
+
+    def stay_away(work: Callable[[Connection], Any]) -> Any:
+        if channel.messages:
+            raise _dropped()
+        return write(work)
+
+    monkeypatch.setattr(database, "write", stay_away)
+    began_at = time.monotonic()
+    with pytest.raises(OperationalError):
+        notifier.deliver_due()
+
+    assert 1 < time.monotonic() - began_at < 2
+
+
+def test_deliver__the_clock_is_set_back_meanwhile__waits_a_second_at_most(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps = list[float]()
+    monkeypatch.setattr("bookwell.notifier.sending.time.sleep", naps.append)
+    notifier, channel = make_notifier(database, mail_per_second=5)
+    notifier.take_in([an_envelope(aggregate=f"reservation:{number}") for number in range(3)])
+
+    with time_machine.travel(clock.now(), tick=False) as traveller:
+        write = database.write
+
+        def set_the_clock_back(work: Callable[[Connection], Any]) -> Any:
+            answer = write(work)
+            if not channel.messages:
+                traveller.shift(-3600)
+            return answer
+
+        monkeypatch.setattr(database, "write", set_the_clock_back)
+        notifier.deliver_due(seconds=0.001)
+
+    assert naps
+    assert max(naps) <= 1
+
+
+def _dropped() -> OperationalError:
+    return OperationalError("UPDATE", {}, OSError("connection lost"), connection_invalidated=True)

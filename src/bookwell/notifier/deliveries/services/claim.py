@@ -70,7 +70,10 @@ class Claim:
 
 
 def claim_in_tx(connection: Connection, wanted: Wanted, *, now: dt.datetime) -> Claim:
-    """Lease deliveries that are due; those that are too late or were tried too often end here instead."""
+    """Lease deliveries that are due; those that are too late or were tried too often end here instead.
+
+    One whose last sender never told is leased alone: if it is what killed that sender, it takes no other with it again.
+    """
     candidates = list_candidates(
         connection,
         now=now,
@@ -87,7 +90,7 @@ def claim_in_tx(connection: Connection, wanted: Wanted, *, now: dt.datetime) -> 
     rows = lock_free_deliveries(connection, chosen, is_due(now), limit=limit)
     late = [row for row in rows if row.expires_at is not None and row.expires_at <= milliseconds(now)]
     spent = [row for row in rows if row not in late and row.attempts >= row.attempts_allowed]
-    ours = [row for row in rows if row not in late and row not in spent]
+    ours = _without_company([row for row in rows if row not in late and row not in spent])
     _end(connection, late, DeliveryState.EXPIRED, "it would have come too late", now)
     _end(connection, spent, DeliveryState.FAILED, "given up: no sender lived to tell", now)
     _lease(connection, ours, now + wanted.lease)
@@ -110,6 +113,11 @@ def put_back_in_tx(connection: Connection, claims: Sequence[Claimed], *, until: 
         .values(state=DeliveryState.QUEUED.value, attempts=delivery.c.attempts - 1, next_attempt_at=milliseconds(until))
     )
     connection.execute(back, [{"claim_id": claim.id, "claim_number": claim.number} for claim in claims])
+
+
+def _without_company(rows: list[Row[Any]]) -> list[Row[Any]]:
+    orphan = next((row for row in rows if row.state == DeliveryState.SENDING.value), None)
+    return rows if orphan is None else [orphan]
 
 
 def _some_of(candidates: list[str], number: int) -> list[str]:
