@@ -29,6 +29,8 @@ __all__ = ["Counts", "Session", "needs_python27", "other_kinds", "plan"]
 DATABASES = ("sqlite", "mariadb", "postgresql")
 ONCE = ("tests/unit", "tests/contract", "tests/e2e", "tests/messages")
 PER_DATABASE = ("tests/integration", "tests/migrations", "tests/concurrency")
+WITHOUT_DATABASE = ("tests/integration/partners", "tests/concurrency/partners")
+"""Below the folders that run on each database, what has none and runs once."""
 CHAOS_ONCE = ("tests/contract", "tests/e2e", "tests/messages")
 CHAOS_PER_DATABASE = ("tests/concurrency",)
 _CHAOS_TIMEOUT_SECONDS = 3600
@@ -36,11 +38,12 @@ _CHAOS_TIMEOUT_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One pytest process: some folders on one database."""
+    """One pytest process: some folders on one database, but for those that another session runs."""
 
     name: str
     database: str
     paths: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,9 @@ def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> l
     if paths:
         return [Session(database, database, tuple(paths)) for database in databases]
     once, per_database = (CHAOS_ONCE, CHAOS_PER_DATABASE) if is_chaos else (ONCE, PER_DATABASE)
-    sessions = [Session(database, database, _present(per_database)) for database in databases]
+    sessions = [Session(database, database, _present(per_database), WITHOUT_DATABASE) for database in databases]
     if "sqlite" in databases:
-        sessions.insert(0, Session("any database", "sqlite", _present(once)))
+        sessions.insert(0, Session("any database", "sqlite", _present((*once, *WITHOUT_DATABASE))))
     return [session for session in sessions if session.paths]
 
 
@@ -111,6 +114,7 @@ def _run_session(session: Session, *, arguments: Sequence[str], servers: dict[st
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *session.paths]
+        command += [f"--ignore={folder}" for folder in session.without]
         child = spawn(command, env=environment)
         try:
             status = child.wait()

@@ -6,11 +6,10 @@ ever, and so would the one inside Python's buffer; so one lock covers both, and 
 
 import logging
 import os
-import sys
 import threading
 from typing import BinaryIO
 
-__all__ = ["LineHandler", "LineLogger", "line_logger"]
+__all__ = ["LineHandler", "LineLogger"]
 
 _writing = threading.Lock()
 os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
@@ -44,8 +43,3 @@ class LineHandler(logging.Handler):
             self._logger.msg(self.format(record).encode())
         except Exception:  # noqa: BLE001 -- as in the standard library's own handlers
             self.handleError(record)
-
-
-def line_logger(*_: object) -> LineLogger:
-    """A logger for standard output as it is now; structlog's factory passes arguments that say nothing here."""
-    return LineLogger(sys.stdout.buffer)

@@ -15,7 +15,7 @@ import structlog
 from pydantic_core import to_json
 
 from bookwell.kit import clock
-from bookwell.kit.log_output import LineHandler, line_logger
+from bookwell.kit.log_output import LineHandler, LineLogger
 from bookwell.kit.log_sink import LogSink, sink_of
 from bookwell.kit.request_context import request_id, traceparent
 
@@ -43,6 +43,7 @@ def configure(options: Mapping[str, Any]) -> None:
     level, service = _level_of(options["level"]), options["service"]
     table = options.get("table")
     sink, table_level = (sink_of(table), _level_of(table["level"])) if table else (None, level)
+    lines = LineLogger(sys.stdout.buffer)
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
@@ -51,11 +52,11 @@ def configure(options: Mapping[str, Any]) -> None:
             _render if sink is None else _Split(level, sink, table_level),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(min(level, table_level)),
-        logger_factory=line_logger,
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     formatter = JsonFormatter(service)
-    output = LineHandler(line_logger())
+    output = LineHandler(lines)
     output.setFormatter(formatter)
     output.setLevel(level)
     handlers: list[logging.Handler] = [output]

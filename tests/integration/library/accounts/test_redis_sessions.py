@@ -35,6 +35,7 @@ def test_sessions_and_failed_log_ins__with_redis__are_found_there(redis_url: str
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")} | {
         "BOOKWELL_REDIS_URL": redis_url,
         "BOOKWELL_DATA_DIR": str(tmp_path),
+        "BOOKWELL_LOG_DATABASE_LEVEL": "OFF",  # what the program prints is read
         "DJANGO_SETTINGS_MODULE": "bookwell.library.config.settings",
     }
 
