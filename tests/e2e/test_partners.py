@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _PASSWORD = "one-for-all"
 _NAMES = ("library 2", "library 3", "library 4")
 _BUDGET_SECONDS = 2.0
 _PATIENCE = 60
+_MOST_QUESTIONS = 200
 
 
 class Demo:
@@ -179,3 +182,43 @@ def test_machine_client__reserves_for_a_card_while_the_library_dies__one_reserva
     assert again.json() == answers[-1].json()
     mine = demo.call("mike", "GET", f"/api/reservations/?book={book['id']}")["items"]
     assert [item["id"] for item in mine] == [again.json()["id"]]
+
+
+def test_reader__repeats_one_key_while_the_library_is_killed_again_and_again__one_reservation(demo: Demo) -> None:
+    book = _book(demo, 4)
+    login = {"username": "customer", "password": _PASSWORD}
+    tokens = httpx2.post(f"{demo.addresses['library_url']}/api/login/", json=login, timeout=20, trust_env=False).json()
+    headers = {"Authorization": f"Bearer {tokens['access']}", "Idempotency-Key": "e2e-again"}
+    url, body = f"{demo.addresses['partners_url']}/reserve", {"book_id": book["id"]}
+    is_over = False
+
+    def ask_on() -> list[httpx2.Response]:
+        answers = []
+        for number in count():
+            answers.append(httpx2.post(url, json=body, headers=headers, timeout=30, trust_env=False))
+            if (is_over and answers[-1].status_code == 201) or number > _MOST_QUESTIONS:
+                break
+            time.sleep(0.2)  # fewer than the rate limit allows
+        return answers
+
+    with ThreadPoolExecutor(3) as pool:
+        asking = [pool.submit(ask_on) for _ in range(3)]
+        for _ in range(3):
+            os.kill(demo.pid_of("serve\0library"), signal.SIGKILL)
+            wait_until(lambda: _is_up(demo.addresses["library_url"]), seconds=60)
+        is_over = True
+        answers = [answer for future in asking for answer in future.result()]
+
+    assert {answer.status_code for answer in answers} <= {201, 409, 503}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"idempotency.in_flight"}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
+    assert any(answer.status_code == 503 for answer in answers)
+    mine = demo.call("customer", "GET", f"/api/reservations/?book={book['id']}")["items"]
+    assert len(mine) == 1
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/health/live", timeout=5, trust_env=False).status_code == 200
+    except httpx2.HTTPError:
+        return False
