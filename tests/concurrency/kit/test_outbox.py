@@ -295,30 +295,6 @@ def test_list_rows__every_state__names_what_waits_without_its_payload(outbox: Ou
     assert len(outbox.list_rows(limit=2)) == 2
 
 
-def test_oldest_undelivered__receipts_come__is_the_age_of_what_is_left(outbox: OutboxTable, now: dt.datetime) -> None:
-    before = outbox.oldest_undelivered(now=now)
-    _write(("thing:1", 1))
-    waiting = outbox.oldest_undelivered(now=now + dt.timedelta(minutes=1))
-    outbox.end(_publish(outbox, now), now=now)
-    after = outbox.oldest_undelivered(now=now + dt.timedelta(minutes=1))
-
-    assert before == after == 0
-    assert 60 <= waiting <= 62
-
-
-def test_forget_done__some_time_later__dead_and_undone_rows_stay(outbox: OutboxTable, now: dt.datetime) -> None:
-    _write(*((f"thing:{number}", 1) for number in range(3)))
-    done, dead, _ = _publish(outbox, now)
-    outbox.end([done], now=now)
-    outbox.refuse(dead, "Poison: no recipient", now=now)
-
-    too_early = outbox.forget_done(before=now)
-    forgotten = outbox.forget_done(before=now + _SECOND)
-
-    assert (too_early, forgotten) == (0, 1)
-    assert len(outbox.list_rows()) == 2
-
-
 def test_claim__its_transaction_is_held_open__no_use_case_waits(
     outbox: OutboxTable, outbox_engine: Engine, now: dt.datetime
 ) -> None:

@@ -27,7 +27,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    delete,
     func,
     or_,
     select,
@@ -45,7 +44,6 @@ __all__ = ["OutboxEntry", "OutboxTable", "outbox_columns"]
 T = TypeVar("T")
 
 _ATTEMPTS = 3
-_AT_ONCE = 500
 _PAGE = 200
 _EMPTY = "{}"
 
@@ -191,34 +189,6 @@ class OutboxTable:
         }
         return self._write(lambda connection: connection.execute(update(_table).where(chosen).values(changes)).rowcount)
 
-    def oldest_undelivered(self, *, now: dt.datetime) -> float:
-        """The age, in seconds, of the oldest row without a receipt; 0 when there is none."""
-        with reading(self._engine) as connection:
-            oldest = [
-                connection.scalar(select(func.min(_row.created_at)).where(_row.queue == queue, _row.done_at.is_(None)))
-                for queue in _queues(connection)
-            ]
-        created = [instant for instant in oldest if instant is not None]
-        return max(0.0, (milliseconds(now) - min(created)) / 1000) if created else 0.0
-
-    def forget_done(self, *, before: dt.datetime) -> int:
-        """Delete rows that were done before an instant, in small transactions; dead rows stay. Answers how many."""
-        with reading(self._engine) as connection:
-            queues = list(_queues(connection))
-        return sum(self._forget_done_of(queue, milliseconds(before)) for queue in queues)
-
-    def _forget_done_of(self, queue: str, before: int) -> int:
-        told = select(_row.id).where(_row.queue == queue, _row.done_at < before, _row.error == "").limit(_AT_ONCE)
-        forgotten = 0
-        while True:
-            with reading(self._engine) as connection:
-                ids = list(connection.scalars(told))
-            if ids:
-                self._write(partial(_delete, ids=ids))
-            forgotten += len(ids)
-            if len(ids) < _AT_ONCE:
-                return forgotten
-
     def _choose(self, instant: int, limit: int) -> list[int]:
         """Ids of rows that may be published now; no more than a queue's window has room for."""
         chosen: list[int] = []
@@ -315,10 +285,6 @@ def _count_in_flight(queue: str, instant: int) -> Any:
         _row.next_attempt_at > instant,
         _row.published_at.is_not(None),
     )
-
-
-def _delete(connection: Connection, ids: Sequence[int]) -> None:
-    connection.execute(delete(_table).where(_row.id.in_(ids)))
 
 
 def _queues(connection: Connection) -> Iterator[str]:
