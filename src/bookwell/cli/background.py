@@ -102,7 +102,7 @@ def _run_threads(
     def watch(name: str, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:  # noqa: BLE001 -- whatever it is, the process must not go on without this part
+        except BaseException:  # noqa: BLE001 -- SystemExit, too: the process must not go on without this part
             _log.exception("background.failed", part=name)
             failed.set()
             stop.set()
