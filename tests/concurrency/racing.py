@@ -38,8 +38,10 @@ class Outcome(Generic[T]):
         return self.values[0]
 
 
-def race(works: Sequence[Callable[[], T]]) -> list[Outcome[T]]:
+def race(works: Sequence[Callable[[], T]], *, by_django: bool = True) -> list[Outcome[T]]:
     """Start all works at the same moment; their outcomes in the same order.
+
+    Works that bring connections of their own need none of Django's (`by_django`).
 
     Raises:
         ExceptionGroup: if one ended neither well nor refused; "try again" counts as neither.
@@ -47,7 +49,7 @@ def race(works: Sequence[Callable[[], T]]) -> list[Outcome[T]]:
     start = threading.Barrier(len(works))
     outcomes = [Outcome[T]() for _ in works]
     threads = [
-        threading.Thread(target=_run, args=(work, outcome, start), daemon=True)
+        threading.Thread(target=_run, args=(work, outcome, start, by_django), daemon=True)
         for work, outcome in zip(works, outcomes, strict=True)
     ]
     for thread in threads:
@@ -111,9 +113,12 @@ def meet_rival(patch: pytest.MonkeyPatch, target: str, work: Callable[[], T], *,
     return rival
 
 
-def _run(work: Callable[[], T], outcome: Outcome[T], start: threading.Barrier | None = None) -> None:
+def _run(
+    work: Callable[[], T], outcome: Outcome[T], start: threading.Barrier | None = None, by_django: bool = True
+) -> None:
     try:
-        connection.ensure_connection()
+        if by_django:
+            connection.ensure_connection()
         if start:
             start.wait(_PATIENCE_SECONDS)
         outcome.values.append(work())
@@ -126,7 +131,8 @@ def _run(work: Callable[[], T], outcome: Outcome[T], start: threading.Barrier | 
         if start:
             start.abort()
     finally:
-        connection.close()
+        if by_django:
+            connection.close()
 
 
 def _raise_breakages(outcomes: Sequence[Outcome[Any]]) -> None:

@@ -1,0 +1,1 @@
+"""Tables: a restaurant's front door; takes orders for tables, passes them on, tells the guest."""

@@ -1,0 +1,19 @@
+"""The database's last line, by the names of its constraints; SQLite names the columns of a unique one."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bookwell.kit.errors import DomainError
+from bookwell.tables.bookings.errors import SlotTaken
+from bookwell.tables.floor.errors import TableNameTaken
+
+__all__ = ["CONSTRAINTS"]
+
+CONSTRAINTS: Mapping[str, type[DomainError]] = MappingProxyType(
+    {
+        "occupancy_bookings": SlotTaken,
+        "occupancy_closures": SlotTaken,
+        "dining_table_name": TableNameTaken,
+        "dining_table.active_name": TableNameTaken,
+    }
+)

@@ -1,0 +1,102 @@
+"""Tables of bookings, beside the floor's. Portable columns, as there."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import CHAR
+
+from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
+from bookwell.tables.bookings.rules import State
+from bookwell.tables.floor.models import id_column, metadata
+
+__all__ = ["booking", "booking_step", "guest_token", "metadata", "outbox"]
+
+_STATES = ", ".join(f"'{state.value}'" for state in State)
+
+# `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
+# `decide_by` is set while an order waits. `decided` is on `decided_version`, the one that the employee saw.
+booking = Table(
+    "booking",
+    metadata,
+    id_column(),
+    Column("table_id", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("party_size", Integer, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("phone", String(32), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("from_address", String(64), nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("slot_taken", Boolean, nullable=False),
+    Column("decide_by", BigInteger),
+    Column("escalate_at", BigInteger),
+    Column("decided", String(8)),
+    Column("decided_version", BigInteger, nullable=False),
+    Column("backoffice_ref", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["table_id"], ["dining_table.id"], name="booking_table"),
+    CheckConstraint(f"state IN ({_STATES})", name="booking_state"),
+    CheckConstraint("starts_at < ends_at", name="booking_period"),
+    CheckConstraint("(state = 'requested') = (decide_by IS NOT NULL)", name="booking_deadline"),
+    Index("booking_of_table", "table_id", "state", "starts_at"),
+    Index("booking_when", "starts_at", "id"),
+    Index("booking_waiting", "state", "decide_by"),
+    Index("booking_escalation", "escalate_at"),
+    Index("booking_email", "email", "state"),
+    Index("booking_phone", "phone", "state"),
+    Index("booking_address", "from_address", "state"),
+)
+
+# Who changed a booking, when and why; `version` is the one that the step made.
+booking_step = Table(
+    "booking_step",
+    metadata,
+    Column("booking_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["booking_id"], ["booking.id"], name="booking_step_booking"),
+)
+
+# `digest` is the SHA-256 of what the guest holds, in hexadecimal.
+guest_token = Table(
+    "guest_token",
+    metadata,
+    Column("digest", CHAR(64), primary_key=True),
+    Column("booking_id", BigInteger, nullable=False),
+    Column("purpose", String(8), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["booking_id"], ["booking.id"], name="guest_token_booking"),
+    Index("guest_token_of_booking", "booking_id"),
+    Index("guest_token_expiry", "expires_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    *outbox_columns(),
+    UniqueConstraint("event_id", "queue", name="outbox_event_queue"),
+    Index("outbox_waiting", "queue", "done_at", "next_attempt_at"),
+    Index("outbox_order", "aggregate", "aggregate_version"),
+)

@@ -1,0 +1,124 @@
+"""Reads of bookings."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from bookwell.contracts.bookings import FreeTable
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
+from bookwell.tables.bookings.models import booking, booking_step, guest_token
+from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
+from bookwell.tables.floor.queries import Wish, list_tables
+from bookwell.tables.floor.rules import House
+
+__all__ = [
+    "count_open",
+    "digest_of",
+    "get_booking",
+    "get_booking_id_of_token",
+    "instant_at",
+    "list_alternatives",
+    "list_hit",
+    "list_steps",
+    "list_waiting_past",
+]
+
+_ALTERNATIVES = 5
+
+
+def instant_at(value: int) -> dt.datetime:
+    """Milliseconds of a column as an instant."""
+    return dt.datetime.fromtimestamp(value / 1000, tz=dt.UTC)
+
+
+def digest_of(token: str) -> str:
+    """What is stored of a guest's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def get_booking(connection: Connection, booking_id: int) -> Row[Any]:
+    """One booking.
+
+    Raises:
+        BookingNotFound: if there is none of that id.
+    """
+    row = connection.execute(select(booking).where(booking.c.id == booking_id)).one_or_none()
+    if row is None:
+        raise BookingNotFound
+    return row
+
+
+def get_booking_id_of_token(
+    connection: Connection, token: str, *, purposes: Collection[TokenPurpose], now: dt.datetime
+) -> int:
+    """The booking that a guest's token opens for one of these purposes.
+
+    Raises:
+        TokenUnknown: for a wrong one, one of another purpose and an expired one alike.
+    """
+    found = select(guest_token.c.booking_id).where(
+        guest_token.c.digest == digest_of(token),
+        guest_token.c.purpose.in_(sorted(purposes)),
+        guest_token.c.expires_at > milliseconds(now),
+    )
+    booking_id = connection.scalar(found)
+    if booking_id is None:
+        raise TokenUnknown
+    return int(booking_id)
+
+
+def list_steps(connection: Connection, booking_id: int) -> Sequence[Row[Any]]:
+    """What became of a booking, by whom and why; first to last."""
+    chosen = select(booking_step).where(booking_step.c.booking_id == booking_id).order_by(booking_step.c.version)
+    return connection.execute(chosen).all()
+
+
+def list_hit(
+    connection: Connection,
+    *,
+    table_ids: Collection[int],
+    starts_at: dt.datetime,
+    ends_at: dt.datetime,
+    buffer: dt.timedelta,
+) -> Sequence[Row[Any]]:
+    """Orders that wait and confirmed bookings of these tables, with the cleaning behind them, in `[starts, ends)`."""
+    chosen = select(booking).where(
+        booking.c.table_id.in_(sorted(table_ids)),
+        booking.c.state.in_(sorted(OPEN_STATES)),
+        booking.c.starts_at < milliseconds(ends_at),
+        booking.c.ends_at > milliseconds(starts_at - buffer),
+    )
+    return connection.execute(chosen.order_by(booking.c.starts_at, booking.c.id)).all()
+
+
+def list_waiting_past(connection: Connection, *, now: dt.datetime, limit: int) -> Sequence[int]:
+    """Ids of orders whose deadline is over."""
+    past = select(booking.c.id).where(booking.c.state == State.REQUESTED, booking.c.decide_by <= milliseconds(now))
+    return list(connection.scalars(past.order_by(booking.c.decide_by).limit(limit)))
+
+
+def list_alternatives(
+    connection: Connection, house: House, *, booked: Any, now: dt.datetime, besides: int | None = None
+) -> list[FreeTable]:
+    """Other tables for the same people and time, the smallest first; `booked` has the columns of a booking."""
+    starts_at, ends_at = instant_at(booked.starts_at), instant_at(booked.ends_at) + house.buffer
+    wish = Wish(seats=booked.party_size, starts_at=starts_at, ends_at=ends_at)
+    free = list_tables(connection, wish, now=now, limit=_ALTERNATIVES + 1)
+    return [
+        FreeTable(table_id=t.id, name=t.name, table_type=t.table_type, seats=t.seats, price=t.price)
+        for t in free
+        if t.id != besides
+    ][:_ALTERNATIVES]
+
+
+def count_open(connection: Connection, *, email: str, phone: str, from_address: str) -> tuple[int, int]:
+    """How many orders wait of a contact (by either), and how many from an address."""
+    by_contact = [column == value for column, value in ((booking.c.email, email), (booking.c.phone, phone)) if value]
+    waiting = select(func.count()).where(booking.c.state == State.REQUESTED)
+    of_contact = connection.scalar(waiting.where(or_(*by_contact))) if by_contact else 0
+    of_address = connection.scalar(waiting.where(booking.c.from_address == from_address)) if from_address else 0
+    return of_contact or 0, of_address or 0

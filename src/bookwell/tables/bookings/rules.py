@@ -1,0 +1,246 @@
+"""Pure decisions about orders and bookings: states, limits of an order, late and contradictory decisions."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from bookwell.tables.bookings.errors import (
+    ContactMissing,
+    DecisionContradicts,
+    DecisionOutdated,
+    OrderCancelled,
+    OrderExpired,
+    OutsideHours,
+    PartyTooLarge,
+    StateRefused,
+    TableNotBookable,
+    TooFarAhead,
+    TooLateToCancel,
+    TooManyOpenOrders,
+    TooSoon,
+)
+from bookwell.tables.floor.rules import House, is_open
+
+__all__ = [
+    "OPEN_STATES",
+    "TRANSITIONS",
+    "Actor",
+    "Decision",
+    "DecisionFacts",
+    "Exemption",
+    "OrderFacts",
+    "Slot",
+    "State",
+    "TokenPurpose",
+    "check_decidable",
+    "check_guest_cancels",
+    "check_order",
+    "check_transition",
+    "decide_by",
+    "escalate_at",
+    "is_same_decision",
+]
+
+
+class State(StrEnum):
+    """Where an order, or the booking that it became, stands."""
+
+    REQUESTED = "requested"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SEATED = "seated"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
+
+
+TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.REQUESTED: frozenset({State.CONFIRMED, State.DECLINED, State.EXPIRED, State.CANCELLED}),
+        State.CONFIRMED: frozenset({State.SEATED, State.NO_SHOW, State.CANCELLED}),
+        State.SEATED: frozenset({State.COMPLETED}),
+        State.DECLINED: frozenset(),
+        State.EXPIRED: frozenset(),
+        State.CANCELLED: frozenset(),
+        State.COMPLETED: frozenset(),
+        State.NO_SHOW: frozenset(),
+    }
+)
+
+OPEN_STATES = frozenset({State.REQUESTED, State.CONFIRMED})
+"""What a closure or a move can still change."""
+
+
+class Decision(StrEnum):
+    """What an employee says to an order."""
+
+    CONFIRM = "confirm"
+    DECLINE = "decline"
+
+
+class TokenPurpose(StrEnum):
+    """What a guest's token is good for; each for one thing."""
+
+    CANCEL = "cancel"
+    VIEW = "view"
+
+
+class Exemption(StrEnum):
+    """Which limits of an order do not hold for whoever makes it."""
+
+    NONE = "none"
+    COUNTS = "counts"
+    """How many orders may wait: the loopback of a demo."""
+    ALL = "all"
+    """Staff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: `kind` is guest, staff, back_office or system; `reference` names one of them."""
+
+    kind: str
+    reference: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.reference}" if self.reference else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time at a table, `[starts_at, ends_at)`."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What an order is judged by: the table, the people, and how many orders of theirs wait."""
+
+    slot: Slot
+    party_size: int
+    seats: int
+    can_be_booked: bool
+    has_contact: bool
+    open_of_contact: int = 0
+    open_of_address: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """What a decision meets: the booking's state and version, and what was decided on which version before."""
+
+    state: State
+    version: int
+    decide_by: dt.datetime | None
+    decided: Decision | None = None
+    decided_version: int = 0
+
+
+def check_transition(before: State, after: State) -> None:
+    """Refuse what the table does not have.
+
+    Raises:
+        StateRefused: then.
+    """
+    if after not in TRANSITIONS[before]:
+        raise StateRefused(f"A booking that is {before.value} cannot become {after.value}.")
+
+
+def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: dt.datetime) -> None:
+    """Refuse an order beyond the restaurant's limits; staff may do all but book what cannot be booked.
+
+    Raises:
+        TableNotBookable, ContactMissing, PartyTooLarge, TooSoon, TooFarAhead, OutsideHours, TooManyOpenOrders: each.
+    """
+    if not facts.can_be_booked:
+        raise TableNotBookable
+    if exemption is Exemption.ALL:
+        return
+    if not facts.has_contact:
+        raise ContactMissing
+    if facts.party_size > facts.seats:
+        raise PartyTooLarge
+    _check_time(facts.slot, house, now)
+    if exemption is Exemption.NONE:
+        _check_counts(facts, house)
+
+
+def decide_by(house: House, *, starts_at: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """Until when an order waits: never beyond its start."""
+    return min(now + dt.timedelta(minutes=house.decision_minutes), starts_at)
+
+
+def escalate_at(*, deadline: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """When staff are reminded of an order: half the way to its deadline."""
+    return now + (deadline - now) / 2
+
+
+def check_decidable(facts: DecisionFacts, *, now: dt.datetime) -> None:
+    """Refuse to decide what does not wait any more.
+
+    Raises:
+        OrderExpired, OrderCancelled: when it is late.
+        StateRefused: when it was decided.
+    """
+    is_over = facts.decide_by is not None and now >= facts.decide_by
+    if facts.state is State.EXPIRED or (facts.state is State.REQUESTED and is_over):
+        raise OrderExpired
+    if facts.state is State.CANCELLED:
+        raise OrderCancelled
+    if facts.state is not State.REQUESTED:
+        raise StateRefused(f"This order is {facts.state.value}.")
+
+
+def is_same_decision(facts: DecisionFacts, decision: Decision, *, version: int) -> bool:
+    """Whether a back office says again what was decided; False when it decides now.
+
+    `version` is the one of the order that the employee saw.
+
+    Raises:
+        DecisionOutdated: if the order has changed since, or never was at that version.
+        DecisionContradicts: if it was decided otherwise.
+    """
+    seen = facts.decided_version if facts.decided else facts.version
+    if version < seen or version > facts.version:
+        raise DecisionOutdated
+    if facts.decided is None:
+        return False
+    if facts.decided is not decision:
+        raise DecisionContradicts
+    return True
+
+
+def check_guest_cancels(state: State, *, starts_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether there is something to cancel; False when that was done before.
+
+    Raises:
+        TooLateToCancel: after the start, and once seated.
+        StateRefused: when it ended otherwise.
+    """
+    if state is State.CANCELLED:
+        return False
+    if state in {State.SEATED, State.COMPLETED, State.NO_SHOW} or now >= starts_at:
+        raise TooLateToCancel
+    check_transition(state, State.CANCELLED)
+    return True
+
+
+def _check_time(slot: Slot, house: House, now: dt.datetime) -> None:
+    if slot.starts_at < now + dt.timedelta(minutes=house.lead_minutes):
+        raise TooSoon
+    if slot.starts_at > now + dt.timedelta(days=house.horizon_days):
+        raise TooFarAhead
+    if not is_open(house, slot.starts_at, slot.ends_at):
+        raise OutsideHours
+
+
+def _check_counts(facts: OrderFacts, house: House) -> None:
+    if 0 < house.open_orders_per_contact <= facts.open_of_contact:
+        raise TooManyOpenOrders
+    if 0 < house.open_orders_per_address <= facts.open_of_address:
+        raise TooManyOpenOrders

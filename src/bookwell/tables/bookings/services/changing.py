@@ -1,0 +1,80 @@
+"""How a booking changes: its row, the step that says who and why, and what the table is held for."""
+
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, insert, update
+
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.tables.bookings.models import booking, booking_step
+from bookwell.tables.bookings.rules import Actor, State, check_transition
+from bookwell.tables.floor.models import occupancy
+from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.services.occupying import release_in_tx
+
+__all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "note_step_in_tx"]
+
+
+def change_in_tx(
+    connection: Connection, booked: Any, *, action: str, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
+) -> Any:
+    """Write new values into a locked booking and note the step; the booking as it is then.
+
+    Raises:
+        StateRefused: if `state` is among them and the booking cannot get there.
+    """
+    if "state" in values:
+        check_transition(State(booked.state), State(values["state"]))
+    changes = {**values, "version": booked.version + 1, "reason": reason}
+    connection.execute(update(booking).where(booking.c.id == booked.id).values(**changes))
+    before = booked._mapping if hasattr(booked, "_mapping") else vars(booked)  # noqa: SLF001 -- SQLAlchemy's public name
+    after = SimpleNamespace(**{**before, **changes})
+    note_step_in_tx(connection, after, action=action, actor=actor, now=now)
+    return after
+
+
+def end_in_tx(
+    connection: Connection, booked: Any, *, state: State, actor: Actor, reason: str, now: dt.datetime, **values: Any
+) -> Any:
+    """Let a locked booking end in a state and give free what it held."""
+    ended = change_in_tx(
+        connection,
+        booked,
+        action=state.value,
+        actor=actor,
+        reason=reason,
+        now=now,
+        state=state.value,
+        decide_by=None,
+        escalate_at=None,
+        slot_taken=False,
+        **values,
+    )
+    if State(booked.state) is not State.REQUESTED:
+        release_in_tx(connection, booking_ids=[booked.id])
+    return ended
+
+
+def note_step_in_tx(connection: Connection, booked: Any, *, action: str, actor: Actor, now: dt.datetime) -> None:
+    """Keep who brought the booking to its version, and why."""
+    step = {"booking_id": booked.id, "version": booked.version, "at": milliseconds(now), "action": action}
+    told = {"state": booked.state, "actor": str(actor), "reason": booked.reason}
+    connection.execute(insert(booking_step).values(**step, **told))
+
+
+def flag_waiting_in_tx(connection: Connection, house: House, *, table_id: int, starts_at: int, ends_at: int) -> None:
+    """Flag the orders around a time (in milliseconds) whose table is not free any more, and unflag the others."""
+    buffer = house.buffer_minutes * 60_000
+    taken = exists().where(
+        occupancy.c.table_id == booking.c.table_id,
+        occupancy.c.starts_at < booking.c.ends_at + buffer,
+        occupancy.c.ends_at > booking.c.starts_at,
+    )
+    around = and_(
+        booking.c.table_id == table_id,
+        booking.c.state == State.REQUESTED.value,
+        booking.c.starts_at < ends_at + buffer,
+        booking.c.ends_at > starts_at - buffer,
+    )
+    connection.execute(update(booking).where(around, booking.c.slot_taken != taken).values(slot_taken=taken))

@@ -1,0 +1,163 @@
+"""Closing tables or the restaurant, and opening them again; removing a table; other settings.
+
+Each first lists the orders and bookings it hits. The real call ends them in the same transaction and tells every guest:
+orders are declined, bookings cancelled.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.tables.bookings.locks import lock_bookings
+from bookwell.tables.bookings.models import booking
+from bookwell.tables.bookings.queries import instant_at, list_alternatives, list_hit
+from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State
+from bookwell.tables.bookings.services.changing import end_in_tx, flag_waiting_in_tx
+from bookwell.tables.bookings.services.telling import tell_guest_in_tx
+from bookwell.tables.floor.errors import TableNotFound, TableRetired
+from bookwell.tables.floor.locks import lock_all_tables, lock_restaurant, lock_tables
+from bookwell.tables.floor.queries import get_house
+from bookwell.tables.floor.rules import FOREVER, House, check_period, is_open
+from bookwell.tables.floor.services.house import keep_house_in_tx
+from bookwell.tables.floor.services.occupying import close_in_tx, open_in_tx
+from bookwell.tables.floor.services.tables import retire_table_in_tx
+
+__all__ = ["Closing", "change_house", "close_tables", "open_tables", "remove_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What is closed, and why: one table, or the restaurant without `table_id`; from now and for good by default."""
+
+    table_id: int | None
+    starts_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = None
+    reason: str = ""
+
+
+def close_tables(
+    connection: Connection, *, closing: Closing, actor: Actor, public_url: str, now: dt.datetime, is_dry_run: bool
+) -> Sequence[Any]:
+    """Close for a period; answers the bookings that it hits, as they were.
+
+    Raises:
+        TableNotFound, TableRetired: if there is no such table in use.
+        PeriodInvalid: if the period ends before it begins.
+    """
+    starts_at, ends_at = closing.starts_at or now, closing.ends_at or FOREVER
+    check_period(starts_at, ends_at)
+    table_ids = _lock(connection, closing.table_id)
+    house = get_house(connection)
+    hit = list_hit(connection, table_ids=table_ids, starts_at=starts_at, ends_at=ends_at, buffer=house.buffer)
+    hit = [each for each in hit if milliseconds(now) < each.ends_at]
+    if is_dry_run:
+        return hit
+    ended = _end(connection, hit, actor=actor, reason=closing.reason, now=now)
+    close_in_tx(
+        connection,
+        table_ids=table_ids,
+        is_restaurant=closing.table_id is None,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        reason=closing.reason,
+        actor=str(actor),
+        now=now,
+    )
+    _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
+    return hit
+
+
+def open_tables(connection: Connection, *, table_id: int | None, now: dt.datetime) -> int:
+    """Take back the closures of a table, or those of the restaurant; answers how many.
+
+    A table stays closed while the restaurant is.
+
+    Raises:
+        TableNotFound, TableRetired: if there is no such table in use.
+    """
+    table_ids = _lock(connection, table_id)
+    house = get_house(connection)
+    opened = open_in_tx(connection, table_id=table_id, now=now)
+    for each in table_ids if opened else ():
+        flag_waiting_in_tx(connection, house, table_id=each, starts_at=milliseconds(now), ends_at=milliseconds(FOREVER))
+    return opened
+
+
+def remove_table(
+    connection: Connection, *, table_id: int, actor: Actor, public_url: str, now: dt.datetime, is_dry_run: bool
+) -> Sequence[Any]:
+    """Retire a table; answers the bookings that it hits, as they were. Nothing of it is erased.
+
+    Raises:
+        TableNotFound, TableRetired: if there is no such table in use.
+    """
+    _lock(connection, table_id)
+    house = get_house(connection)
+    hit = list_hit(connection, table_ids=[table_id], starts_at=now, ends_at=FOREVER, buffer=dt.timedelta(0))
+    if is_dry_run:
+        return hit
+    ended = _end(connection, hit, actor=actor, reason="", now=now)
+    retire_table_in_tx(connection, table_id=table_id, now=now)
+    _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
+    return hit
+
+
+def change_house(
+    connection: Connection, *, house: House, actor: Actor, public_url: str, now: dt.datetime, is_dry_run: bool
+) -> Sequence[Any]:
+    """Other settings; answers the bookings to come that do not fit the new opening hours, as they were.
+
+    Bookings keep the instants they were made for, whatever the zone is then.
+    """
+    lock_restaurant(connection)
+    lock_all_tables(connection)
+    hit = [row for row in _list_ahead(connection, now) if not _fits(house, row)]
+    if is_dry_run:
+        return hit
+    ended = _end(connection, hit, actor=actor, reason="", now=now)
+    keep_house_in_tx(connection, house=house, now=now)
+    _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
+    return hit
+
+
+def _lock(connection: Connection, table_id: int | None) -> list[int]:
+    if table_id is None:
+        lock_restaurant(connection)
+        return list(lock_all_tables(connection))
+    table = lock_tables(connection, [table_id]).get(table_id)
+    if table is None:
+        raise TableNotFound
+    if table.retired_at is not None:
+        raise TableRetired
+    return [table_id]
+
+
+def _list_ahead(connection: Connection, now: dt.datetime) -> Sequence[Any]:
+    ahead = select(booking).where(booking.c.state.in_(sorted(OPEN_STATES)), booking.c.starts_at > milliseconds(now))
+    return connection.execute(ahead.order_by(booking.c.starts_at, booking.c.id)).all()
+
+
+def _fits(house: House, booked: Any) -> bool:
+    return is_open(house, instant_at(booked.starts_at), instant_at(booked.ends_at))
+
+
+def _end(connection: Connection, hit: Collection[Any], *, actor: Actor, reason: str, now: dt.datetime) -> list[Any]:
+    """The tables are locked, so that the bookings are still as they were listed."""
+    ended = []
+    for booked in lock_bookings(connection, [row.id for row in hit]):
+        state = State.DECLINED if State(booked.state) is State.REQUESTED else State.CANCELLED
+        ended.append(end_in_tx(connection, booked, state=state, actor=actor, reason=reason, now=now))
+    return ended
+
+
+def _tell(
+    connection: Connection, house: House, ended: Collection[Any], *, actor: Actor, public_url: str, now: dt.datetime
+) -> None:
+    for booked in ended:
+        free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
+        told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": free}
+        tell_guest_in_tx(connection, f"booking.{booked.state}", booked, ended_by=actor.kind, **told)

@@ -1,0 +1,94 @@
+"""Another table or time for an order or a booking."""
+
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.tables.bookings.errors import SlotTaken, StateRefused, TableNotBookable
+from bookwell.tables.bookings.locks import lock_booking
+from bookwell.tables.bookings.models import guest_token
+from bookwell.tables.bookings.queries import instant_at, list_alternatives
+from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State, decide_by
+from bookwell.tables.bookings.services.changing import change_in_tx, flag_waiting_in_tx
+from bookwell.tables.bookings.services.telling import tell_guest_in_tx
+from bookwell.tables.floor.errors import TableNotFound
+from bookwell.tables.floor.locks import lock_tables
+from bookwell.tables.floor.queries import get_house, is_occupied
+from bookwell.tables.floor.rules import FOREVER, House, check_period, instant_of
+from bookwell.tables.floor.services.occupying import occupy_in_tx
+
+__all__ = ["move_booking"]
+
+
+def move_booking(
+    connection: Connection,
+    *,
+    booking_id: int,
+    actor: Actor,
+    public_url: str,
+    now: dt.datetime,
+    table_id: int | None = None,
+    starts_at: dt.datetime | None = None,
+    minutes: int | None = None,
+) -> Any:
+    """Move what is open; it keeps its price and, without `minutes`, its length. The guest is told what changed.
+
+    Raises:
+        BookingNotFound, TableNotFound: if there is none.
+        TableNotBookable: if the other table was removed, or cannot be booked.
+        StateRefused: if the booking is over, or its guests sit.
+        SlotTaken: if the table is not free then, with alternatives.
+    """
+    booked = lock_booking(connection, booking_id, and_table=table_id)
+    if State(booked.state) not in OPEN_STATES:
+        raise StateRefused(f"A booking that is {booked.state} cannot be moved.")
+    house = get_house(connection)
+    values = _values(house, booked, table_id, starts_at, minutes)
+    _check_target(connection, house, booked, values, now)
+    if booked.decide_by is not None:
+        latest = decide_by(house, starts_at=instant_at(values["starts_at"]), now=now)
+        values["decide_by"] = min(booked.decide_by, milliseconds(latest))
+        values["slot_taken"] = False
+    moved = change_in_tx(connection, booked, action="moved", actor=actor, now=now, **values)
+    _take_along(connection, house, booked, moved)
+    tell_guest_in_tx(connection, "booking.changed", moved, house=house, public_url=public_url, now=now)
+    return moved
+
+
+def _values(
+    house: House, booked: Any, table_id: int | None, starts_at: dt.datetime | None, minutes: int | None
+) -> dict[str, Any]:
+    start = instant_of(starts_at, house.zone) if starts_at else instant_at(booked.starts_at)
+    check_period(start, FOREVER)
+    length = dt.timedelta(milliseconds=booked.ends_at - booked.starts_at)
+    end = start + (dt.timedelta(minutes=minutes) if minutes is not None else length)
+    check_period(start, end)
+    place = booked.table_id if table_id is None else table_id
+    return {"table_id": place, "starts_at": milliseconds(start), "ends_at": milliseconds(end)}
+
+
+def _check_target(connection: Connection, house: House, booked: Any, values: dict[str, Any], now: dt.datetime) -> None:
+    table = lock_tables(connection, [values["table_id"]]).get(values["table_id"])
+    if table is None:
+        raise TableNotFound
+    if table.retired_at is not None or not (table.can_be_booked or table.id == booked.table_id):
+        raise TableNotBookable
+    start, end = instant_at(values["starts_at"]), instant_at(values["ends_at"]) + house.buffer
+    if is_occupied(connection, table.id, starts_at=start, ends_at=end, besides_booking=booked.id):
+        wanted = SimpleNamespace(**{**values, "party_size": booked.party_size})
+        raise SlotTaken(alternatives=list_alternatives(connection, house, booked=wanted, now=now))
+
+
+def _take_along(connection: Connection, house: House, before: Any, moved: Any) -> None:
+    """What the booking holds, its tokens' end, and the flags of orders at both places."""
+    if State(moved.state) is State.CONFIRMED:
+        ends_at = instant_at(moved.ends_at) + house.buffer
+        period = {"starts_at": instant_at(moved.starts_at), "ends_at": ends_at}
+        occupy_in_tx(connection, table_id=moved.table_id, booking_id=moved.id, **period)
+    tokens = update(guest_token).where(guest_token.c.booking_id == moved.id)
+    connection.execute(tokens.values(expires_at=moved.ends_at))
+    for place in (before, moved):
+        flag_waiting_in_tx(connection, house, table_id=place.table_id, starts_at=place.starts_at, ends_at=place.ends_at)

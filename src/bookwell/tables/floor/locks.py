@@ -1,0 +1,33 @@
+"""Row locks of the floor: the restaurant before tables, tables in the order of their ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bookwell.tables.floor.models import dining_table, restaurant
+
+__all__ = ["lock_all_tables", "lock_restaurant", "lock_tables", "share_table"]
+
+
+def lock_restaurant(connection: Connection) -> None:
+    """Nobody else changes settings, adds tables or closes the restaurant meanwhile."""
+    connection.execute(select(restaurant.c.id).where(restaurant.c.id == 1).with_for_update())
+
+
+def lock_tables(connection: Connection, table_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Nobody else books, closes or changes these tables meanwhile; those that do not exist are missing."""
+    chosen = select(dining_table).where(dining_table.c.id.in_(sorted(set(table_ids))))
+    return {row.id: row for row in connection.execute(chosen.order_by(dining_table.c.id).with_for_update())}
+
+
+def lock_all_tables(connection: Connection) -> dict[int, Row[Any]]:
+    """All that are in use."""
+    chosen = select(dining_table).where(dining_table.c.retired_at.is_(None)).order_by(dining_table.c.id)
+    return {row.id: row for row in connection.execute(chosen.with_for_update())}
+
+
+def share_table(connection: Connection, table_id: int) -> Row[Any] | None:
+    """Others may share it; nobody closes or changes the table meanwhile."""
+    chosen = select(dining_table).where(dining_table.c.id == table_id)
+    return connection.execute(chosen.with_for_update(read=True)).one_or_none()

@@ -1,0 +1,15 @@
+"""How Alembic runs the migrations of tables: on the connection that `migrating.migrate` gives it."""
+
+from alembic import context
+
+from bookwell.tables.bookings.models import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=context.config.attributes["version_table"],
+    transaction_per_migration=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,199 @@
+"""Closing and opening, removing, other hours: shown first, then done whole, and everybody told."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
+from bookwell.tables.bookings.rules import State
+from bookwell.tables.bookings.services import closing, deciding
+from bookwell.tables.bookings.services.closing import Closing
+from bookwell.tables.db import Database
+from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired
+from bookwell.tables.floor.queries import get_house
+from bookwell.tables.floor.rules import House, Span
+from tests.restaurant import (
+    EVENING,
+    NOW,
+    SITE,
+    STAFF,
+    a_table,
+    an_order,
+    booked,
+    holders,
+    mails,
+    tables_database,
+)
+
+HOUR = dt.timedelta(hours=1)
+BY_STAFF: dict[str, Any] = {"actor": STAFF, "public_url": SITE, "now": NOW}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Database]:
+    """A restaurant that a test may close."""
+    with tables_database(tmp_path) as database:
+        yield database
+
+
+def _confirmed(database: Database, table_id: int, starts_at: dt.datetime = EVENING) -> Any:
+    order = an_order(database, table_id, starts_at=starts_at)
+    return database.write(lambda connection: deciding.accept_booking(connection, booking_id=order.id, **BY_STAFF))
+
+
+def _close(database: Database, wanted: Closing, *, is_dry_run: bool = False) -> list[int]:
+    def work(connection: Connection) -> list[int]:
+        hit = closing.close_tables(connection, closing=wanted, is_dry_run=is_dry_run, **BY_STAFF)
+        return [row.id for row in hit]
+
+    return database.write(work)
+
+
+def _states(database: Database, *rows: Any) -> list[str]:
+    return [booked(database, row.id).state for row in rows]
+
+
+def test_close__dry_run__shows_what_it_hits_and_changes_nothing(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    waiting, inside = an_order(restaurant, table.id), _confirmed(restaurant, table.id)
+    before, after = (_confirmed(restaurant, table.id, EVENING + h * HOUR) for h in (-3, 3))
+    wanted = Closing(table.id, EVENING + HOUR, EVENING + 2 * HOUR)
+
+    hit = _close(restaurant, wanted, is_dry_run=True)
+
+    assert hit == [waiting.id, inside.id]
+    assert set(_states(restaurant, inside, before, after)) == {State.CONFIRMED}
+    assert {row.kind for row in holders(restaurant, table.id)} == {"booking"}
+
+
+def test_close__ends_what_it_hits_and_tells_each_guest(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    waiting, inside = an_order(restaurant, table.id), _confirmed(restaurant, table.id)
+    after = _confirmed(restaurant, table.id, EVENING + 3 * HOUR)
+
+    _close(restaurant, Closing(table.id, EVENING + HOUR, EVENING + 2 * HOUR, "a pipe burst"))
+
+    assert _states(restaurant, inside, waiting, after) == [State.CANCELLED, State.DECLINED, State.CONFIRMED]
+    assert [row.kind for row in holders(restaurant, table.id)] == ["closure", "booking"]
+    assert mails(restaurant, inside.id)[-1].type == "booking.cancelled"
+    assert "a pipe burst" in mails(restaurant, inside.id)[-1].payload
+    assert mails(restaurant, waiting.id)[-1].type == "booking.declined"
+    with pytest.raises(SlotTaken):
+        an_order(restaurant, table.id)
+
+
+def test_close__cleaning_that_reaches_into_it__counts(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    order = _confirmed(restaurant, table.id)
+    ends = EVENING + 1.5 * HOUR
+
+    assert _close(restaurant, Closing(table.id, ends + HOUR / 4, ends + HOUR), is_dry_run=True) == []
+    assert _close(restaurant, Closing(table.id, ends + HOUR / 5, ends + HOUR), is_dry_run=True) == [order.id]
+
+
+def test_close__over_another_closure__stands_beside_it(restaurant: Database) -> None:
+    table = a_table(restaurant)
+
+    _close(restaurant, Closing(table.id))
+    _close(restaurant, Closing(table.id, EVENING, EVENING + HOUR))
+
+    assert len(holders(restaurant, table.id)) == 2
+
+
+def test_close__what_cannot_be__is_refused(restaurant: Database) -> None:
+    table = a_table(restaurant)
+
+    with pytest.raises(TableNotFound):
+        _close(restaurant, Closing(10**9))
+    with pytest.raises(PeriodInvalid):
+        _close(restaurant, Closing(table.id, EVENING, EVENING))
+    assert holders(restaurant, table.id) == []
+
+
+def test_open__gives_free_and_unflags(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    _close(restaurant, Closing(table.id))
+
+    opened = restaurant.write(lambda connection: closing.open_tables(connection, table_id=table.id, now=NOW))
+
+    assert opened == 1
+    assert holders(restaurant, table.id) == []
+    an_order(restaurant, table.id)
+
+
+def test_close__the_restaurant__holds_new_tables_too_until_it_opens(own: Database) -> None:
+    table = a_table(own)
+    order = _confirmed(own, table.id)
+
+    hit = _close(own, Closing(None, reason="holidays"))
+
+    added = a_table(own)
+    assert hit == [order.id]
+    assert [len(holders(own, each.id)) for each in (table, added)] == [1, 1]
+    own.write(lambda connection: closing.open_tables(connection, table_id=None, now=NOW))
+    assert [len(holders(own, each.id)) for each in (table, added)] == [0, 0]
+
+
+def test_remove__retires_and_tells(restaurant: Database) -> None:
+    table = a_table(restaurant, name="the wobbly one")
+    waiting, confirmed = an_order(restaurant, table.id), _confirmed(restaurant, table.id)
+
+    def remove(*, is_dry_run: bool) -> list[int]:
+        def work(connection: Connection) -> list[int]:
+            hit = closing.remove_table(connection, table_id=table.id, is_dry_run=is_dry_run, **BY_STAFF)
+            return [row.id for row in hit]
+
+        return restaurant.write(work)
+
+    assert remove(is_dry_run=True) == [waiting.id, confirmed.id]
+    assert _states(restaurant, confirmed) == [State.CONFIRMED]
+    assert remove(is_dry_run=False) == [waiting.id, confirmed.id]
+    assert _states(restaurant, confirmed, waiting) == [State.CANCELLED, State.DECLINED]
+    with pytest.raises(TableRetired):
+        remove(is_dry_run=False)
+    with pytest.raises(TableNotBookable):
+        an_order(restaurant, table.id)
+    a_table(restaurant, name="the wobbly one")
+
+
+def test_change_house__hours_that_leave_somebody_outside__show_and_end_it(own: Database) -> None:
+    table = a_table(own)
+    early, late = (_confirmed(own, table.id, EVENING + h * HOUR) for h in (-4, 2))
+    house = House(opening=((Span(opens=18 * 60, closes=23 * 60),),) * 7)
+
+    def change(*, is_dry_run: bool) -> list[int]:
+        def work(connection: Connection) -> list[int]:
+            hit = closing.change_house(connection, house=house, is_dry_run=is_dry_run, **BY_STAFF)
+            return [row.id for row in hit]
+
+        return own.write(work)
+
+    assert change(is_dry_run=True) == [early.id]
+    assert own.read(get_house) == House()
+    assert change(is_dry_run=False) == [early.id]
+    assert own.read(get_house) == house
+    assert _states(own, early, late) == [State.CANCELLED, State.CONFIRMED]
+
+
+def test_occupancy__a_booking_into_a_closure__is_stopped_by_the_database(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    order = an_order(restaurant, table.id)
+    _close(restaurant, Closing(table.id, EVENING + 3 * HOUR, EVENING + 4 * HOUR))
+    at = int(EVENING.timestamp() * 1000)
+
+    def occupy(connection: Connection) -> None:
+        values = {"table": table.id, "booking": order.id, "from": at, "until": at + 4 * 3_600_000}
+        connection.execute(
+            text(
+                "INSERT INTO occupancy (table_id, kind, starts_at, ends_at, booking_id)"
+                " VALUES (:table, 'booking', :from, :until, :booking)"
+            ),
+            values,
+        )
+
+    with pytest.raises(SlotTaken):
+        restaurant.write(occupy)

@@ -1,0 +1,40 @@
+"""The tables of the service: the same as the code has them, and made once."""
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, inspect
+
+from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
+from bookwell.tables.bookings.models import metadata
+from bookwell.tables.db import Database
+from bookwell.tables.migrating import VERSION_TABLE, is_up_to_date, migrate
+from tests.restaurant import tables_url
+
+
+def test_migrate__the_result__is_what_the_code_has(restaurant: Database) -> None:
+    options = {"version_table": VERSION_TABLE, "compare_type": True, "target_metadata": metadata}
+    with reading(restaurant.engine) as connection:
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    assert differences == []
+
+
+def test_migrate__checks__are_those_of_the_code(restaurant: Database) -> None:
+    inspector = inspect(restaurant.engine)
+    for name, table in metadata.tables.items():
+        in_code = {str(each.name) for each in table.constraints if isinstance(each, CheckConstraint)}
+        in_database = {str(each["name"]) for each in inspector.get_check_constraints(name)}
+
+        assert in_database == in_code, name
+
+
+def test_migrate__twice__is_done_once(tmp_path: Path) -> None:
+    with tables_url(tmp_path) as url:
+        migrate(url)
+
+        engine = engine_of(url)
+        with reading(engine) as connection:
+            assert is_up_to_date(connection)
+        engine.dispose()
