@@ -54,6 +54,10 @@ class Demo:
         holds: list[dict[str, Any]] = self.control("GET", f"{name}/holds")["holds"]
         return [hold for hold in holds if hold["status"] not in ("cancelled", "refused")]
 
+    def holds_of(self, book: dict[str, Any], name: str) -> int:
+        """How many of them are for a book."""
+        return sum(hold["isbn"] == book["isbn"] for hold in self.holds(name))
+
     def subjects(self, username: str) -> list[str]:
         """Of the mails to a demo user, newest first."""
         address = {"to": f"{username}@bookwell.example"}
@@ -151,10 +155,35 @@ def test_reserve__partners_are_away_and_the_service_is_killed__one_hold_in_the_e
     wait_until(lambda: bool(demo.holds("library 4")), seconds=60)
     os.kill(demo.pid_of("serve\0partners"), signal.SIGKILL)
     assert demo.state_of(reservation) == "requested"
-    demo.control("DELETE", "library 4")
+    demo.control("PUT", "library 4", {})  # DELETE would forget its holds
 
     wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=120)
     assert len(demo.holds("library 4")) == 1
+
+
+def test_reserve__all_partners_are_down__is_told_in_time_and_goes_through_when_they_are_back(demo: Demo) -> None:
+    book = _book(demo, 5)
+    page = f"/api/books/{book['id']}/availability/"
+    before = demo.call("mike", "GET", page)["partners"]
+    for name in _NAMES:
+        demo.control("PUT", name, {"outage": "refuse"})
+
+    reservation = demo.reserve("mike", book, "library 3")
+    began = time.monotonic()
+    told = demo.call("mike", "GET", page)["partners"]
+    took = time.monotonic() - began
+
+    assert took < _BUDGET_SECONDS + 1  # with a log-in
+    assert [(one["state"], one["fetched_at"], one["from_cache"]) for one in told] == [
+        (one["state"], one["fetched_at"], True) for one in before
+    ]
+    time.sleep(3)
+    assert (demo.state_of(reservation), demo.holds_of(book, "library 3")) == ("requested", 0)
+    for name in _NAMES:
+        demo.control("PUT", name, {})
+    wait_until(lambda: demo.state_of(reservation) != "requested", seconds=100)
+    assert demo.state_of(reservation) == "accepted"
+    assert demo.holds_of(book, "library 3") == 1
 
 
 def test_machine_client__reserves_for_a_card_while_the_library_dies__one_reservation(demo: Demo) -> None:
