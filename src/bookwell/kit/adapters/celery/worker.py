@@ -20,6 +20,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.adapters.celery.app import CONSUME, RUN_JOB, make_app
+from bookwell.kit.adapters.celery.queue_repair import repair_queues
 from bookwell.kit.log_sink import stop_sinks
 from bookwell.kit.messaging import Consumer, Receipts, consume
 from bookwell.kit.orphans import die_with_parent
@@ -42,12 +43,26 @@ class Work:
 
 
 class LeanConsumer(CeleryConsumer):
-    """Celery's consumer without the exchanges for delays that it declares beside quorum queues: we delay nothing."""
+    """Celery's consumer, which sees to its queues whenever it has connected.
+
+    Without the exchanges for delays that Celery declares beside quorum queues: we delay nothing.
+    """
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc,valid-type]  # the stubs leave it out
         default_steps = tuple(
             step for step in CeleryConsumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
         )
+
+    def connect(self) -> Any:
+        """A connection to the broker, whose queues answer."""
+        connection = super().connect()
+        if connection.transport.driver_type == "amqp":
+            try:
+                repair_queues(self.app, list(self.app.amqp.queues.consume_from))
+            except Exception:
+                connection.collect()
+                raise
+        return connection
 
 
 def run_worker(
