@@ -47,5 +47,5 @@ def repair_queues(app: Celery, names: Iterable[str]) -> None:
 
 def _connection(app: Celery, seconds: int) -> Connection:
     connection: Connection = app.connection_for_write()
-    connection.transport_options = {**connection.transport_options, "read_timeout": seconds}
+    connection.transport_options = (connection.transport_options or {}) | {"read_timeout": seconds}
     return connection
