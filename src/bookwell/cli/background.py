@@ -1,9 +1,9 @@
 """The embedded mode's background work, one process beside the servers: `python -m bookwell.cli.background`.
 
 Without a broker the relay hands messages to their consumers itself, in this process. What may have to wait for others
-(a mail server, a partner library) has a thread of its own, so that nothing else waits: a sender, a lane for each other
-queue, one thread a job. A thread that fails ends the process, which the supervisor starts again: whatever was begun
-stands in rows.
+(a mail server, a partner library) has a thread of its own, so that nothing else waits: a sender a channel, a lane for
+each other queue, one thread a job. A thread that fails ends the process, which the supervisor starts again: whatever
+was begun stands in rows.
 """
 
 import queue
@@ -26,9 +26,9 @@ from bookwell.kit.outbox.relay import Relay
 
 __all__ = ["run_background"]
 
-_SENDER = "notifier.deliver"
+_SENDERS = frozenset({"notifier.deliver", "notifier.deliver_sms", "notifier.deliver_webhooks"})
 _SENDER_SECONDS = 1.0
-_DIRECT = frozenset({"mail"})
+_DIRECT = frozenset({"mail", "sms", "webhook"})
 """Queues whose consumers wait for nobody."""
 _LANE_SECONDS = 0.5
 _STOP_SECONDS = 8.0
@@ -44,15 +44,19 @@ def run_background(*, stop: threading.Event, on_ready: Callable[[], None]) -> No
     """
     settings = start("background")
     work = open_work(settings, QUEUES, service="background")
-    wake = threading.Event()
-    # The relay must not wait for a mail server: it wakes the sender and goes on.
-    consumers = {name: replace(consumer, follow_up=lambda _: wake.set()) for name, consumer in work.consumers.items()}
+    wakes = {name: threading.Event() for name in _SENDERS}
+    # The relay must not wait for a mail server: it wakes the senders and goes on.
+    consumers = {
+        name: replace(consumer, follow_up=partial(_wake_all, tuple(wakes.values())))
+        for name, consumer in work.consumers.items()
+    }
     publisher = DirectPublisher(consumers, work.receipts_of)
     lanes = {name: _Lane(publisher) for name in consumers.keys() - _DIRECT}
     relay = Relay(list(open_outboxes(settings).values()), _Lanes(publisher, lanes))
-    threads = {"relay": lambda: relay.run(stop), "sender": lambda: _send(work.jobs[_SENDER], wake, stop)}
+    threads = {"relay": lambda: relay.run(stop)}
+    threads |= {name: partial(_send, name, work.jobs[name], wake, stop) for name, wake in wakes.items()}
     threads |= {f"lane {name}": partial(lane.run, stop) for name, lane in lanes.items()}
-    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in JOBS if job.name != _SENDER}
+    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in JOBS if job.name not in _SENDERS}
     failed = _run_threads(threads, stop, on_ready)
     if failed.is_set():
         raise SystemExit(1)
@@ -118,12 +122,17 @@ def _run_threads(
     return failed
 
 
-def _send(deliver: Callable[[], object], wake: threading.Event, stop: threading.Event) -> None:
-    """Send what is due, as soon as the relay wakes it and every second otherwise."""
+def _wake_all(wakes: Sequence[threading.Event], _: Sequence[Envelope]) -> None:
+    for wake in wakes:
+        wake.set()
+
+
+def _send(name: str, deliver: Callable[[], object], wake: threading.Event, stop: threading.Event) -> None:
+    """Send what is due over a channel, as soon as the relay wakes it and every second otherwise."""
     while not stop.is_set():
         wake.wait(_SENDER_SECONDS)
         wake.clear()
-        _run_job(_SENDER, deliver)
+        _run_job(name, deliver)
 
 
 def _keep(job: Job, work: Callable[[], object], stop: threading.Event) -> None:

@@ -113,7 +113,12 @@ def _check_notifier() -> None:
     NotifierSettings.load()
 
 
-_SETTINGS: Mapping[str, Callable[[], None]] = MappingProxyType({"library": _check_library, "mail": _check_notifier})
-_LOADERS: Mapping[str, Callable[[], Work]] = MappingProxyType({"library": _load_library, "mail": _load_notifier})
+_NOTIFIER_QUEUES = ("mail", "sms", "webhook")
+_SETTINGS: Mapping[str, Callable[[], None]] = MappingProxyType(
+    {"library": _check_library} | dict.fromkeys(_NOTIFIER_QUEUES, _check_notifier)
+)
+_LOADERS: Mapping[str, Callable[[], Work]] = MappingProxyType(
+    {"library": _load_library} | dict.fromkeys(_NOTIFIER_QUEUES, _load_notifier)
+)
 QUEUES = tuple(_LOADERS)
 """All that there are."""

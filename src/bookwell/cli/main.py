@@ -110,7 +110,7 @@ def relay() -> None:
 
 @app.command()
 def worker(
-    queues: Annotated[list[str], typer.Argument(help="Of: library, mail.")],
+    queues: Annotated[list[str], typer.Argument(help="Of: library, mail, sms, webhook.")],
     concurrency: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
 ) -> None:
     """Handle the messages and jobs of some queues; stops after finishing what it has begun."""

@@ -37,5 +37,7 @@ JOBS = (
         "Keys, sessions, cache entries, told messages and log records are not kept for ever.",
     ),
     Job("notifier.deliver", "mail", 5, "What could not be sent before is tried again when its pause is over."),
+    Job("notifier.deliver_sms", "sms", 5, "What a provider of SMS did not take is tried again, and holds up no mail."),
+    Job("notifier.deliver_webhooks", "webhook", 5, "An endpoint that was away gets its webhooks for three days."),
     Job("notifier.forget", "mail", 900, "What messages said is forgotten some time after they were sent."),
 )

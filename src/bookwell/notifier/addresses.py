@@ -5,7 +5,17 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["AddressInvalid", "MailAddress", "MailScheme", "MailServer", "parse_address", "parse_mail_url"]
+import phonenumbers
+
+__all__ = [
+    "AddressInvalid",
+    "MailAddress",
+    "MailScheme",
+    "MailServer",
+    "parse_address",
+    "parse_mail_url",
+    "parse_phone",
+]
 
 _LONGEST_ADDRESS = 254
 _LONGEST_LOCAL_PART = 64
@@ -75,6 +85,21 @@ def parse_mail_url(url: str) -> MailServer:
     return MailServer(
         scheme, parts.hostname, port or _PORTS[scheme], unquote(parts.username or ""), unquote(parts.password or "")
     )
+
+
+def parse_phone(text: str) -> str:
+    """The number as `+48123456789` (E.164), of one with its country's code that the country's plan knows.
+
+    Raises:
+        AddressInvalid
+    """
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        raise AddressInvalid("is no international telephone number") from None
+    if not phonenumbers.is_valid_number(number):
+        raise AddressInvalid("is a number that nobody has")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def parse_address(text: str) -> MailAddress:

@@ -2,6 +2,7 @@
 
 A wording template is plain text in blocks (`subject`, `lead`, `facts`, `action`, `note`, `calendar`): paragraphs are
 parted by empty lines, a line of `facts` is `Label: value`. Nothing in it is markup; the HTML layout escapes every part.
+An SMS says the block `sms`, or the subject where there is none, and the link.
 """
 
 import datetime as dt
@@ -30,6 +31,7 @@ TEMPLATE_VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(NOTICES, 1
 _TEMPLATES = Path(__file__).parent / "templates"
 _REMINDERS = frozenset({"reservation.pickup_reminder", "reservation.due_soon"})
 _LONGEST_SUBJECT = 120
+_LONGEST_SMS = 160  # before the link, which is never cut
 _LONGEST_NAME = 100
 _LONGEST_TITLE = 300
 
@@ -42,7 +44,7 @@ class Unrenderable(Exception):
 class RenderedMessage:
     """A message before it is addressed; `subject` is one line, `calendar` goes along as a part of its own.
 
-    `unsubscribe_url` stands on reminders alone, whatever the notice brings.
+    `unsubscribe_url` stands on reminders alone, whatever the notice brings; `short` is what an SMS says.
     """
 
     subject: str
@@ -50,6 +52,7 @@ class RenderedMessage:
     html: str
     calendar: CalendarPart | None
     unsubscribe_url: str | None = None
+    short: str = ""
 
 
 def render(
@@ -106,6 +109,7 @@ def _render(kind: str, notice: Notice, *, created_at: dt.datetime, sequence: int
         if isinstance(facts, ReservationFacts)
         else None,
         unsubscribe_url=letter["unsubscribe_url"],
+        short=_short_of(parts.get("sms", letter["subject"]), letter["url"]),
     )
 
 
@@ -161,6 +165,11 @@ def _letter_of(
         "unsubscribe": _line(parts["unsubscribe"]) if unsubscribe_url else "",
         "unsubscribe_url": unsubscribe_url,
     }
+
+
+def _short_of(words: str, url: str | None) -> str:
+    said = clean(_line(words), _LONGEST_SMS)
+    return f"{said} {url}" if url else said
 
 
 def _line(text: str) -> str:

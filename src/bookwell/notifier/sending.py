@@ -21,7 +21,7 @@ from bookwell.contracts.messages import Envelope, Notice
 from bookwell.kit import clock
 from bookwell.notifier.channels.protocol import Channel, Message
 from bookwell.notifier.db import Database, instant_of
-from bookwell.notifier.deliveries.rules import AttemptOutcome, DeliveryState, Verdict
+from bookwell.notifier.deliveries.rules import WEBHOOK, AttemptOutcome, DeliveryState, Verdict
 from bookwell.notifier.deliveries.services.claim import Claim, Claimed, Wanted, claim_in_tx, put_back_in_tx
 from bookwell.notifier.deliveries.services.record import record_outcome_in_tx
 from bookwell.notifier.rendering import RenderedMessage, Unrenderable
@@ -33,6 +33,7 @@ Render = Callable[..., RenderedMessage]
 
 _PAUSE_OF_THE_OTHERS = dt.timedelta(seconds=5)
 """How long deliveries wait, untried, whose server could not be asked about the one before them."""
+
 _LONGEST_NAP_SECONDS = 1.0
 """Nobody is given more room ahead than that: a longer wait comes of a clock that was set back."""
 _RECORD_PAUSES_SECONDS = (0.1, 2.0)
@@ -52,19 +53,21 @@ class Pace:
 
 
 class Sender:
-    """Sends what is due over the given channels; any number of senders may work at once."""
+    """Sends what is due over one channel; any number of senders may work at once."""
 
     def __init__(
         self,
         database: Database,
         channels: Mapping[str, Channel],
         *,
+        channel: str,
         render: Render,
         mail_sender: str,
         pace: Pace,
     ) -> None:
         self._database = database
         self._channels = channels
+        self._channel = channel
         self._render = render
         self._mail_sender = mail_sender
         self._pace = pace
@@ -105,7 +108,7 @@ class Sender:
             lease=dt.timedelta(seconds=self._pace.lease_seconds),
             event_ids=event_ids,
             aggregates=aggregates,
-            channel="email",
+            channel=self._channel,
             per_second=self._pace.per_second,
         )
         now = clock.now()
@@ -116,17 +119,22 @@ class Sender:
     def _work_off(self, claim: Claim, leased_until: float, ends_at: float) -> int:
         """Send one after the other, at least one; gives back those for which there is no time, or no server."""
         until = min(leased_until - self._pace.deadline_seconds, ends_at)
-        for index, delivery in enumerate(claim.deliveries):
-            _wait_until(claim.starts_at + dt.timedelta(seconds=index * claim.interval))
-            if index and time.monotonic() > until:
-                self._put_back(claim.deliveries[index:], clock.now())
-                return index
-            if self._send(delivery, leased_until) is AttemptOutcome.UNREACHABLE:
-                self._put_back(claim.deliveries[index + 1 :], clock.now() + _PAUSE_OF_THE_OTHERS)
-                return index + 1
-        return len(claim.deliveries)
+        waiting, tried = list(claim.deliveries), 0
+        while waiting:
+            _wait_until(claim.starts_at + dt.timedelta(seconds=tried * claim.interval))
+            if tried and time.monotonic() > until:
+                self._put_back(waiting, clock.now())
+                break
+            delivery = waiting.pop(0)
+            verdict = self._send(delivery, leased_until)
+            tried += 1
+            if verdict.outcome is AttemptOutcome.UNREACHABLE:
+                stuck = [other for other in waiting if _share_a_server(delivery, other)]
+                self._put_back(stuck, clock.now() + max(_PAUSE_OF_THE_OTHERS, verdict.retry_after))
+                waiting = [other for other in waiting if other not in stuck]
+        return tried
 
-    def _send(self, claimed: Claimed, leased_until: float) -> AttemptOutcome:
+    def _send(self, claimed: Claimed, leased_until: float) -> Verdict:
         began_at = clock.now()
         verdict = self._attempt(claimed)
         now, spread = clock.now(), random.random()  # noqa: S311 -- no secret
@@ -135,7 +143,7 @@ class Sender:
             return record_outcome_in_tx(connection, claimed, verdict, began_at=began_at, now=now, spread=spread)
 
         _report(claimed, verdict, self._record(record, leased_until))
-        return verdict.outcome
+        return verdict
 
     def _record(self, record: Callable[[Connection], T], leased_until: float) -> T | None:
         """Write down what came of an attempt, again while the database is away and the lease is not nearly over.
@@ -174,6 +182,8 @@ class Sender:
         return channel.send(message)
 
     def _message_of(self, claimed: Claimed) -> Message:
+        if claimed.channel == WEBHOOK:
+            return _webhook_of(claimed)
         notice = Notice.model_validate(json.loads(claimed.notice))
         created_at = instant_of(claimed.created_at)
         content = self._render(
@@ -196,6 +206,17 @@ class Sender:
     def _put_back(self, claims: Sequence[Claimed], until: dt.datetime) -> None:
         if claims:
             self._database.write(lambda connection: put_back_in_tx(connection, claims, until=until))
+
+
+def _webhook_of(claimed: Claimed) -> Message:
+    """Its body was made when it came in; to the receiver its id is the event's."""
+    content = RenderedMessage(subject=claimed.type, text=claimed.notice, html="", calendar=None)
+    return Message(claimed.event_id, claimed.address, "", instant_of(claimed.created_at), content)
+
+
+def _share_a_server(one: Claimed, other: Claimed) -> bool:
+    """Mails and SMS all leave by one server; every webhook endpoint is a server of its own."""
+    return one.channel != WEBHOOK or one.address == other.address
 
 
 def _wait_until(instant: dt.datetime) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bookwell.contracts.messages import ChannelName, Envelope
 from bookwell.kit import clock
@@ -10,8 +11,11 @@ from bookwell.notifier.addresses import MailScheme
 from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files
 from bookwell.notifier.channels.mail import MailChannel
 from bookwell.notifier.channels.protocol import Channel, MailTransport
+from bookwell.notifier.channels.sms import SmsChannel, SmsProvider
 from bookwell.notifier.channels.smtp import SmtpTransport
+from bookwell.notifier.channels.webhook import WebhookChannel
 from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.rules import WEBHOOK
 from bookwell.notifier.deliveries.services.record import forget_notices_in_tx, forget_rows_in_tx
 from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, render
@@ -21,6 +25,10 @@ from bookwell.notifier.settings import NotifierSettings
 __all__ = ["Notifier"]
 
 _SECONDS_AT_A_TIME = 20.0
+_LEASE_IN_DEADLINES = 4
+_CHANNEL_OF_QUEUE: Mapping[str, str] = MappingProxyType(
+    {"mail": ChannelName.EMAIL.value, "sms": ChannelName.SMS.value, "webhook": WEBHOOK}
+)
 
 
 class Notifier:
@@ -39,13 +47,17 @@ class Notifier:
         self.database = database or Database.of_url(settings.database_url)
         self._channels = _channels_of(settings) if channels is None else channels
         self._template_versions = template_versions
-        self._sender = Sender(
-            self.database,
-            self._channels,
-            render=render,
-            mail_sender=settings.mail_from,
-            pace=Pace(settings.smtp_deadline_seconds, settings.mail_lease_seconds, settings.mail_per_second),
-        )
+        self._senders = {
+            channel: Sender(
+                self.database,
+                self._channels,
+                channel=channel,
+                render=render,
+                mail_sender=settings.mail_from,
+                pace=pace,
+            )
+            for channel, pace in _paces_of(settings).items()
+        }
 
     def take_in(self, envelopes: Sequence[Envelope]) -> None:
         """Make deliveries of messages, all or none, in one transaction; the ones it has already change nothing.
@@ -60,15 +72,16 @@ class Notifier:
             self.database.write(lambda connection: take_in_in_tx(connection, rows))
 
     def deliver(self, envelopes: Sequence[Envelope]) -> None:
-        """Send what was just taken in, without waiting for its turn among what is due."""
-        self._sender.send_of(envelopes, seconds=_SECONDS_AT_A_TIME)
+        """Send what one queue just brought in over the queue's channel, without waiting for its turn among the due."""
+        channel = _CHANNEL_OF_QUEUE.get(envelopes[0].queue, ChannelName.EMAIL.value)
+        self._senders[channel].send_of(envelopes, seconds=_SECONDS_AT_A_TIME)
 
-    def deliver_due(self, *, seconds: float = _SECONDS_AT_A_TIME) -> int:
-        """Send what is due, for about so many seconds at most (one mail's deadline may come on top).
+    def deliver_due(self, *, channel: str = ChannelName.EMAIL.value, seconds: float = _SECONDS_AT_A_TIME) -> int:
+        """Send what is due over one channel, for about so many seconds at most (one deadline may come on top).
 
         Answers how many deliveries ended or were tried.
         """
-        return self._sender.send_due(seconds=seconds)
+        return self._senders[channel].send_due(seconds=seconds)
 
     def forget(self) -> int:
         """Forget what messages said after `mail_days`, and that they were sent after `delivery_days`; how many."""
@@ -98,7 +111,43 @@ class Notifier:
 
 
 def _channels_of(settings: NotifierSettings) -> Mapping[str, Channel]:
-    return {ChannelName.EMAIL.value: MailChannel(_transport_of(settings), sender=settings.mail_from)}
+    channels: dict[str, Channel] = {
+        ChannelName.EMAIL.value: MailChannel(_transport_of(settings), sender=settings.mail_from),
+        WEBHOOK: WebhookChannel(settings.endpoints(), deadline_seconds=settings.webhook_deadline_seconds),
+    }
+    if settings.sms_url.get_secret_value():
+        provider = _provider_of(settings)
+        channels[ChannelName.SMS.value] = SmsChannel(provider, deadline_seconds=settings.sms_deadline_seconds)
+    return channels
+
+
+def _paces_of(settings: NotifierSettings) -> Mapping[str, Pace]:
+    return {
+        ChannelName.EMAIL.value: Pace(
+            settings.smtp_deadline_seconds, settings.mail_lease_seconds, settings.mail_per_second
+        ),
+        ChannelName.SMS.value: _pace(settings.sms_deadline_seconds, settings.sms_per_second),
+        WEBHOOK: _pace(settings.webhook_deadline_seconds, settings.webhook_per_second),
+    }
+
+
+def _pace(deadline_seconds: float, per_second: float) -> Pace:
+    return Pace(deadline_seconds, _LEASE_IN_DEADLINES * deadline_seconds, per_second)
+
+
+def _provider_of(settings: NotifierSettings) -> SmsProvider:
+    return SmsProvider(
+        url=settings.sms_url.get_secret_value(),
+        method=settings.sms_method,
+        is_json=settings.sms_format == "json",
+        to_field=settings.sms_to_field,
+        text_field=settings.sms_text_field,
+        from_field=settings.sms_from_field,
+        sender=settings.sms_from,
+        id_field=settings.sms_id_field,
+        auth_header=settings.sms_auth_header,
+        auth=settings.sms_auth.get_secret_value(),
+    )
 
 
 def _transport_of(settings: NotifierSettings) -> MailTransport:

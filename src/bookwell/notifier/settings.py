@@ -1,17 +1,21 @@
 """The notifier's settings from the environment."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.settings import CommonSettings
 from bookwell.notifier.addresses import MailServer, parse_mail_url
+from bookwell.notifier.endpoints import Endpoint, parse_endpoints
 
 __all__ = ["NotifierSettings"]
 
@@ -19,7 +23,7 @@ _LEAST_LEASE = 1.5  # deadlines in a lease: a lease that a slow server outlasts 
 
 
 class NotifierSettings(CommonSettings):
-    """`BOOKWELL_NOTIFIER_*`, `BOOKWELL_MAIL_*` and what every service reads."""
+    """`BOOKWELL_NOTIFIER_*`, `BOOKWELL_MAIL_*`, `BOOKWELL_SMS_*`, `BOOKWELL_WEBHOOK*` and what every service reads."""
 
     notifier_database_url: str = ""
     notifier_url: str = ""
@@ -34,6 +38,21 @@ class NotifierSettings(CommonSettings):
     mail_lease_seconds: float = Field(default=60, gt=0, description="Then a mail whose sender died is sent again")
     mail_days: int = Field(default=30, ge=1, description="How long the content of what was sent is kept")
     delivery_days: int = Field(default=400, ge=1, description="How long it is kept that something was sent")
+    sms_url: SecretStr = Field(default=SecretStr(""), description="The provider's; without one there are no SMS")
+    sms_method: Literal["POST", "PUT", "GET"] = "POST"
+    sms_format: Literal["json", "form"] = Field(default="json", description="Of the body; GET puts fields into the URL")
+    sms_to_field: str = Field(default="to", min_length=1)
+    sms_text_field: str = Field(default="text", min_length=1)
+    sms_from_field: str = ""
+    sms_from: str = Field(default="", description="Whom the SMS is from, where the provider wants to be told")
+    sms_id_field: str = Field(default="", description="The provider's name for a reference by which it knows a copy")
+    sms_auth_header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
+    sms_auth: SecretStr = Field(default=SecretStr(""), description="The header's value, as in: Bearer abc")
+    sms_deadline_seconds: float = Field(default=15, gt=0)
+    sms_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
+    webhooks_file: Path | None = Field(default=None, description="Default: webhooks.toml in the data folder, if any")
+    webhook_deadline_seconds: float = Field(default=15, gt=0)
+    webhook_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
     issuers: str = ""
     library_url: str = ""
     library_port: int = 8013
@@ -44,6 +63,22 @@ class NotifierSettings(CommonSettings):
     def _check_smtp_url(cls, url: SecretStr) -> SecretStr:
         parse_mail_url(url.get_secret_value())
         return url
+
+    @field_validator("sms_url")
+    @classmethod
+    def _check_sms_url(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if url.get_secret_value() and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("is no http or https URL")
+        return url
+
+    @field_validator("sms_auth")
+    @classmethod
+    def _check_sms_auth(cls, auth: SecretStr) -> SecretStr:
+        value = auth.get_secret_value()
+        if not (value.isascii() and (value.isprintable() or not value)):
+            raise ValueError("is no value of a header")
+        return auth
 
     @field_validator("issuers")
     @classmethod
@@ -66,6 +101,14 @@ class NotifierSettings(CommonSettings):
     def _check_lease(self) -> Self:
         if self.mail_lease_seconds < _LEAST_LEASE * self.smtp_deadline_seconds:
             raise ValueError("BOOKWELL_MAIL_LEASE_SECONDS: must be half as long again as the deadline, at least")
+        return self
+
+    @model_validator(mode="after")
+    def _check_webhooks(self) -> Self:
+        try:
+            self.endpoints()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"BOOKWELL_WEBHOOKS_FILE: {error}") from None
         return self
 
     def _missing_in_production(self) -> Iterator[str]:
@@ -94,6 +137,17 @@ class NotifierSettings(CommonSettings):
     def mail_folder(self) -> Path:
         """Where mails lie as files when there is no mail server."""
         return self.data_dir / "mails"
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """The webhook endpoints, by name, read from their file now.
+
+        Raises:
+            EndpointInvalid, OSError
+        """
+        file = self.webhooks_file or self.data_dir / "webhooks.toml"
+        if self.webhooks_file is None and not file.is_file():
+            return MappingProxyType({})
+        return parse_endpoints(file.read_text(encoding="utf-8"), environ=os.environ, folder=file.parent)
 
     @property
     def trusted_issuers(self) -> str:

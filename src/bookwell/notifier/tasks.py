@@ -1,12 +1,16 @@
-"""What the notifier does in the background: the consumer of its queue, and its jobs."""
+"""What the notifier does in the background: the consumer of its queues, and its jobs.
+
+Each channel has a queue, so that whoever waits for a slow receiver lets no mail wait.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 
-from bookwell.contracts.messages import Envelope
+from bookwell.contracts.messages import ChannelName, Envelope
 from bookwell.kit import clock
 from bookwell.kit.messaging import Consumer
+from bookwell.notifier.deliveries.rules import WEBHOOK
 from bookwell.notifier.service import Notifier
 from bookwell.notifier.settings import NotifierSettings
 
@@ -29,15 +33,22 @@ def _deliver(envelopes: Sequence[Envelope]) -> None:
     _notifier().deliver(envelopes)
 
 
-def _deliver_due() -> None:
-    _notifier().deliver_due()
+def _deliver_due(channel: str) -> None:
+    _notifier().deliver_due(channel=channel)
 
 
 def _forget() -> None:
     _notifier().forget()
 
 
-CONSUMERS: Mapping[str, Consumer] = MappingProxyType({"mail": Consumer(_take_in, _deliver)})
+CONSUMERS: Mapping[str, Consumer] = MappingProxyType(
+    dict.fromkeys(("mail", "sms", "webhook"), Consumer(_take_in, _deliver))
+)
 JOBS: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"notifier.deliver": _deliver_due, "notifier.forget": _forget}
+    {
+        "notifier.deliver": partial(_deliver_due, ChannelName.EMAIL.value),
+        "notifier.deliver_sms": partial(_deliver_due, ChannelName.SMS.value),
+        "notifier.deliver_webhooks": partial(_deliver_due, WEBHOOK),
+        "notifier.forget": _forget,
+    }
 )

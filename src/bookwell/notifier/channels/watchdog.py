@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
@@ -86,8 +87,10 @@ class Watchdog:
         """Whether the time is up."""
         return time.monotonic() >= self._ends_at
 
-    def connect(self, host: str, port: int) -> socket.socket:
+    def connect(self, host: str, port: int, *, check: Callable[[str], None] | None = None) -> socket.socket:
         """A connected socket; every address of the host is tried while there is time.
+
+        `check` gets each address before it is connected to, and raises an OSError for one that must not be.
 
         Raises:
             OSError: if none answers in time.
@@ -96,6 +99,8 @@ class Watchdog:
         for family, kind, protocol, _, address in _resolve(host, port, self.remaining):
             line = socket.socket(family, kind, protocol)
             try:
+                if check is not None:
+                    check(str(address[0]))
                 line.settimeout(self.remaining)
                 line.connect(address)
             except OSError as caught:

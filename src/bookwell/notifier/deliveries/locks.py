@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
-from bookwell.notifier.deliveries.models import delivery, pace
+from bookwell.notifier.deliveries.models import delivery, endpoint, pace
 
-__all__ = ["lock_delivery", "lock_free_deliveries", "lock_pace"]
+__all__ = ["lock_delivery", "lock_endpoint", "lock_free_deliveries", "lock_pace"]
 
 
 def lock_free_deliveries(
@@ -21,6 +21,12 @@ def lock_free_deliveries(
 def lock_delivery(connection: Connection, delivery_id: str) -> Row[Any] | None:
     """One row."""
     return connection.execute(select(delivery).where(delivery.c.id == delivery_id).with_for_update()).one_or_none()
+
+
+def lock_endpoint(connection: Connection, name: str) -> bool:
+    """The row of an endpoint that is disabled; whether there is one."""
+    mine = select(endpoint.c.name).where(endpoint.c.name == name).with_for_update()
+    return connection.scalar(mine) is not None
 
 
 def lock_pace(connection: Connection, channel: str) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy.types import CHAR
 
 from bookwell.notifier.deliveries.rules import DeliveryState
 
-__all__ = ["attempt", "delivery", "metadata", "pace"]
+__all__ = ["attempt", "delivery", "endpoint", "metadata", "pace"]
 
 # Compares as Python does: nothing else would keep two recipients apart whose references differ in case.
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -72,6 +72,15 @@ attempt = Table(
     Column("code", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name="attempt_delivery", ondelete="CASCADE"),
+    **_MYSQL,
+)
+
+# Webhook endpoints that said they are gone; the others have no row.
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("disabled_at", BigInteger, nullable=False),
     **_MYSQL,
 )
 

@@ -12,15 +12,17 @@ from bookwell.kit.errors import NotFound
 from bookwell.kit.ids import is_id
 from bookwell.kit.pages import Position
 from bookwell.notifier.db import instant_of, milliseconds
-from bookwell.notifier.deliveries.models import attempt, delivery
-from bookwell.notifier.deliveries.rules import MOVING, DeliveryState
+from bookwell.notifier.deliveries.models import attempt, delivery, endpoint
+from bookwell.notifier.deliveries.rules import MOVING, WEBHOOK, DeliveryState
 
 __all__ = [
     "Attempt",
     "Delivery",
     "DeliveryNotFound",
+    "Endpoint",
     "Filter",
     "count_by_state",
+    "find_disabled_endpoints",
     "find_existing_keys",
     "find_oldest_queued",
     "get_delivery",
@@ -28,6 +30,7 @@ __all__ = [
     "list_attempts",
     "list_candidates",
     "list_deliveries",
+    "list_endpoints",
 ]
 
 _earlier = delivery.alias("earlier")
@@ -73,6 +76,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A webhook endpoint that needs somebody: `disabled_at` when it said it is gone, and its dead letters."""
+
+    name: str
+    disabled_at: dt.datetime | None
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which deliveries a list holds; empty members admit all."""
 
@@ -98,10 +110,13 @@ def list_candidates(
     *,
     now: dt.datetime,
     limit: int,
+    channel: str,
     event_ids: Collection[str] = (),
     aggregates: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """Ids of deliveries that may be sent now, of these events or (source, aggregate)s alone where any are given.
+    """Ids of a channel's deliveries that may be sent now.
+
+    Of these events or (source, aggregate)s alone where any are given.
 
     Without locks: that none is before it in its aggregate stays true, because messages come in in their order.
     """
@@ -113,7 +128,11 @@ def list_candidates(
     found: list[str] = []
     for state in MOVING:  # one at a time: the index then gives the rows in order, and the limit ends the search
         due = select(delivery.c.id).where(
-            delivery.c.state == state, delivery.c.next_attempt_at <= milliseconds(now), chosen, ~_is_held_up()
+            delivery.c.state == state,
+            delivery.c.next_attempt_at <= milliseconds(now),
+            delivery.c.channel == channel,
+            chosen,
+            ~_is_held_up(),
         )
         found += connection.scalars(due.order_by(delivery.c.next_attempt_at).limit(limit))
     return found
@@ -124,6 +143,23 @@ def find_existing_keys(connection: Connection, event_ids: Collection[str]) -> se
     columns = (delivery.c.event_id, delivery.c.recipient, delivery.c.channel, delivery.c.template_version)
     rows = connection.execute(select(*columns).where(delivery.c.event_id.in_(event_ids)))
     return {(row[0], row[1], row[2], row[3]) for row in rows}
+
+
+def find_disabled_endpoints(connection: Connection, names: Collection[str]) -> set[str]:
+    """Those of these webhook endpoints that said they are gone."""
+    return set(connection.scalars(select(endpoint.c.name).where(endpoint.c.name.in_(names))))
+
+
+def list_endpoints(connection: Connection) -> list[Endpoint]:
+    """Webhook endpoints that are disabled or have dead letters, by name."""
+    dead = select(delivery.c.address, func.count().label("dead")).where(
+        delivery.c.channel == WEBHOOK, delivery.c.state == DeliveryState.FAILED.value, delivery.c.notice != ""
+    )
+    dead_of = {row.address: row.dead for row in connection.execute(dead.group_by(delivery.c.address))}
+    disabled_of = {row.name: instant_of(row.disabled_at) for row in connection.execute(select(endpoint))}
+    return [
+        Endpoint(name, disabled_of.get(name), dead_of.get(name, 0)) for name in sorted(dead_of.keys() | disabled_of)
+    ]
 
 
 def get_delivery(connection: Connection, delivery_id: str) -> Delivery:

@@ -17,23 +17,28 @@ from types import MappingProxyType
 
 from bookwell.contracts.messages import ChannelName, Notice, Recipient
 from bookwell.kit.errors import Conflict
-from bookwell.notifier.addresses import AddressInvalid, parse_address
+from bookwell.notifier.addresses import AddressInvalid, parse_address, parse_phone
 
 __all__ = [
     "ENDED",
+    "ENDPOINT_DISABLED",
     "MAX_ATTEMPTS",
     "MOVING",
+    "SCHEDULES",
     "TRANSITIONS",
+    "WEBHOOK",
     "AttemptOutcome",
     "DeliveryState",
     "NextStep",
     "Plan",
     "RetryRefused",
+    "Schedule",
     "Verdict",
     "check_retry",
     "gap_after",
     "next_step",
     "plan_delivery",
+    "schedule_of",
 ]
 
 
@@ -64,32 +69,68 @@ MOVING = (DeliveryState.QUEUED, DeliveryState.SENDING)
 """Something will still happen; later messages about the same thing wait."""
 ENDED = tuple(state for state in DeliveryState if state not in MOVING)
 
-MAX_ATTEMPTS = 12
-_FIRST_GAP = dt.timedelta(seconds=5)
-_GROWTH = 2.5  # eleven gaps from 5 s on: about 22 hours in all
-_SPREAD = 0.2
+WEBHOOK = "webhook"
+"""The channel of programs. It is none that a person may choose."""
+ENDPOINT_DISABLED = "the endpoint is disabled: it said that it is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a channel tries again: the pauses between attempts, each longer or shorter by up to `spread` of itself."""
+
+    gaps: tuple[dt.timedelta, ...]
+    spread: float = 0.2
+
+    @property
+    def attempts(self) -> int:
+        """How many there are, the first included."""
+        return len(self.gaps) + 1
+
+
+def _seconds(*gaps: float) -> tuple[dt.timedelta, ...]:
+    return tuple(dt.timedelta(seconds=gap) for gap in gaps)
+
+
+_HOUR = 3600
+SCHEDULES: Mapping[str, Schedule] = MappingProxyType(
+    {
+        ChannelName.EMAIL: Schedule(_seconds(*(5 * 2.5**number for number in range(11)))),  # about 22 hours in all
+        ChannelName.SMS: Schedule(_seconds(5, 30, 120, 600, 1800, _HOUR, 2 * _HOUR, 4 * _HOUR)),
+        # Those of Standard Webhooks: a receiver may be away for three days.
+        WEBHOOK: Schedule(_seconds(5, 300, 1800, *(_HOUR * hours for hours in (2, 5, 10, 14, 20, 24))), spread=0.1),
+    }
+)
+"""By channel, as data."""
+MAX_ATTEMPTS = SCHEDULES[ChannelName.EMAIL].attempts
+_LONGEST_RETRY_AFTER = dt.timedelta(days=1)
 
 
 class AttemptOutcome(StrEnum):
     """What came of one attempt.
 
-    `unreachable` means that the server could not be asked about this mail at all, so that others need not try now.
+    `unreachable` means that the server could not be asked about this mail at all, so that others need not try now;
+    `gone` that this receiver wants no message any more.
     """
 
     ACCEPTED = "accepted"
     TRANSIENT = "transient"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    GONE = "gone"
     BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An attempt's outcome, with the server's code (0: none) and words, or our own."""
+    """An attempt's outcome, with the server's code (0: none) and words, or our own.
+
+    `retry_after`: the server asks not to be tried sooner.
+    """
 
     outcome: AttemptOutcome
     code: int = 0
     answer: str = ""
+    retry_after: dt.timedelta = dt.timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +163,54 @@ def plan_delivery(notice: Notice, *, channels: Collection[str]) -> Plan:
     """The way of a notice where `channels` are the ones that this installation has.
 
     The recipient's first channel that exists here and has an address is used. A mandatory notice without one goes to
-    the e-mail address; another is suppressed, and the row says why.
+    the e-mail address, or by SMS to whoever gave none; another is suppressed, and the row says why.
     """
     recipient = notice.recipient
     for channel in recipient.channels:
         if channel in channels and (address := _address_of(recipient, channel)):
             return Plan(channel, address, DeliveryState.QUEUED)
     email = ChannelName.EMAIL.value
-    if notice.is_mandatory and email in channels and (address := _address_of(recipient, email)):
-        return Plan(email, address, DeliveryState.QUEUED)
+    for channel in (email, ChannelName.SMS.value):
+        if notice.is_mandatory and channel in channels and (address := _address_of(recipient, channel)):
+            return Plan(channel, address, DeliveryState.QUEUED)
     wanted = next((channel for channel in recipient.channels if channel in set(ChannelName)), email)
     return Plan(wanted, "", DeliveryState.SUPPRESSED, _why_not(notice, channels))
 
 
-def next_step(verdict: Verdict, *, attempts: int, attempts_allowed: int, now: dt.datetime, spread: float) -> NextStep:
-    """What follows from an attempt, the last of `attempts`; `spread` is a random number from 0 to 1."""
+def schedule_of(channel: str) -> Schedule:
+    """The channel's schedule; e-mail's for one that is not here any more."""
+    return SCHEDULES.get(channel, SCHEDULES[ChannelName.EMAIL])
+
+
+def next_step(
+    verdict: Verdict,
+    *,
+    attempts: int,
+    attempts_allowed: int,
+    now: dt.datetime,
+    spread: float,
+    schedule: Schedule = SCHEDULES[ChannelName.EMAIL],
+) -> NextStep:
+    """What follows from an attempt, the last of `attempts`; `spread` is a random number from 0 to 1.
+
+    A pause is never shorter than the server asked for, up to a day.
+    """
     if verdict.outcome is AttemptOutcome.ACCEPTED:
         return NextStep(DeliveryState.SENT)
-    if verdict.outcome in (AttemptOutcome.REFUSED, AttemptOutcome.BROKEN):
+    if verdict.outcome in (AttemptOutcome.REFUSED, AttemptOutcome.GONE, AttemptOutcome.BROKEN):
         return NextStep(DeliveryState.FAILED, verdict.answer or verdict.outcome.value)
     if attempts >= attempts_allowed:
         return NextStep(DeliveryState.FAILED, f"given up after {attempts} attempts: {verdict.answer}")
-    round_number = attempts - (attempts_allowed - MAX_ATTEMPTS)
-    return NextStep(DeliveryState.QUEUED, verdict.answer, now + gap_after(round_number, spread=spread))
+    round_number = attempts - (attempts_allowed - schedule.attempts)
+    gap = gap_after(round_number, spread=spread, schedule=schedule)
+    pause = max(gap, min(verdict.retry_after, _LONGEST_RETRY_AFTER))
+    return NextStep(DeliveryState.QUEUED, verdict.answer, now + pause)
 
 
-def gap_after(attempts: int, *, spread: float) -> dt.timedelta:
-    """The pause after so many attempts: growing, and up to a fifth longer or shorter so that retries do not meet."""
-    return _FIRST_GAP * (_GROWTH ** max(attempts - 1, 0)) * (1 - _SPREAD + 2 * _SPREAD * spread)
+def gap_after(attempts: int, *, spread: float, schedule: Schedule = SCHEDULES[ChannelName.EMAIL]) -> dt.timedelta:
+    """The pause after so many attempts: growing, and somewhat longer or shorter so that retries do not meet."""
+    gap = schedule.gaps[min(max(attempts - 1, 0), len(schedule.gaps) - 1)]
+    return gap * (1 - schedule.spread + 2 * schedule.spread * spread)
 
 
 def check_retry(state: DeliveryState, *, is_forgotten: bool) -> None:
@@ -166,12 +227,10 @@ def check_retry(state: DeliveryState, *, is_forgotten: bool) -> None:
 
 def _address_of(recipient: Recipient, channel: str) -> str:
     """Where the channel reaches the recipient; empty when it does not."""
-    if channel == ChannelName.SMS:
-        return recipient.phone
-    if channel != ChannelName.EMAIL:
-        return ""
     try:
-        return str(parse_address(recipient.email))
+        if channel == ChannelName.SMS:
+            return parse_phone(recipient.phone)
+        return str(parse_address(recipient.email)) if channel == ChannelName.EMAIL else ""
     except AddressInvalid:
         return ""
 

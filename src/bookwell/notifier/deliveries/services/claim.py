@@ -27,16 +27,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a sender asks for: up to `limit` deliveries, of these events or (source, aggregate)s where any are given.
+    """What a sender asks for: up to `limit` deliveries of a channel.
 
-    `per_second` is the pace of all senders together; 0 knows no limit.
+    Of these events or (source, aggregate)s where any are given. `per_second` is the pace of all senders of the channel
+    together; 0 knows no limit.
     """
 
+    channel: str
     limit: int
     lease: dt.timedelta
     event_ids: Collection[str] = ()
     aggregates: Collection[tuple[str, str]] = ()
-    channel: str = ""
     per_second: float = 0
 
 
@@ -78,6 +79,7 @@ def claim_in_tx(connection: Connection, wanted: Wanted, *, now: dt.datetime) -> 
         connection,
         now=now,
         limit=wanted.limit * _CHOICE,
+        channel=wanted.channel,
         event_ids=wanted.event_ids,
         aggregates=wanted.aggregates,
     )
@@ -116,8 +118,9 @@ def put_back_in_tx(connection: Connection, claims: Sequence[Claimed], *, until: 
 
 
 def _without_company(rows: list[Row[Any]]) -> list[Row[Any]]:
-    orphan = next((row for row in rows if row.state == DeliveryState.SENDING.value), None)
-    return rows if orphan is None else [orphan]
+    """Orphans one by one; first the one whose lease ended first, so that a killer does not go before them each time."""
+    orphans = [row for row in rows if row.state == DeliveryState.SENDING.value]
+    return [min(orphans, key=lambda row: row.next_attempt_at)] if orphans else rows
 
 
 def _some_of(candidates: list[str], number: int) -> list[str]:

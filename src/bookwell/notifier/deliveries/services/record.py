@@ -12,16 +12,18 @@ from bookwell.notifier.deliveries.models import attempt, delivery
 from bookwell.notifier.deliveries.queries import DeliveryNotFound
 from bookwell.notifier.deliveries.rules import (
     ENDED,
-    MAX_ATTEMPTS,
     MOVING,
+    WEBHOOK,
     AttemptOutcome,
     DeliveryState,
     NextStep,
     Verdict,
     check_retry,
     next_step,
+    schedule_of,
 )
 from bookwell.notifier.deliveries.services.claim import Claimed
+from bookwell.notifier.deliveries.services.endpoints import check_enabled, disable_endpoint_in_tx
 
 __all__ = ["forget_notices_in_tx", "forget_rows_in_tx", "record_outcome_in_tx", "retry_in_tx"]
 
@@ -42,9 +44,17 @@ def record_outcome_in_tx(
 ) -> DeliveryState | None:
     """Keep the attempt and take the delivery's next step; None when the claim had ended before.
 
-    That a mail was accepted counts in any case: nobody shall send it once more.
+    That a mail was accepted counts in any case: nobody shall send it once more. A receiver that is gone gets nothing
+    any more.
     """
-    step = next_step(verdict, attempts=claim.number, attempts_allowed=claim.attempts_allowed, now=now, spread=spread)
+    step = next_step(
+        verdict,
+        attempts=claim.number,
+        attempts_allowed=claim.attempts_allowed,
+        now=now,
+        spread=spread,
+        schedule=schedule_of(claim.channel),
+    )
     connection.execute(
         insert(attempt).values(
             delivery_id=claim.id,
@@ -61,23 +71,28 @@ def record_outcome_in_tx(
         changed = changed.where(delivery.c.state.in_(MOVING))
     else:
         changed = changed.where(delivery.c.state == DeliveryState.SENDING.value, delivery.c.attempts == claim.number)
-    return step.state if connection.execute(changed).rowcount else None
+    is_ours = connection.execute(changed).rowcount > 0
+    if verdict.outcome is AttemptOutcome.GONE:
+        disable_endpoint_in_tx(connection, name=claim.address, now=now)
+    return step.state if is_ours else None
 
 
 def retry_in_tx(connection: Connection, *, delivery_id: str, now: dt.datetime) -> None:
     """Let a failed delivery be sent again, with as many attempts as a new one.
 
     Raises:
-        DeliveryNotFound, RetryRefused
+        DeliveryNotFound, RetryRefused, EndpointDisabled
     """
     row = lock_delivery(connection, delivery_id) if is_id(delivery_id) else None
     if row is None:
         raise DeliveryNotFound
     check_retry(DeliveryState(row.state), is_forgotten=not row.notice)
+    if row.channel == WEBHOOK:
+        check_enabled(connection, row.address)
     changes = {
         "state": DeliveryState.QUEUED.value,
         "reason": "",
-        "attempts_allowed": row.attempts + MAX_ATTEMPTS,
+        "attempts_allowed": row.attempts + schedule_of(row.channel).attempts,
         "next_attempt_at": milliseconds(now),
         "ended_at": None,
     }

@@ -10,12 +10,20 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
 from bookwell.contracts.messages import NOTICES, Envelope, Notice
+from bookwell.contracts.webhooks import LONGEST_BODY, WebhookBody, WebhookMessage
 from bookwell.kit import ids
 from bookwell.kit.messaging import Poison
-from bookwell.notifier.db import milliseconds
+from bookwell.notifier.db import instant_of, milliseconds
 from bookwell.notifier.deliveries.models import delivery
-from bookwell.notifier.deliveries.queries import find_existing_keys
-from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, DeliveryState, plan_delivery
+from bookwell.notifier.deliveries.queries import find_disabled_endpoints, find_existing_keys
+from bookwell.notifier.deliveries.rules import (
+    ENDPOINT_DISABLED,
+    WEBHOOK,
+    DeliveryState,
+    Plan,
+    plan_delivery,
+    schedule_of,
+)
 
 __all__ = ["VersionUnknown", "prepare_deliveries", "take_in_in_tx"]
 
@@ -42,14 +50,16 @@ def prepare_deliveries(
     """The rows that messages become; what nobody is told becomes none.
 
     Raises:
-        Poison: if a payload is no notice, or a name in it is longer than any service makes it.
+        Poison: if a payload is no notice or webhook, or a name in it is longer than any service makes it.
         VersionUnknown: if newer code has written a message.
     """
-    return [
-        _row_of(envelope, channels, template_versions[envelope.type], now)
-        for envelope in envelopes
-        if envelope.type in NOTICES
-    ]
+    rows = []
+    for envelope in envelopes:
+        if envelope.queue == WEBHOOK:
+            rows.append(_webhook_row_of(envelope, now))
+        elif envelope.type in NOTICES:
+            rows.append(_row_of(envelope, channels, template_versions[envelope.type], now))
+    return rows
 
 
 def take_in_in_tx(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
@@ -64,14 +74,65 @@ def take_in_in_tx(connection: Connection, rows: Sequence[dict[str, Any]]) -> int
             seen.add(key)
             fresh.append(row)
     if fresh:
-        connection.execute(insert(delivery), fresh)
+        connection.execute(insert(delivery), _held_back(connection, fresh))
     return len(fresh)
+
+
+def _held_back(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, of which those for an endpoint that is disabled are dead letters from the start."""
+    names = {row["address"] for row in rows if row["channel"] == WEBHOOK}
+    disabled = find_disabled_endpoints(connection, names) if names else set()
+    dead = {"state": DeliveryState.FAILED.value, "reason": ENDPOINT_DISABLED}
+    return [
+        row | dead | {"ended_at": row["next_attempt_at"]}
+        if row["channel"] == WEBHOOK and row["address"] in disabled
+        else row
+        for row in rows
+    ]
 
 
 def _row_of(envelope: Envelope, channels: Collection[str], template_version: int, now: dt.datetime) -> dict[str, Any]:
     notice = _notice_of(envelope)
     plan = plan_delivery(notice, channels=channels)
-    ended_at = milliseconds(now) if plan.state is DeliveryState.SUPPRESSED else None
+    is_over = plan.state is DeliveryState.SUPPRESSED
+    return _basis_of(envelope, plan, now) | {
+        "recipient": notice.recipient.reference,
+        "template_version": template_version,
+        # A message that nobody gets is not kept. ASCII, because no database takes every character that JSON can name.
+        "notice": "" if is_over else json.dumps(envelope.payload),
+        "expires_at": None if notice.expires_at is None else milliseconds(notice.expires_at),
+        "ended_at": milliseconds(now) if is_over else None,
+    }
+
+
+def _webhook_row_of(envelope: Envelope, now: dt.datetime) -> dict[str, Any]:
+    """The body is made here, once: every attempt sends the same bytes."""
+    _check_envelope(envelope)
+    try:
+        message = WebhookMessage.model_validate(envelope.payload)
+        body = WebhookBody(
+            type=envelope.type,
+            timestamp=instant_of(envelope.created_at),
+            data=message.data | {"version": envelope.aggregate_version},
+        )
+        content = json.dumps(body.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
+    except (ValidationError, ValueError, TypeError, RecursionError):
+        raise Poison(f"{envelope.type}: no webhook") from None
+    if len(content) >= LONGEST_BODY:
+        raise Poison(f"{envelope.type}: {len(content)} bytes are too much for a webhook")
+    _check_name("endpoint", message.endpoint, _LONGEST_REFERENCE)
+    plan = Plan(WEBHOOK, message.endpoint, DeliveryState.QUEUED)
+    return _basis_of(envelope, plan, now) | {
+        "recipient": message.endpoint,
+        "template_version": 1,
+        "notice": content,
+        "expires_at": None,
+        "ended_at": None,
+    }
+
+
+def _basis_of(envelope: Envelope, plan: Plan, now: dt.datetime) -> dict[str, Any]:
+    """What rows of every kind have of the envelope and the plan."""
     return {
         "id": ids.new_id(),
         "event_id": envelope.event_id,
@@ -79,28 +140,26 @@ def _row_of(envelope: Envelope, channels: Collection[str], template_version: int
         "type": envelope.type,
         "aggregate": envelope.aggregate,
         "aggregate_version": envelope.aggregate_version,
-        "recipient": notice.recipient.reference,
         "channel": plan.channel,
-        "template_version": template_version,
         "address": plan.address,
-        # A message that nobody gets is not kept. ASCII, because no database takes every character that JSON can name.
-        "notice": "" if ended_at else json.dumps(envelope.payload),
         "state": plan.state.value,
         "reason": plan.reason,
         "attempts": 0,
-        "attempts_allowed": MAX_ATTEMPTS,
+        "attempts_allowed": schedule_of(plan.channel).attempts,
         "created_at": envelope.created_at,
         "next_attempt_at": milliseconds(now),
-        "expires_at": None if notice.expires_at is None else milliseconds(notice.expires_at),
-        "ended_at": ended_at,
     }
 
 
-def _notice_of(envelope: Envelope) -> Notice:
+def _check_envelope(envelope: Envelope) -> None:
     if envelope.version != _KNOWN_VERSION:
         raise VersionUnknown(f"{envelope.type} in version {envelope.version}")
     for name, longest in _LONGEST.items():
         _check_name(name, getattr(envelope, name), longest)
+
+
+def _notice_of(envelope: Envelope) -> Notice:
+    _check_envelope(envelope)
     try:
         notice = Notice.model_validate(envelope.payload)
         size = len(json.dumps(envelope.payload))
