@@ -99,7 +99,7 @@ def holders(database: Database, table_id: int) -> list[Any]:
     return database.read(lambda connection: list(connection.execute(chosen)))
 
 
-def mails(database: Database, booking_id: int) -> list[Any]:
+def mails(database: Database, booking_id: int, *, kind: str = "booking") -> list[Any]:
     """The outbox's rows about a booking, in order."""
-    chosen = select(outbox).where(outbox.c.aggregate == f"booking:{booking_id}").order_by(outbox.c.id)
+    chosen = select(outbox).where(outbox.c.aggregate == f"{kind}:{booking_id}").order_by(outbox.c.id)
     return database.read(lambda connection: list(connection.execute(chosen)))

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from bookwell.tables.bookings.errors import SlotTaken
-from bookwell.tables.bookings.rules import Actor, Decision, State
+from bookwell.tables.bookings.errors import SlotTaken, TooManyOpenOrders
+from bookwell.tables.bookings.rules import Actor, Decision, Exemption, State
 from bookwell.tables.bookings.services.closing import Closing, close_tables
 from bookwell.tables.bookings.services.deciding import accept_booking, decide_booking
+from bookwell.tables.bookings.services.ending import cancel_booking
 from bookwell.tables.bookings.services.placing import OrderRequest, set_booking
 from bookwell.tables.db import Database
-from tests.concurrency.racing import Outcome
+from bookwell.tables.floor.services.occupying import occupy_in_tx
+from tests.concurrency.racing import Outcome, refusals
 from tests.concurrency.racing import race as race_by_django
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, holders
 
@@ -130,3 +132,60 @@ def test_close__while_orders_are_confirmed__leaves_nobody_inside(restaurant: Dat
     assert all(outcome.refusal is None for outcome in closed)
     assert {row.kind for row in holders(restaurant, table.id)} == {"closure"}
     assert states <= {State.DECLINED, State.CANCELLED}
+
+
+def test_confirm__without_the_check__the_database_lets_one_win(
+    restaurant: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = a_table(restaurant)
+    orders = [_order(restaurant, table.id, guest) for guest in range(12)]
+    monkeypatch.setattr("bookwell.tables.bookings.services.deciding.is_occupied", lambda *_, **__: False)
+
+    outcomes = race([partial(_accept, restaurant, order.id) for order in orders])
+
+    assert len(_losers(outcomes)) == 11
+    assert len(holders(restaurant, table.id)) == 1
+
+
+def test_occupy__without_the_tables_lock__the_database_lets_one_win(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    orders = [_order(restaurant, table.id, guest) for guest in range(3)]
+
+    def occupy(booking_id: int) -> None:
+        period = {"starts_at": EVENING, "ends_at": EVENING + 60 * MINUTE}
+        restaurant.write(
+            lambda connection: occupy_in_tx(connection, table_id=table.id, booking_id=booking_id, **period)
+        )
+
+    outcomes = race([partial(occupy, order.id) for order in orders])
+
+    assert len(_losers(outcomes)) == 2
+    assert len(holders(restaurant, table.id)) == 1
+
+
+def test_order__more_than_a_contact_may_have_at_once__is_refused(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    order = partial(an_order, restaurant, table.id, email=f"greedy{table.id}@example.org", exemption=Exemption.NONE)
+
+    outcomes = race([order] * 12)
+
+    assert refusals(outcomes) == [TooManyOpenOrders] * 7
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_cancel__while_it_is_confirmed__ends_cancelled_and_frees_the_table(restaurant: Database, number: int) -> None:
+    table = a_table(restaurant)
+    order = _order(restaurant, table.id, number)
+
+    def cancel() -> Any:
+        return restaurant.write(
+            lambda connection: cancel_booking(connection, booking_id=order.id, actor=STAFF, public_url=SITE, now=NOW)
+        )
+
+    works: list[Callable[[], Any]] = [cancel, *(partial(verb, restaurant, order.id) for verb in (_accept, _decide))]
+
+    outcomes = race(works)
+
+    assert outcomes[0].refusal is None
+    assert booked(restaurant, order.id).state == State.CANCELLED
+    assert holders(restaurant, table.id) == []

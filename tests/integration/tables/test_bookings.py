@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,15 +28,17 @@ from bookwell.tables.bookings.errors import (
 from bookwell.tables.bookings.models import booking, guest_token
 from bookwell.tables.bookings.queries import digest_of, list_steps
 from bookwell.tables.bookings.rules import Decision, Exemption, State
-from bookwell.tables.bookings.services import deciding, ending, moving, placing
+from bookwell.tables.bookings.services import deadlines, deciding, ending, moving, placing
 from bookwell.tables.bookings.services.placing import OrderRequest
 from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, WallTimeMissing
 from bookwell.tables.floor.models import table_price
 from bookwell.tables.floor.queries import Wish, list_tables
+from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.services.house import keep_house_in_tx
 from bookwell.tables.floor.services.occupying import occupy_in_tx
 from bookwell.tables.floor.services.tables import set_price
-from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, holders, mails
+from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, holders, mails, tables_database
 
 HOUR = dt.timedelta(hours=1)
 
@@ -205,7 +208,7 @@ def test_decide__late__has_a_code_of_its_own(restaurant: Database) -> None:
     _do(restaurant, ending.cancel_booking, booking_id=cancelled.id, **end)
     later = EVENING + HOUR / 4
     _do(restaurant, moving.move_booking, booking_id=moved.id, starts_at=later, **end)
-    _do(restaurant, ending.expire_order, booking_id=expired.id, public_url=SITE, now=NOW + 4 * HOUR)
+    _do(restaurant, deadlines.expire_order, booking_id=expired.id, public_url=SITE, now=NOW + 4 * HOUR)
     _do(restaurant, placing.set_booking, request=OrderRequest(table.id, EVENING, 2), **end)
 
     confirm: dict[str, Any] = {"decision": Decision.CONFIRM, "version": 1}
@@ -278,10 +281,10 @@ def test_expire__decided_meanwhile__leaves_it(restaurant: Database) -> None:
     _accept(restaurant, accepted.id)
     late: dict[str, Any] = {"public_url": SITE, "now": NOW + 4 * HOUR}
 
-    ended = [_do(restaurant, ending.expire_order, booking_id=each.id, **late) for each in (order, accepted)]
+    ended = [_do(restaurant, deadlines.expire_order, booking_id=each.id, **late) for each in (order, accepted)]
 
     assert ended == [True, False]
-    assert not _do(restaurant, ending.expire_order, booking_id=order.id, **late)
+    assert not _do(restaurant, deadlines.expire_order, booking_id=order.id, **late)
     assert [booked(restaurant, each.id).state for each in (order, accepted)] == [State.EXPIRED, State.CONFIRMED]
     assert mails(restaurant, order.id)[-1].type == "booking.expired"
 
@@ -290,10 +293,28 @@ def test_list_expirable__those_past_their_deadline(restaurant: Database) -> None
     order = an_order(restaurant, a_table(restaurant).id)
 
     def ids(now: dt.datetime) -> list[int]:
-        return restaurant.read(lambda connection: ending.list_expirable(connection, now=now, limit=10_000))
+        return restaurant.read(lambda connection: deadlines.list_expirable(connection, now=now, limit=10_000))
 
     assert order.id not in ids(NOW + 4 * HOUR - dt.timedelta(seconds=1))
     assert order.id in ids(NOW + 4 * HOUR)
+
+
+def test_escalate__half_way__tells_staff_once(tmp_path: Path) -> None:
+    with tables_database(tmp_path) as own:
+        house = House(staff_email="staff@example.org")
+        own.write(lambda connection: keep_house_in_tx(connection, house=house, now=NOW))
+        order = an_order(own, a_table(own).id)
+
+        def escalate(now: dt.datetime) -> tuple[list[int], bool]:
+            due = own.read(lambda connection: deadlines.list_escalatable(connection, now=now))
+            return due, _do(own, deadlines.escalate_order, booking_id=order.id, now=now)
+
+        early, half_way, again = (escalate(NOW + hours * HOUR) for hours in (1.9, 2, 3))
+
+        assert (early, half_way, again) == (([], False), ([order.id], True), ([], False))
+        row = mails(own, order.id, kind="escalation")[0]
+        assert (row.type, json.loads(row.payload)["recipient"]["email"]) == ("booking.escalated", "staff@example.org")
+        assert booked(own, order.id).version == 1
 
 
 def test_move__to_another_table__keeps_price_and_length_and_frees_the_old_place(restaurant: Database) -> None:

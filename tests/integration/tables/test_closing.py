@@ -86,6 +86,17 @@ def test_close__ends_what_it_hits_and_tells_each_guest(restaurant: Database) -> 
         an_order(restaurant, table.id)
 
 
+def test_close__what_a_cancelled_booking_held__is_there_for_who_waits(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    waiting, inside = an_order(restaurant, table.id), _confirmed(restaurant, table.id, EVENING + 1.5 * HOUR)
+    assert booked(restaurant, waiting.id).slot_taken
+
+    _close(restaurant, Closing(table.id, EVENING + 2 * HOUR, EVENING + 3 * HOUR))
+
+    assert _states(restaurant, waiting, inside) == [State.REQUESTED, State.CANCELLED]
+    assert not booked(restaurant, waiting.id).slot_taken
+
+
 def test_close__cleaning_that_reaches_into_it__counts(restaurant: Database) -> None:
     table = a_table(restaurant)
     order = _confirmed(restaurant, table.id)

@@ -1,6 +1,7 @@
 """What leaves the context: every change of a booking that its guest is told of, in the shape of a `Notice`."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from bookwell.contracts.bookings import BookingFacts
@@ -31,9 +32,10 @@ def guest_notice(
 
 
 def staff_notice(kind: str, *, booked: Any, facts: BookingFacts, email: str) -> OutgoingMessage:
-    """Tell the restaurant's staff of an order that waits."""
+    """Tell the restaurant's staff of an order that waits; not in the line of what its guest is told."""
     recipient = Recipient(reference="staff", name=facts.restaurant, email=email, channels=(ChannelName.EMAIL.value,))
-    return _message(kind, booked=booked, facts=facts, recipient=recipient, expires_at=facts.decide_by)
+    told = _message(kind, booked=booked, facts=facts, recipient=recipient, expires_at=facts.decide_by)
+    return replace(told, aggregate=f"escalation:{booked.id}")
 
 
 def _message(

@@ -24,6 +24,7 @@ __all__ = [
     "list_alternatives",
     "list_hit",
     "list_steps",
+    "list_to_escalate",
     "list_waiting_past",
 ]
 
@@ -99,6 +100,12 @@ def list_waiting_past(connection: Connection, *, now: dt.datetime, limit: int) -
     """Ids of orders whose deadline is over."""
     past = select(booking.c.id).where(booking.c.state == State.REQUESTED, booking.c.decide_by <= milliseconds(now))
     return list(connection.scalars(past.order_by(booking.c.decide_by).limit(limit)))
+
+
+def list_to_escalate(connection: Connection, *, now: dt.datetime, limit: int) -> Sequence[int]:
+    """Ids of orders that staff are to be reminded of."""
+    half_way = select(booking.c.id).where(booking.c.escalate_at <= milliseconds(now))
+    return list(connection.scalars(half_way.order_by(booking.c.escalate_at).limit(limit)))
 
 
 def list_alternatives(

@@ -157,7 +157,11 @@ def _end(connection: Connection, hit: Collection[Any], *, actor: Actor, reason: 
 def _tell(
     connection: Connection, house: House, ended: Collection[Any], *, actor: Actor, public_url: str, now: dt.datetime
 ) -> None:
+    """Say it when everything is done: what each left free may be there for others."""
     for booked in ended:
+        flag_waiting_in_tx(
+            connection, house, table_id=booked.table_id, starts_at=booked.starts_at, ends_at=booked.ends_at
+        )
         free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
         told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": free}
         tell_guest_in_tx(connection, f"booking.{booked.state}", booked, ended_by=actor.kind, **told)

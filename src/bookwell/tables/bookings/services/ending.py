@@ -1,4 +1,4 @@
-"""How bookings end: cancelled by the guest or by staff, expired, over."""
+"""How bookings end: cancelled by the guest or by staff, or over."""
 
 import datetime as dt
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bookwell.tables.bookings.locks import lock_booking
-from bookwell.tables.bookings.queries import get_booking_id_of_token, instant_at, list_waiting_past
+from bookwell.tables.bookings.queries import get_booking_id_of_token, instant_at
 from bookwell.tables.bookings.rules import Actor, State, TokenPurpose, check_guest_cancels, check_transition
 from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.queries import get_house
 
-__all__ = ["cancel_booking", "cancel_by_guest", "expire_order", "list_expirable", "mark_booking"]
+__all__ = ["cancel_booking", "cancel_by_guest", "mark_booking"]
 
 
 def cancel_by_guest(connection: Connection, *, token: str, public_url: str, now: dt.datetime) -> Any:
@@ -61,27 +61,6 @@ def mark_booking(
     ended = end_in_tx(connection, booked, state=state, actor=actor, reason=reason, now=now)
     _unflag(connection, booked)
     return ended
-
-
-def list_expirable(connection: Connection, *, now: dt.datetime, limit: int = 100) -> list[int]:
-    """Ids of orders for `expire_order`, those that have waited longest first."""
-    return list(list_waiting_past(connection, now=now, limit=limit))
-
-
-def expire_order(connection: Connection, *, booking_id: int, public_url: str, now: dt.datetime) -> bool:
-    """End an order that nobody decided in time, and say so; False if it was decided meanwhile.
-
-    Raises:
-        BookingNotFound: if there is none.
-    """
-    booked = lock_booking(connection, booking_id)
-    if booked.decide_by is None or instant_at(booked.decide_by) > now:
-        return False
-    expired = end_in_tx(connection, booked, state=State.EXPIRED, actor=Actor("system"), reason="", now=now)
-    house = get_house(connection)
-    told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "ended_by": "system"}
-    tell_guest_in_tx(connection, "booking.expired", expired, **told)
-    return True
 
 
 def _cancel(
