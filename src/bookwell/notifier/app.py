@@ -18,6 +18,7 @@ from bookwell.kit.adapters.flask.problems import install_problems, invalid_reque
 from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.notifier.api.deliveries import deliveries_blueprint
+from bookwell.notifier.api.endpoints import endpoints_blueprint
 from bookwell.notifier.api.messages import messages_blueprint
 from bookwell.notifier.db import Database
 from bookwell.notifier.metrics import set_gauges
@@ -54,6 +55,7 @@ def make_app(
     install_edge(app, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts)
     install_health(app, "notifier", _checks(database), before_metrics=lambda: set_gauges(database))
     app.register_api(deliveries_blueprint(database, verifier))
+    app.register_api(endpoints_blueprint(database, verifier))
     if settings.mode == "embedded":
         has_server = bool(settings.smtp_url.get_secret_value())
         app.register_api(messages_blueprint(settings.mail_folder, has_server=has_server))

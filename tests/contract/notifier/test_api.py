@@ -207,11 +207,41 @@ def test_openapi__the_document__names_operations_and_problems(world: _World) -> 
         "/deliveries",
         "/deliveries/{delivery_id}",
         "/deliveries/{delivery_id}/retry",
+        "/endpoints",
+        "/endpoints/{name}/enable",
+        "/endpoints/{name}/replay",
         "/messages",
     }
     operation = document["paths"]["/deliveries"]["get"]
     assert operation["security"] == [{"bearer": []}]
     assert {"200", "401", "403", "422"} <= set(operation["responses"])
+
+
+def test_endpoints__one_that_is_gone__is_shown_enabled_and_its_dead_letters_replayed(world: _World) -> None:
+    gone = RememberingChannel([Verdict(AttemptOutcome.GONE, 410, "410 Gone"), _REFUSED])
+    notifier = Notifier(world.settings, database=world.database, channels={"webhook": gone})
+    payload = {"endpoint": "backoffice", "data": {}}
+    envelopes = [
+        an_envelope(version=version).model_copy(update={"queue": "webhook", "payload": payload}) for version in (1, 2)
+    ]
+    notifier.take_in(envelopes)
+    notifier.deliver(envelopes)
+    path = "/endpoints/backoffice"
+
+    (shown,) = world.get("/endpoints", "staff").json
+    refused = world.client.post(f"{path}/enable", headers=world.bearer("librarian"))
+    still_gone = world.client.post(f"{path}/replay", headers=world.bearer("staff"))
+    enabled = world.client.post(f"{path}/enable", headers=world.bearer("staff"))
+    notifier.deliver_due(channel="webhook")
+    replayed = world.client.post(f"{path}/replay", headers=world.bearer("admin"))
+    notifier.deliver_due(channel="webhook")
+
+    assert (shown["name"], shown["dead_letters"], bool(shown["disabled_at"])) == ("backoffice", 2, True)
+    _assert_problem(refused, 403, "auth.role_forbidden")
+    _assert_problem(still_gone, 409, "webhook.endpoint_disabled")
+    assert (enabled.get_json(), replayed.get_json()) == ({"queued": 2}, {"queued": 1})
+    assert world.get("/endpoints", "admin").json == []
+    _assert_problem(world.get("/endpoints"), 401, "auth.required")
 
 
 def _send_mails(world: _World, *addresses: str, subject: str = "Hello", html: str = "<p>Hello</p>") -> None:

@@ -10,7 +10,9 @@ from bookwell.notifier.deliveries.rules import (
     ENDED,
     MAX_ATTEMPTS,
     MOVING,
+    SCHEDULES,
     TRANSITIONS,
+    WEBHOOK,
     AttemptOutcome,
     DeliveryState,
     NextStep,
@@ -46,6 +48,10 @@ def _notice(*channels: str, is_mandatory: bool = False, **recipient: Any) -> Not
             {"email"},
             Plan("email", "ada@xn--bcher-kva.example", _QUEUED),
         ),
+        (_notice(email="", is_mandatory=True), {"email", "sms"}, Plan("sms", "+48123456789", _QUEUED)),
+        (_notice("sms", phone="+48 12 345 67 89"), {"sms"}, Plan("sms", "+48123456789", _QUEUED)),
+        (_notice("sms", phone="123456789"), {"sms"}, Plan("sms", "", _SUPPRESSED, "there is no usable address")),
+        (_notice("webhook"), {"webhook"}, Plan("email", "", _SUPPRESSED, "there is no usable address")),
         (_notice(), {"email"}, Plan("email", "", _SUPPRESSED, "the recipient wants no messages")),
         (_notice("sms"), {"email"}, Plan("sms", "", _SUPPRESSED, "none of the recipient's channels exists here")),
         (_notice("pigeon"), {"email", "pigeon"}, Plan("email", "", _SUPPRESSED, "there is no usable address")),
@@ -99,6 +105,30 @@ def test_gap_after__grows_and_is_spread_and_lasts_about_a_day_in_all() -> None:
     assert dt.timedelta(hours=18) < sum(gaps, dt.timedelta()) < dt.timedelta(hours=30)
     assert gap_after(1, spread=0) == dt.timedelta(seconds=4)
     assert gap_after(1, spread=1) == dt.timedelta(seconds=6)
+
+
+def test_schedules__webhooks__have_the_gaps_of_the_standard_for_three_days() -> None:
+    webhooks = SCHEDULES[WEBHOOK]
+    gaps = [gap_after(number, spread=0.5, schedule=webhooks).total_seconds() for number in range(1, webhooks.attempts)]
+
+    assert gaps == [5, 300, 1800, *(3600 * hours for hours in (2, 5, 10, 14, 20, 24))]
+    assert gap_after(1, spread=0, schedule=webhooks) == dt.timedelta(seconds=4.5)
+    assert gap_after(99, spread=1, schedule=webhooks) == dt.timedelta(hours=26.4)
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(1, 5), (60, 60), (10**9, 86_400)])
+def test_next_step__the_server_asks_for_a_pause__gets_it_up_to_a_day(asked: int, pause: int) -> None:
+    verdict = Verdict(AttemptOutcome.UNREACHABLE, 429, retry_after=dt.timedelta(seconds=asked))
+
+    step = next_step(verdict, attempts=1, attempts_allowed=10, now=_NOW, spread=0.5, schedule=SCHEDULES[WEBHOOK])
+
+    assert step.next_attempt_at == _NOW + dt.timedelta(seconds=pause)
+
+
+def test_next_step__a_receiver_that_is_gone__is_not_asked_again() -> None:
+    step = next_step(Verdict(AttemptOutcome.GONE, 410), attempts=1, attempts_allowed=10, now=_NOW, spread=0.5)
+
+    assert step == NextStep(DeliveryState.FAILED, "gone")
 
 
 @pytest.mark.parametrize("state", [state for state in DeliveryState if state is not DeliveryState.FAILED])

@@ -15,9 +15,13 @@ __all__ = [
     "DeliveryPage",
     "DeliveryPath",
     "DeliveryQuery",
+    "EndpointBody",
+    "EndpointList",
+    "EndpointPath",
     "MessageBody",
     "MessageList",
     "MessageQuery",
+    "ReplayBody",
 ]
 
 # No character that ends a string in a database or a terminal.
@@ -90,6 +94,32 @@ class DeliveryPage(BaseModel):
     items: list[DeliveryBody]
     next: str | None
     previous: str | None
+
+
+class EndpointPath(BaseModel):
+    """Which endpoint."""
+
+    name: _Name
+
+
+class EndpointBody(BaseModel):
+    """A webhook endpoint: when it said that it is gone, if so, and how many of its messages were given up."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    disabled_at: dt.datetime | None
+    dead_letters: int
+
+
+class EndpointList(RootModel[list[EndpointBody]]):
+    """Webhook endpoints, by name."""
+
+
+class ReplayBody(BaseModel):
+    """How many dead letters are on their way again."""
+
+    queued: int
 
 
 class MessageQuery(BaseModel):
