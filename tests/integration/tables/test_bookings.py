@@ -163,12 +163,17 @@ def test_accept__what_waits_no_more__is_refused(restaurant: Database) -> None:
 def test_slot_taken__names_free_tables_the_smallest_first(restaurant: Database) -> None:
     cabins = [a_table(restaurant, table_type="cabin", seats=seats) for seats in (903, 902)]
     taken = a_table(restaurant, seats=901)
-    _accept(restaurant, an_order(restaurant, taken.id, party_size=900).id)
+    order, rival = (an_order(restaurant, taken.id, party_size=900) for _ in range(2))
+    _accept(restaurant, order.id)
 
     with pytest.raises(SlotTaken) as refusal:
         an_order(restaurant, taken.id, party_size=900)
 
-    assert [free.table_id for free in refusal.value.alternatives] == [cabins[1].id, cabins[0].id]
+    offered = [cabins[1].id, cabins[0].id]
+    assert [free.table_id for free in refusal.value.alternatives] == offered
+    with pytest.raises(SlotTaken) as refusal:
+        _accept(restaurant, rival.id)
+    assert [free.table_id for free in refusal.value.alternatives] == offered
 
 
 def test_list_tables__by_type_price_and_time(restaurant: Database) -> None:
@@ -330,6 +335,17 @@ def test_move__to_another_table__keeps_price_and_length_and_frees_the_old_place(
     assert [row.booking_id for row in holders(restaurant, other.id)] == [order.id]
     assert not booked(restaurant, waiting.id).slot_taken
     assert mails(restaurant, order.id)[-1].type == "booking.changed"
+
+
+def test_move__to_a_later_time__takes_the_guests_tokens_along(restaurant: Database) -> None:
+    order = an_order(restaurant, a_table(restaurant).id)
+    token = _token(restaurant, order.id)
+    where: dict[str, Any] = {"starts_at": EVENING + 24 * HOUR, "actor": STAFF, "public_url": SITE}
+
+    _do(restaurant, moving.move_booking, booking_id=order.id, **where)
+
+    late: dict[str, Any] = {"token": token, "public_url": SITE, "now": EVENING + 23 * HOUR}
+    assert _do(restaurant, ending.cancel_by_guest, **late).state == State.CANCELLED
 
 
 def test_move__onto_another_booking_or_once_over__is_refused(restaurant: Database) -> None:
