@@ -1,7 +1,6 @@
 """The tables service's database: one runner for writes, plain connections for reads.
 
-Synchronous on purpose: a use case is a handful of short statements, and SQLAlchemy's asynchronous layer costs more
-processor time for each than the database does. Endpoints run in the server's threads.
+Synchronous on purpose (ADR 0018): endpoints run in the server's threads.
 """
 
 from collections.abc import Callable
