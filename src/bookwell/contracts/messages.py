@@ -12,7 +12,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["NOTICES", "AccountFacts", "ChannelName", "Envelope", "Notice", "Recipient", "ReservationFacts"]
+__all__ = [
+    "NOTICES",
+    "PERSON_FORGOTTEN",
+    "AccountFacts",
+    "ChannelName",
+    "Envelope",
+    "Notice",
+    "PersonForgotten",
+    "Recipient",
+    "ReservationFacts",
+]
 
 
 class ChannelName(StrEnum):
@@ -101,6 +111,15 @@ class Notice(_Contract):
     unsubscribe_url: str | None = None
     facts: dict[str, Any] = Field(default_factory=dict)
 
+
+class PersonForgotten(_Contract):
+    """Payload of `PERSON_FORGOTTEN`: the source knows the person of this reference no longer, nor may anybody else."""
+
+    reference: str
+
+
+PERSON_FORGOTTEN = "person.forgotten"
+"""No notice: whoever keeps something of a person forgets it, and tells that person nothing any more."""
 
 NOTICES: Mapping[str, type[ReservationFacts | AccountFacts]] = MappingProxyType(
     {

@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from bookwell.contracts.messages import ChannelName, Envelope
+from bookwell.contracts.messages import PERSON_FORGOTTEN, ChannelName, Envelope
 from bookwell.kit import clock
 from bookwell.notifier.addresses import MailScheme
-from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files
+from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files, mail_name
 from bookwell.notifier.channels.mail import MailChannel
 from bookwell.notifier.channels.protocol import Channel, MailTransport
 from bookwell.notifier.channels.sms import SmsChannel, SmsProvider
@@ -16,6 +16,7 @@ from bookwell.notifier.channels.smtp import SmtpTransport
 from bookwell.notifier.channels.webhook import WebhookChannel
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.rules import WEBHOOK
+from bookwell.notifier.deliveries.services.forget_person import BeingSent, forget_person_in_tx, suppress_forgotten
 from bookwell.notifier.deliveries.services.record import forget_notices_in_tx, forget_rows_in_tx
 from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, render
@@ -62,14 +63,27 @@ class Notifier:
     def take_in(self, envelopes: Sequence[Envelope]) -> None:
         """Make deliveries of messages, all or none, in one transaction; the ones it has already change nothing.
 
+        Then forget the people whom messages say are forgotten.
+
         Raises:
             Poison: if one of them is no notice.
+            BeingSent: if something is just being sent to somebody who is to be forgotten; then it comes again.
         """
         rows = prepare_deliveries(
             envelopes, channels=self._channels, template_versions=self._template_versions, now=clock.now()
         )
         if rows:
-            self.database.write(lambda connection: take_in_in_tx(connection, rows))
+            self.database.write(lambda tx: take_in_in_tx(tx, suppress_forgotten(tx, rows)))
+        for envelope in envelopes:
+            if envelope.type == PERSON_FORGOTTEN:
+                self._forget_person(envelope)
+
+    def _forget_person(self, envelope: Envelope) -> None:
+        forgotten, moving = self.database.write(lambda tx: forget_person_in_tx(tx, envelope, now=clock.now()))
+        for delivery_id in forgotten:
+            (self._settings.mail_folder / mail_name(delivery_id)).unlink(missing_ok=True)
+        if moving:
+            raise BeingSent(moving)
 
     def deliver(self, envelopes: Sequence[Envelope]) -> None:
         """Send what one queue just brought in over the queue's channel, without waiting for its turn among the due."""

@@ -1,14 +1,15 @@
 """Messages about accounts that leave the context: mails, as outbox rows of the queue `mail` in the shape of `Notice`.
 
-All are mandatory: each tells of something that somebody might do to the mailbox's owner.
+All mails are mandatory: each tells of something that somebody might do to the mailbox's owner.
 """
 
 import datetime as dt
 from dataclasses import dataclass
 
+from bookwell.contracts.messages import PERSON_FORGOTTEN
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_changed"]
+__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_changed", "person_forgotten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def email_changed(addressee: Addressee) -> OutgoingMessage:
 def password_changed(addressee: Addressee) -> OutgoingMessage:
     """Tell the mailbox that the account has a new password."""
     return _mail("account.password_changed", addressee)
+
+
+def person_forgotten(*, user_id: int, version: int) -> OutgoingMessage:
+    """Have those who were sent messages about a person forget it, too."""
+    reference = f"user:{user_id}"
+    return OutgoingMessage("mail", PERSON_FORGOTTEN, reference, version, {"reference": reference})
 
 
 def _mail(

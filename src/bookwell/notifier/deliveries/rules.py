@@ -6,7 +6,7 @@ A delivery is one notice on its way to one person by one channel:
       │ ▲          ├─────► failed ──► queued    (somebody asked for it)
       │ └──────────┤ tried again later
       │            └─────► expired
-      └──► expired, failed                      suppressed: nobody is told; from the start
+      └──► expired, failed                      suppressed: from the start, or of a forgotten person
 """
 
 import datetime as dt
@@ -55,7 +55,9 @@ class DeliveryState(StrEnum):
 
 TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType(
     {
-        DeliveryState.QUEUED: frozenset({DeliveryState.SENDING, DeliveryState.EXPIRED, DeliveryState.FAILED}),
+        DeliveryState.QUEUED: frozenset(
+            {DeliveryState.SENDING, DeliveryState.EXPIRED, DeliveryState.FAILED, DeliveryState.SUPPRESSED}
+        ),
         DeliveryState.SENDING: frozenset(
             {DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.EXPIRED}
         ),

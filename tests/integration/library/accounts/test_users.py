@@ -255,7 +255,13 @@ def test_delete_user__is_forgotten_in_messages_and_the_log_of_the_admin() -> Non
     answer = api_as(user).delete(f"/api/users/{user.pk}/")
 
     assert answer.status_code == 204, answer.content
-    mails = OutboxRow.objects.filter(aggregate=f"user:{user.pk}")
+    forgotten = OutboxRow.objects.get(type="person.forgotten")
+    assert (forgotten.queue, json.loads(forgotten.payload), forgotten.done_at) == (
+        "mail",
+        {"reference": f"user:{user.pk}"},
+        None,
+    )
+    mails = OutboxRow.objects.filter(aggregate=f"user:{user.pk}").exclude(pk=forgotten.pk)
     assert {(row.payload, row.done_at is not None) for row in mails} == {("{}", True)}
     everything = " ".join(row.payload for row in OutboxRow.objects.all())
     assert user.username not in everything

@@ -14,7 +14,7 @@ from stdnum import luhn
 from bookwell.kit.adapters.django.outbox_scrubbing import empty_in_tx
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.library.accounts.errors import CategoryUnknown, LastAdministrator, UsernameTaken
-from bookwell.library.accounts.events import password_changed
+from bookwell.library.accounts.events import password_changed, person_forgotten
 from bookwell.library.accounts.locks import lock_administrators, lock_user
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.queries import has_category, has_username
@@ -116,9 +116,9 @@ def lock_administrators_in_tx() -> None:
 def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> None:
     """Close an account and forget the person; the row stays, so that the history keeps its shape.
 
-    Mails about the account that are not out yet stay unsent, and the log of Django's admin forgets the name. Whoever
-    this has ended the user's reservations and loans; and, where the user's row was locked for that, called
-    `lock_administrators_in_tx` before.
+    Mails about the account that are not out yet stay unsent, the notifier is told to forget the person, and the log of
+    Django's admin forgets the name. Whoever calls this has ended the user's reservations and loans; and, where the
+    user's row was locked for that, called `lock_administrators_in_tx` before.
 
     Raises:
         UserNotFound, LastAdministrator
@@ -136,6 +136,7 @@ def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> No
     Authenticator.objects.filter(user_id=user.pk).delete()
     end_sessions_in_tx(user_id=user.pk, now=now)
     empty_in_tx(f"user:{user.pk}")
+    append_in_tx([person_forgotten(user_id=user.pk, version=user.version)])
     told = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk))
     told.update(object_repr=user.username)
     record_in_tx([Change("user.deleted", "user", user.pk)], actor_id=actor_id)
