@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import structlog
 import time_machine
+from structlog.testing import LogCapture
 
 from bookwell.contracts.partners import PartnerState
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed
+from bookwell.partners.availability import calls
 from tests.fake_partners import ISBN, FakeAdapter, World, down, in_world
 
 BUDGET_MS = 400
@@ -102,13 +105,14 @@ def test_status__whatever_a_partner_does__is_null_with_a_code(failure: Failure) 
     assert told["libraries"][0]["error"] == failure
 
 
-def test_status__a_partner_fails__one_record_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_status__a_partner_fails__one_record_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = LogCapture()
+    monkeypatch.setattr(calls, "_log", structlog.wrap_logger(None, processors=[capture]))
     with in_world({"a": FakeAdapter(failures=[PartnerFailed(Failure.MALFORMED)])}) as world:
         status(world)
 
-    written = [line for line in capfd.readouterr().out.splitlines() if "malformed" in line]
-    assert len(written) == 1
-    assert "partner.called" in written[0]
+    (record,) = capture.entries
+    assert (record["event"], record["partner"], record["outcome"]) == ("partner.called", "a", "malformed")
 
 
 def test_status__a_book_without_isbn__asks_nobody() -> None:
