@@ -16,7 +16,7 @@ PLACE = "/api/reservations/"
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with run_up(tmp_path_factory.mktemp("crowd")) as started:
+    with run_up(tmp_path_factory.mktemp("crowd"), "--only", "library") as started:
         started.wait_until_ready()
         yield started
 

@@ -53,7 +53,7 @@ class Visit:
 
 @contextmanager
 def _visit(folder: Path, *, days: float) -> Iterator[Visit]:
-    with run_up(folder, "--demo", password=_PASSWORD, clock_offset=days * _DAY) as up:
+    with run_up(folder, "--demo", "--only", "library", password=_PASSWORD, clock_offset=days * _DAY) as up:
         wait_until(lambda: "Bookwell is ready" in up.text or up.process.poll() is not None, seconds=120)
         assert "Bookwell is ready" in up.text, up.text
         yield Visit(json.loads((up.folder / "demo.json").read_text()))

@@ -15,6 +15,7 @@ from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
 
 _ADDRESSES = ("library_url", "partners_url", "simulators_url", "mail_url")
 _ADDRESSES_TO_COME = ("tables_url", "backoffice_url")
+_LIBRARY_ALONE = ("--only", "library")
 _DEMO_USERS = {
     "admin": "admin",
     "librarian": "librarian",
@@ -96,7 +97,7 @@ def test_up__the_port_is_taken__refuses_and_names_port_and_variable(tmp_path: Pa
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
-    with run_up(tmp_path) as up:
+    with run_up(tmp_path, *_LIBRARY_ALONE) as up:
         up.wait_until_ready()
         below = up.descendants()
 
@@ -109,7 +110,7 @@ def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: si
 
 
 def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
-    with run_up(tmp_path) as up:
+    with run_up(tmp_path, *_LIBRARY_ALONE) as up:
         up.wait_until_ready()
 
     assert not (up.folder / "demo.json").exists()
@@ -118,7 +119,7 @@ def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
 def test_up__started_again_with_demo__keeps_users_and_passwords(tmp_path: Path) -> None:
     users = []
     for _ in range(2):
-        with run_up(tmp_path, "--demo", password="one-for-all") as up:
+        with run_up(tmp_path, "--demo", *_LIBRARY_ALONE, password="one-for-all") as up:
             up.wait_until_ready()
             users.append(json.loads((up.folder / "demo.json").read_text())["users"])
 
