@@ -16,7 +16,7 @@ from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading, writing
 from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.models import metadata
-from bookwell.notifier.migrating import MIGRATION_LOCK, VERSION_TABLE, is_up_to_date, migrate
+from bookwell.notifier.migrating import MIGRATIONS, is_up_to_date, migrate
 from tests.notifying import notifier_url
 
 _MIGRATE = "import sys; from bookwell.notifier.migrating import migrate; migrate(sys.argv[1])"
@@ -25,7 +25,8 @@ _MIGRATE = "import sys; from bookwell.notifier.migrating import migrate; migrate
 def test_migrate__the_result__is_what_the_code_has(database: Database) -> None:
     with reading(database.engine) as connection:
         context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "target_metadata": metadata}
+            connection,
+            opts={"version_table": MIGRATIONS.version_table, "compare_type": True, "target_metadata": metadata},
         )
         differences = compare_metadata(context, metadata)
 
@@ -63,7 +64,7 @@ def test_migrate__interrupted_after_its_first_table__begins_again(tmp_path: Path
     with notifier_url(tmp_path) as url:
         engine = engine_of(url)
         with writing(engine) as connection:
-            connection.execute(text(f"DELETE FROM {VERSION_TABLE}"))
+            connection.execute(text(f"DELETE FROM {MIGRATIONS.version_table}"))
             connection.execute(text("DROP TABLE pace"))
             connection.execute(text("DROP TABLE attempt"))
 
@@ -76,7 +77,7 @@ def test_migrate__interrupted_after_its_first_table__begins_again(tmp_path: Path
 def _drop_everything(url: str) -> None:
     engine = engine_of(url)
     with writing(engine) as connection:
-        for table in ("attempt", "pace", "delivery", VERSION_TABLE):
+        for table in ("attempt", "pace", "delivery", MIGRATIONS.version_table):
             connection.execute(text(f"DROP TABLE {table}"))
     engine.dispose()
 
@@ -90,7 +91,7 @@ def test_migrate__another_one_takes_longer_than_a_query_may__waits_for_it(
 
     def hold() -> None:
         engine = engine_of(url, answer_seconds=None)
-        with schema_lock(engine, MIGRATION_LOCK):
+        with schema_lock(engine, MIGRATIONS.lock):
             is_held.set()
             time.sleep(2)
         engine.dispose()

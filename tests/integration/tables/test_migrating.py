@@ -9,12 +9,12 @@ from sqlalchemy import CheckConstraint, inspect
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
 from bookwell.tables.bookings.models import metadata
 from bookwell.tables.db import Database
-from bookwell.tables.migrating import VERSION_TABLE, is_up_to_date, migrate
+from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate
 from tests.restaurant import tables_url
 
 
 def test_migrate__the_result__is_what_the_code_has(restaurant: Database) -> None:
-    options = {"version_table": VERSION_TABLE, "compare_type": True, "target_metadata": metadata}
+    options = {"version_table": MIGRATIONS.version_table, "compare_type": True, "target_metadata": metadata}
     with reading(restaurant.engine) as connection:
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 

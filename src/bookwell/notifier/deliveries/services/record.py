@@ -55,17 +55,7 @@ def record_outcome_in_tx(
         spread=spread,
         schedule=schedule_of(claim.channel),
     )
-    connection.execute(
-        insert(attempt).values(
-            delivery_id=claim.id,
-            number=claim.number,
-            began_at=milliseconds(began_at),
-            ended_at=milliseconds(now),
-            outcome=verdict.outcome.value,
-            code=verdict.code,
-            answer=verdict.answer,
-        )
-    )
+    _keep_attempt(connection, claim, verdict, began_at=began_at, ended_at=now)
     changed = update(delivery).where(delivery.c.id == claim.id).values(_changes(step, now))
     if verdict.outcome is AttemptOutcome.ACCEPTED:
         changed = changed.where(delivery.c.state.in_(MOVING))
@@ -75,6 +65,22 @@ def record_outcome_in_tx(
     if verdict.outcome is AttemptOutcome.GONE:
         disable_endpoint_in_tx(connection, name=claim.address, now=now)
     return step.state if is_ours else None
+
+
+def _keep_attempt(
+    connection: Connection, claim: Claimed, verdict: Verdict, *, began_at: dt.datetime, ended_at: dt.datetime
+) -> None:
+    connection.execute(
+        insert(attempt).values(
+            delivery_id=claim.id,
+            number=claim.number,
+            began_at=milliseconds(began_at),
+            ended_at=milliseconds(ended_at),
+            outcome=verdict.outcome.value,
+            code=verdict.code,
+            answer=verdict.answer,
+        )
+    )
 
 
 def retry_in_tx(connection: Connection, *, delivery_id: str, now: dt.datetime) -> None:

@@ -1,0 +1,51 @@
+"""Brings the tables of a service without Django up to date, by its Alembic scripts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from bookwell.kit.adapters.sqlalchemy.engines import engine_of
+from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
+
+__all__ = ["Migrations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """A service's migrations: the folder of its scripts, the table that counts them, the name of their lock."""
+
+    scripts: Path
+    version_table: str
+    lock: str
+
+    def apply(self, url: str) -> None:
+        """Apply those that are missing; any number of processes may try at once, one does it.
+
+        Raises:
+            SchemaBusy: if another process does so for too long.
+        """
+        engine = engine_of(url, answer_seconds=None)
+        try:
+            with schema_lock(engine, self.lock) as connection:
+                config = self.configuration()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        finally:
+            engine.dispose()
+
+    def are_applied(self, connection: Connection) -> bool:
+        """Whether the database has the tables that this code expects."""
+        context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
+        return set(context.get_current_heads()) == set(ScriptDirectory.from_config(self.configuration()).get_heads())
+
+    def configuration(self) -> Config:
+        """Alembic's configuration; there is no file of it."""
+        config = Config()
+        config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
+        config.attributes["version_table"] = self.version_table
+        return config
