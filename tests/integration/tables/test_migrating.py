@@ -6,10 +6,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect
 
+import bookwell.tables.bookings.models  # noqa: F401 -- declares them
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
-from bookwell.tables.bookings.models import metadata
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate
+from bookwell.tables.schema import metadata
 from tests.restaurant import tables_url
 
 

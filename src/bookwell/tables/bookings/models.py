@@ -17,9 +17,9 @@ from sqlalchemy.types import CHAR
 
 from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
 from bookwell.tables.bookings.rules import State
-from bookwell.tables.floor.models import id_column, metadata
+from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["booking", "booking_step", "guest_token", "metadata", "outbox"]
+__all__ = ["booking", "booking_step", "guest_token", "outbox"]
 
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 

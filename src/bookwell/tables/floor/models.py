@@ -5,8 +5,6 @@ closures. Two bookings never overlap, nor a booking and a closure; the migration
 exclusion constraints on PostgreSQL and triggers on SQLite.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,7 +13,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -23,17 +20,11 @@ from sqlalchemy import (
 )
 
 from bookwell.tables.floor.rules import TableType
+from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["closure", "dining_table", "id_column", "metadata", "occupancy", "restaurant", "table_price"]
-
-metadata = MetaData()
+__all__ = ["closure", "dining_table", "occupancy", "restaurant", "table_price"]
 
 _TYPES = ", ".join(f"'{kind.value}'" for kind in TableType)
-
-
-def id_column() -> Column[Any]:
-    """A key that the database counts up."""
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
 # One row, 1: `settings` is a `rules.House` as JSON; its lock stands for the whole floor.

@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from bookwell.tables.bookings.models import metadata
+import bookwell.tables.bookings.models
+import bookwell.tables.floor.models  # noqa: F401 -- what is declared there is compared with the database
+from bookwell.tables.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
