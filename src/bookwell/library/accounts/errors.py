@@ -20,7 +20,6 @@ __all__ = [
     "SignUpRefused",
     "UnsubscribeLinkInvalid",
     "UserNotFound",
-    "UsernameInvalid",
     "UsernameTaken",
 ]
 
@@ -37,13 +36,6 @@ class UsernameTaken(Conflict):
 
     code = "account.username_taken"
     title = "The username is taken"
-
-
-class UsernameInvalid(Invalid):
-    """The username is too long or has characters that usernames do not have."""
-
-    code = "account.username_invalid"
-    title = "The username is not allowed"
 
 
 class EmailTaken(Conflict):

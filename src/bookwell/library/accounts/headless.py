@@ -29,11 +29,11 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, HttpRefusal
+from bookwell.kit.usernames import check_username, fold_username
 from bookwell.library.accounts import services
 from bookwell.library.accounts.errors import ConfirmationInvalid, SignUpRefused
 from bookwell.library.accounts.lockout import find_lockout_seconds
 from bookwell.library.accounts.models import User
-from bookwell.library.accounts.rules import check_username, fold_username
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.accounts.services.emails import confirm_email_in_tx, tell_mailbox_in_tx
 
@@ -178,7 +178,7 @@ def confirm_address(request: HttpRequest, *, key: str) -> None:
 def _inner_request(request: HttpRequest, content: dict[str, str]) -> HttpRequest:
     """A request for allauth, with nothing of ours but the body and the caller's address."""
     body = json.dumps(content).encode()
-    public = urlsplit(settings.TOKEN_ISSUER)
+    public = urlsplit(settings.PUBLIC_URL)
     inner = WSGIRequest(
         {
             "REQUEST_METHOD": "POST",

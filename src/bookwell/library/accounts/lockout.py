@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from bookwell.kit import clock
-from bookwell.library.accounts.rules import fold_username
+from bookwell.kit.usernames import fold_username
 
 __all__ = ["find_lockout_seconds", "record_failure"]
 

@@ -7,7 +7,8 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
 from bookwell.kit import clock
-from bookwell.library.accounts.rules import LONGEST_USERNAME, Role, fold_username, has_permission
+from bookwell.kit.usernames import LONGEST_USERNAME, fold_username
+from bookwell.library.accounts.rules import Role, has_permission
 
 __all__ = ["MachineClient", "ReaderCategory", "TokenSession", "User", "UserManager"]
 

@@ -7,9 +7,10 @@ from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.adapters.django.statements import fetch_one
 from bookwell.kit.pages import Position
 from bookwell.kit.tokens import TokenInvalid
+from bookwell.kit.usernames import fold_username
 from bookwell.library.accounts.errors import UserNotFound
 from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
-from bookwell.library.accounts.rules import Role, fold_username
+from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 
 __all__ = [

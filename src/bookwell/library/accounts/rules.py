@@ -1,28 +1,23 @@
-"""Roles and what they include, names and their folding, who may change what of a user."""
+"""Roles and what they include, who may change what of a user."""
 
-import unicodedata
 from collections.abc import Collection
 from enum import StrEnum
 
-from bookwell.library.accounts.errors import FieldForbidden, ScopeUnknown, UsernameInvalid
+from bookwell.library.accounts.errors import FieldForbidden, ScopeUnknown
 
 __all__ = [
     "CHANNELS",
     "LANGUAGES",
-    "LONGEST_USERNAME",
     "Role",
     "Scope",
     "check_may_change",
     "check_scopes",
-    "check_username",
-    "fold_username",
     "has_permission",
     "includes",
 ]
 
 LANGUAGES = ("en", "pl", "ru")
 CHANNELS = ("email", "sms", "webhook")
-LONGEST_USERNAME = 150
 
 _SELF_CHANGEABLE = frozenset({"email", "password", "language", "channels", "wants_reminders", "home_branch"})
 
@@ -66,23 +61,6 @@ def has_permission(role: Role, permission: str) -> bool:
         return True
     app, _, action = permission.partition(".")
     return role is Role.LIBRARIAN and f"{app}.{action.partition('_')[0]}" in _LIBRARIAN_MAY
-
-
-def fold_username(username: str) -> str:
-    """The form in which usernames are compared: `Zoë`, `ZOË` and compatibility spellings are one name."""
-    return unicodedata.normalize("NFKC", username).casefold()
-
-
-def check_username(username: str) -> None:
-    """Allow letters and digits of any script and `@ . + - _`, 1 to 150 of them, folded too.
-
-    Raises:
-        UsernameInvalid
-    """
-    if not all(character.isalnum() or character in "@.+-_" for character in username):
-        raise UsernameInvalid("A username has letters, digits and @ . + - _ only.")
-    if not 1 <= len(username) <= LONGEST_USERNAME or len(fold_username(username)) > LONGEST_USERNAME:
-        raise UsernameInvalid(f"A username has 1 to {LONGEST_USERNAME} characters.")
 
 
 def check_may_change(fields: Collection[str], *, is_admin: bool, is_own: bool) -> None:

@@ -1,13 +1,11 @@
-"""Roles, names, and who may change what."""
+"""Roles, and who may change what."""
 
 import pytest
 
-from bookwell.library.accounts.errors import FieldForbidden, UsernameInvalid
+from bookwell.library.accounts.errors import FieldForbidden
 from bookwell.library.accounts.rules import (
     Role,
     check_may_change,
-    check_username,
-    fold_username,
     has_permission,
     includes,
 )
@@ -43,29 +41,6 @@ def test_includes__every_role(role: Role, included: set[Role]) -> None:
 )
 def test_has_permission__by_role(role: Role, permission: str, expected: bool) -> None:
     assert has_permission(role, permission) is expected
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("Anna", "ANNA"), ("Straße", "STRASSE"), ("e\u0301va", "\u00c9VA"), ("\uff41nna", "anna")]
-)
-def test_fold_username__spellings_of_one_name(one: str, other: str) -> None:
-    assert fold_username(one) == fold_username(other)
-
-
-@pytest.mark.parametrize(("one", "other"), [("jose", "jos\u00e9"), ("lodz", "\u0142\u00f3d\u017a")])
-def test_fold_username__different_names(one: str, other: str) -> None:
-    assert fold_username(one) != fold_username(other)
-
-
-@pytest.mark.parametrize("name", ["a", "anna.k+1@home_2-x", "\u0410\u043d\u043d\u0430", "x" * 150])
-def test_check_username__allowed(name: str) -> None:
-    check_username(name)
-
-
-@pytest.mark.parametrize("name", ["", "a b", "a\tb", "deleted:5", "x" * 151, "\ufdfa" * 50, "a/b", "\u200b"])
-def test_check_username__refused(name: str) -> None:
-    with pytest.raises(UsernameInvalid):
-        check_username(name)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from importlib import import_module
 from django.conf import settings
 
 from bookwell.kit import ids
+from bookwell.kit.refresh_tokens import RefreshToken, Standing, standing_of
 from bookwell.library.accounts.locks import lock_session
 from bookwell.library.accounts.models import TokenSession, User
-from bookwell.library.accounts.refresh_tokens import RefreshToken, Standing, standing_of
 from bookwell.library.accounts.tokens import refresh_key, signer
 
 __all__ = [

@@ -13,12 +13,13 @@ from stdnum import luhn
 
 from bookwell.kit.adapters.django.outbox_scrubbing import empty_in_tx
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
+from bookwell.kit.usernames import check_username
 from bookwell.library.accounts.errors import CategoryUnknown, LastAdministrator, UsernameTaken
 from bookwell.library.accounts.events import password_changed, person_forgotten
 from bookwell.library.accounts.locks import lock_administrators, lock_user
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.queries import has_category, has_username
-from bookwell.library.accounts.rules import Role, check_may_change, check_username
+from bookwell.library.accounts.rules import Role, check_may_change
 from bookwell.library.accounts.services.emails import addressee_of, claim_email_in_tx
 from bookwell.library.accounts.services.sessions import end_sessions_in_tx
 from bookwell.library.audit.services import Change, record_in_tx

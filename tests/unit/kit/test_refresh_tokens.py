@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from bookwell.library.accounts.refresh_tokens import GRACE, RefreshToken, Standing, standing_of
+from bookwell.kit.refresh_tokens import GRACE, RefreshToken, Standing, standing_of
 
 KEY = b"a key of the server"
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
