@@ -15,6 +15,7 @@ class TablesSettings(CommonSettings):
     tables_database_url: str = ""
     tables_port: int = Field(default=9000, ge=1, le=32767)
     tables_url: str = Field(default="", description="Where guests reach the service; stands in their mails")
+    tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders")
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
@@ -22,6 +23,16 @@ class TablesSettings(CommonSettings):
             yield "BOOKWELL_TABLES_DATABASE_URL: needed in production"
         if not self.tables_url:
             yield "BOOKWELL_TABLES_URL: needed in production, as in https://tables.example.org"
+
+    def _forbidden_in_production(self) -> Iterator[str]:
+        yield from super()._forbidden_in_production()
+        if self.tables_demo:
+            yield "BOOKWELL_TABLES_DEMO: for demos, not for production"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is a place to try things."""
+        return self.tables_demo
 
     @property
     def database_url(self) -> str:
