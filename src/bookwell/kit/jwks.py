@@ -1,4 +1,4 @@
-"""Keys of outside issuers, fetched from where they publish them (RFC 7517), and the setting that names issuers.
+"""Keys of outside issuers, fetched from where they publish them (RFC 7517).
 
 A request never makes more than one fetch begin, and fetches of an issuer begin at least ten seconds apart (one second
 until it answered once): made-up key ids cause no storm. Nobody waits longer than two seconds. While an issuer does not
@@ -8,7 +8,8 @@ answer, its last good keys hold.
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +20,10 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from bookwell.kit.errors import Unavailable
+from bookwell.kit.issuers import NamedIssuer
 from bookwell.kit.tokens import ALGORITHM, TrustedIssuer
 
-__all__ = ["IssuerUnreachable", "JwksSource", "fetch_key_set", "parse_issuers"]
+__all__ = ["IssuerUnreachable", "JwksSource", "fetch_key_set", "trusted_issuers"]
 
 _DISCOVERY = "/.well-known/openid-configuration"
 _USUAL_PLACE = "/.well-known/jwks.json"
@@ -31,7 +33,6 @@ _PAUSE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 1.0  # until an issuer that starts beside us has answered once
 _NEVER = float("-inf")
 _LONGEST_DOCUMENT = 262_144
-_DEFAULT_ROLES = "roles"
 
 _log = structlog.get_logger()
 
@@ -100,36 +101,40 @@ class JwksSource:
         done.set()
 
 
-def fetch_key_set(issuer: str) -> Mapping[str, Any]:
-    """Ask an issuer where its keys are (OpenID Connect Discovery; `/.well-known/jwks.json` without it) and get them.
+def fetch_key_set(issuer: str, *, jwks_url: str | None = None) -> Mapping[str, Any]:
+    """Get an issuer's keys from `jwks_url`.
+
+    Without it the issuer is asked where they are (OpenID Connect Discovery; `/.well-known/jwks.json` without it).
 
     Raises:
         httpx2.HTTPError, ValueError: if it does not answer, or not with a key set.
     """
     base = issuer.rstrip("/")
-    with httpx2.Client(timeout=_WAIT_SECONDS, trust_env=not _is_local(base), follow_redirects=False) as client:
-        found = client.get(base + _DISCOVERY)
-        place = _document(found).get("jwks_uri") if found.status_code == httpx2.codes.OK else base + _USUAL_PLACE
-        if not isinstance(place, str):
-            raise ValueError("the issuer's configuration names no keys")  # noqa: TRY004 -- a wrong answer, no wrong call
+    is_local = _is_local(jwks_url or base)
+    with httpx2.Client(timeout=_WAIT_SECONDS, trust_env=not is_local, follow_redirects=False) as client:
+        place = jwks_url or _discover(client, base)
         return _document(client.get(place).raise_for_status())
 
 
-def parse_issuers(text: str, *, source: Callable[[str], JwksSource] = JwksSource) -> list[TrustedIssuer]:
-    """`BOOKWELL_ISSUERS`: issuers parted by spaces, each `URL,AUDIENCE` or `URL,AUDIENCE,PATH.OF.ROLES`.
+def _discover(client: httpx2.Client, base: str) -> str:
+    found = client.get(base + _DISCOVERY)
+    place = _document(found).get("jwks_uri") if found.status_code == httpx2.codes.OK else base + _USUAL_PLACE
+    if not isinstance(place, str):
+        raise ValueError("the issuer's configuration names no keys")  # noqa: TRY004 -- a wrong answer, no wrong call
+    return place
 
-    Raises:
-        ValueError: if an entry is none of both.
-    """
-    issuers = []
-    for entry in text.split():
-        url, _, rest = entry.partition(",")
-        audience, _, roles = rest.partition(",")
-        if urlsplit(url).scheme not in ("http", "https") or not audience or "," in roles:
-            raise ValueError(f"{entry} is not URL,AUDIENCE or URL,AUDIENCE,PATH.OF.ROLES")
-        path = tuple((roles or _DEFAULT_ROLES).split("."))
-        issuers.append(TrustedIssuer(issuer=url, audience=audience, keys=source(url), roles_claim=path))
-    return issuers
+
+def trusted_issuers(named: Iterable[NamedIssuer]) -> list[TrustedIssuer]:
+    """What a `TokenVerifier` takes: each issuer with a source of its keys, from which nothing is fetched yet."""
+    return [
+        TrustedIssuer(
+            issuer=each.issuer,
+            audience=each.audience,
+            keys=JwksSource(each.issuer, fetch=partial(fetch_key_set, jwks_url=each.jwks_url)),
+            roles_claim=each.roles_claim,
+        )
+        for each in named
+    ]
 
 
 def _document(response: httpx2.Response) -> Mapping[str, Any]:

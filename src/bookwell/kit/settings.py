@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
 
 __all__ = ["CommonSettings", "InvalidSettings"]
 
@@ -39,6 +42,11 @@ class CommonSettings(BaseSettings):
     rate_limit_per_minute: int = Field(default=600, ge=0)
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     trusted_proxies: int = Field(default=0, ge=0)
+    library_url: str = ""
+    library_port: int = Field(default=8013, ge=1, le=65535)
+    library_issuer: str = Field(default="", description="The issuer in the library's tokens; default: its URL")
+    token_audience: str = Field(default="bookwell", min_length=1)
+    issuers: str = Field(default="", description="Whose tokens are taken besides; see `kit.issuers`")
 
     @field_validator("log_database_url")
     @classmethod
@@ -47,6 +55,19 @@ class CommonSettings(BaseSettings):
         if url and kind not in _DATABASES:
             raise ValueError(f"no support for a database of the kind {kind!r}")
         return url
+
+    @field_validator("library_url", "library_issuer")
+    @classmethod
+    def _check_library_url(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+            raise ValueError("is no http or https URL")
+        return url.rstrip("/")
+
+    @field_validator("issuers")
+    @classmethod
+    def _check_issuers(cls, issuers: str) -> str:
+        parse_issuers(issuers)
+        return issuers
 
     @model_validator(mode="after")
     def _check_production(self) -> Self:
@@ -66,6 +87,28 @@ class CommonSettings(BaseSettings):
             yield "BOOKWELL_CLOCK_OFFSET: for demos, not for production"
         if self.demo_password.get_secret_value():
             yield "BOOKWELL_DEMO_PASSWORD: for demos, not for production"
+
+    @property
+    def library(self) -> str:
+        """Where the library service answers."""
+        return self.library_url or f"http://127.0.0.1:{self.library_port}"
+
+    @property
+    def library_token_issuer(self) -> str:
+        """The issuer that the library's tokens name."""
+        return self.library_issuer or self.library
+
+    @property
+    def named_issuers(self) -> tuple[NamedIssuer, ...]:
+        """The issuers of `BOOKWELL_ISSUERS`."""
+        return parse_issuers(self.issuers)
+
+    @property
+    def issuers_with_library(self) -> tuple[NamedIssuer, ...]:
+        """Whose tokens a service takes that always takes the library's, whose keys it fetches where it reaches it."""
+        keys = f"{self.library}/.well-known/jwks.json"
+        own = NamedIssuer(issuer=self.library_token_issuer, audience=self.token_audience, jwks_url=keys)
+        return beside(self.named_issuers, [own])
 
     @property
     def log_database(self) -> str:

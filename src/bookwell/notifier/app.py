@@ -15,7 +15,7 @@ from bookwell.kit.adapters.flask.document import complete_document
 from bookwell.kit.adapters.flask.edge import install_edge
 from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
-from bookwell.kit.jwks import parse_issuers
+from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.notifier.api.deliveries import deliveries_blueprint
 from bookwell.notifier.api.endpoints import endpoints_blueprint
@@ -40,7 +40,7 @@ def make_app(
 ) -> OpenAPI:
     """The WSGI application."""
     database = database or Database.of_url(settings.database_url)
-    verifier = verifier or TokenVerifier(parse_issuers(settings.trusted_issuers))
+    verifier = verifier or TokenVerifier(trusted_issuers(settings.issuers_with_library))
     app = OpenAPI(
         __name__,
         info=Info(title="Bookwell notifier", version="1", description=_DESCRIPTION),

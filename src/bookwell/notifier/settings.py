@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.settings import CommonSettings
 from bookwell.notifier.addresses import MailServer, parse_mail_url
 from bookwell.notifier.endpoints import Endpoint, parse_endpoints
@@ -53,10 +52,6 @@ class NotifierSettings(CommonSettings):
     webhooks_file: Path | None = Field(default=None, description="Default: webhooks.toml in the data folder, if any")
     webhook_deadline_seconds: float = Field(default=15, gt=0)
     webhook_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
-    issuers: str = ""
-    library_url: str = ""
-    library_port: int = 8013
-    token_audience: str = "bookwell"  # noqa: S105 -- a name
 
     @field_validator("smtp_url")
     @classmethod
@@ -79,12 +74,6 @@ class NotifierSettings(CommonSettings):
         if not (value.isascii() and (value.isprintable() or not value)):
             raise ValueError("is no value of a header")
         return auth
-
-    @field_validator("issuers")
-    @classmethod
-    def _check_issuers(cls, issuers: str) -> str:
-        parse_issuers(issuers)
-        return issuers
 
     @field_validator("mail_from")
     @classmethod
@@ -148,9 +137,3 @@ class NotifierSettings(CommonSettings):
         if self.webhooks_file is None and not file.is_file():
             return MappingProxyType({})
         return parse_endpoints(file.read_text(encoding="utf-8"), environ=os.environ, folder=file.parent)
-
-    @property
-    def trusted_issuers(self) -> str:
-        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library's when nothing is said."""
-        library = self.library_url or f"http://127.0.0.1:{self.library_port}"
-        return self.issuers or f"{library},{self.token_audience},roles"

@@ -19,7 +19,7 @@ from bookwell.kit.adapters.flask.problems import install_problems, invalid_reque
 from bookwell.kit.adapters.flask.swagger import DOCS_PREFIX, install_swagger
 from bookwell.kit.adapters.flask.throttle import install_throttle
 from bookwell.kit.health import Check
-from bookwell.kit.jwks import parse_issuers
+from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.limits import RateLimiter
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.partners.api.access import Access
@@ -47,7 +47,8 @@ def make_app(
     settings: PartnersSettings, gateway: PerProcess[Gateway], *, verifier: TokenVerifier | None = None
 ) -> OpenAPI:
     """The application; every process that serves it makes its own `gateway` at the first request."""
-    access = Access(verifier or TokenVerifier(parse_issuers(settings.trusted_issuers)), library_issuer=settings.library)
+    verifier = verifier or TokenVerifier(trusted_issuers(settings.issuers_with_library))
+    access = Access(verifier, library_issuer=settings.library_token_issuer)
     app = OpenAPI(
         __name__,
         info=Info(title=_TITLE, version="1", description=_DESCRIPTION),

@@ -55,7 +55,8 @@ class Gateway:
         make = make_client or _client_maker()
         self._clients: list[httpx2.AsyncClient] = []
         self.partners = self.loop.call(lambda: [self._partner(entry, make) for entry in entries])
-        self.library = Library(settings.library, self.loop.call(lambda: self._keep(make(_LIBRARY_CONNECTIONS))))
+        client = self.loop.call(lambda: self._keep(make(_LIBRARY_CONNECTIONS)))
+        self.library = Library(settings.library, client, public_url=settings.library_token_issuer)
         self.cache: AnswerCache = RedisCache(settings.redis_url) if settings.redis_url else ProcessCache()
         ages = Ages(settings.partners_fresh_seconds, settings.partners_stale_seconds, settings.partners_kept_seconds)
         self._answers = Answers(self.cache, self.loop, ages)

@@ -46,10 +46,11 @@ class PassedOn:
 
 
 class Library:
-    """One library service at `url`; its methods run in the event loop."""
+    """One library service at `url`, which calls itself `public_url`; its methods run in the event loop."""
 
-    def __init__(self, url: str, client: httpx2.AsyncClient) -> None:
+    def __init__(self, url: str, client: httpx2.AsyncClient, *, public_url: str | None = None) -> None:
         self._url = url
+        self._public_url = public_url or url
         self._client = client
 
     def isbn_question(self, book_id: int, *, seconds: float) -> Question:
@@ -89,7 +90,7 @@ class Library:
             raise LibraryUnreachable
         passed = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
         if "Location" in passed:
-            passed["Location"] = urljoin(self._url + "/", passed["Location"])
+            passed["Location"] = urljoin(self._public_url + "/", passed["Location"])
         return PassedOn(answer.status_code, answer.content, passed)
 
     async def check(self, *, seconds: float) -> None:

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from bookwell.kit.jwks import parse_issuers
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["PartnersSettings"]
@@ -23,36 +22,21 @@ class PartnersSettings(CommonSettings):
     partners_fresh_seconds: int = Field(default=60, ge=0, description="So long an answer is served as it is")
     partners_stale_seconds: int = Field(default=900, ge=0, description="So long it is served while being asked again")
     partners_kept_seconds: int = Field(default=86_400, ge=1, description="So long it is served instead of a failure")
-    library_url: str = ""
-    library_port: int = Field(default=8013, ge=1, le=65535)
     library_timeout_ms: int = Field(default=12_000, ge=100, description="For placing a reservation with the library")
     simulators_url: str = ""
     simulators_port: int = Field(default=8030, ge=1, le=65535)
-    issuers: str = ""
-    token_audience: str = "bookwell"  # noqa: S105 -- a name
 
-    @field_validator("library_url", "simulators_url")
+    @field_validator("simulators_url")
     @classmethod
     def _check_url(cls, url: str) -> str:
         if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
             raise ValueError("is no http or https URL")
         return url.rstrip("/")
 
-    @field_validator("issuers")
-    @classmethod
-    def _check_issuers(cls, issuers: str) -> str:
-        parse_issuers(issuers)
-        return issuers
-
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
         if self.partners_config is None and not self.simulators_url:
             yield "BOOKWELL_PARTNERS_CONFIG: needed in production; without it the partners are the demo's simulators"
-
-    @property
-    def library(self) -> str:
-        """Where the library service answers."""
-        return self.library_url or f"http://127.0.0.1:{self.library_port}"
 
     @property
     def hosts(self) -> list[str]:
@@ -63,14 +47,6 @@ class PartnersSettings(CommonSettings):
     def simulators(self) -> str:
         """Where the partner libraries of the demo answer."""
         return self.simulators_url or f"http://127.0.0.1:{self.simulators_port}"
-
-    @property
-    def trusted_issuers(self) -> str:
-        """Whose tokens are accepted (see `kit.jwks.parse_issuers`); the library is always one of them."""
-        named = self.issuers.split()
-        if any(entry.startswith(f"{self.library},") for entry in named):
-            return self.issuers
-        return " ".join([*named, f"{self.library},{self.token_audience},roles"])
 
     @property
     def budget_seconds(self) -> float:

@@ -8,10 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
+import jwt
 import pytest
 
 from bookwell.kit import clock
-from bookwell.kit.jwks import JwksSource, fetch_key_set, parse_issuers
+from bookwell.kit.issuers import parse_issuers
+from bookwell.kit.jwks import fetch_key_set, trusted_issuers
 from bookwell.kit.key_ring import KeyRing
 from bookwell.kit.tokens import TokenSigner, TokenVerifier
 from tests.infrastructure.servers import free_port
@@ -67,6 +69,12 @@ def test_fetch_key_set__an_issuer_without_discovery__is_asked_at_the_usual_place
     assert fetch_key_set(serve({_USUAL: json.dumps(ring.jwks()).encode()})) == ring.jwks()
 
 
+def test_fetch_key_set__a_place_in_the_settings__is_the_only_one_asked(serve: Serve, ring: KeyRing) -> None:
+    place = serve({"/certs": json.dumps(ring.jwks()).encode()})
+
+    assert fetch_key_set("https://unreachable.example", jwks_url=f"{place}/certs") == ring.jwks()
+
+
 @pytest.mark.parametrize(
     "answers",
     [{}, {_USUAL: b"<html>"}, {_USUAL: b"[]"}, {_USUAL: b"{" + b" " * 300_000 + b"}"}, {_DISCOVERY: b"{}"}],
@@ -81,7 +89,7 @@ def test_verify__a_token_of_an_issuer_in_the_settings__is_good_by_configuration_
     serve: Serve, ring: KeyRing
 ) -> None:
     issuer = serve({_USUAL: json.dumps(ring.jwks()).encode()})
-    verifier = TokenVerifier(parse_issuers(f"{issuer},bookwell", source=JwksSource))
+    verifier = TokenVerifier(trusted_issuers(parse_issuers(f"{issuer},bookwell")))
     signer = TokenSigner(ring, issuer=issuer, audience="bookwell", lifetime=dt.timedelta(minutes=5))
 
     claims = verifier.verify(
@@ -89,3 +97,19 @@ def test_verify__a_token_of_an_issuer_in_the_settings__is_good_by_configuration_
     )
 
     assert (claims.subject, claims.roles) == ("5", ("admin",))
+
+
+def test_verify__an_issuer_whose_keys_are_elsewhere__is_told_by_its_name(serve: Serve, ring: KeyRing) -> None:
+    name = "https://id.example/realms/r"
+    place = serve({"/certs": json.dumps(ring.jwks()).encode()})
+    entry = {"issuer": name, "audience": "account", "roles_claim": "realm_access.roles", "jwks_url": f"{place}/certs"}
+    verifier = TokenVerifier(trusted_issuers(parse_issuers(json.dumps([entry]))))
+    now = clock.now()
+    payload = {"iss": name, "aud": ["account"], "jti": "1", "exp": now + dt.timedelta(minutes=5), "sub": "a-b"}
+    key = ring.signing_key()
+
+    token = jwt.encode(
+        payload | {"realm_access": {"roles": ["reader"]}}, key.private, algorithm="RS256", headers={"kid": key.kid}
+    )
+
+    assert verifier.verify(token, now=now).roles == ("reader",)

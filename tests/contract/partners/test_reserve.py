@@ -35,6 +35,15 @@ def test_reserve__a_reader__gets_the_librarys_answer() -> None:
     assert request.headers["traceparent"] == answer.headers["traceparent"]
 
 
+def test_reserve__the_library_is_reached_by_an_inner_name__its_public_one_is_told() -> None:
+    with in_world(library_issuer=OTHER_ISSUER) as world:
+        answer = reserve(world, {"book_id": 1})
+        (request,) = world.library.seen
+
+    assert str(request.url) == "http://library.test/api/reservations/"
+    assert answer.headers["Location"] == f"{OTHER_ISSUER}/api/reservations/1/"
+
+
 def test_reserve__a_machine_client__names_reader_isbn_and_its_own_reference() -> None:
     with in_world() as world:
         body = {"isbn": "0-261-10357-1", "reader": "C-5", "external_ref": "x/1"}

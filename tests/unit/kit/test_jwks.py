@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bookwell.kit.jwks import IssuerUnreachable, JwksSource, parse_issuers
+from bookwell.kit.jwks import IssuerUnreachable, JwksSource
 from bookwell.kit.key_ring import KeyRing
 
 _ISSUER = "https://issuer.example"
@@ -166,18 +166,3 @@ def test_find_public_key__keys_of_other_kinds__are_passed_over(ring: KeyRing, is
 
     assert source.find_public_key(good["kid"]) is not None
     assert [source.find_public_key(kid) for kid in ("ec", "enc", "ps")] == [None, None, None]
-
-
-def test_parse_issuers__several__are_trusted_with_their_roles() -> None:
-    issuers = parse_issuers("http://a.example,x  https://b.example/realms/r,y,realm_access.roles")
-
-    assert [(each.issuer, each.audience, each.roles_claim) for each in issuers] == [
-        ("http://a.example", "x", ("roles",)),
-        ("https://b.example/realms/r", "y", ("realm_access", "roles")),
-    ]
-
-
-@pytest.mark.parametrize("text", ["https://a.example", "a.example,x", "https://a.example,x,roles,more"])
-def test_parse_issuers__half_an_entry__is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not URL,AUDIENCE"):
-        parse_issuers(text)

@@ -40,4 +40,4 @@ def test_load__in_production__needs_a_server_and_a_database(monkeypatch: pytest.
 
 
 def test_load__nothing_set__trusts_the_library_on_this_machine() -> None:
-    assert NotifierSettings.load().trusted_issuers == "http://127.0.0.1:8013,bookwell,roles"
+    assert [each.issuer for each in NotifierSettings.load().issuers_with_library] == ["http://127.0.0.1:8013"]

@@ -62,7 +62,7 @@ def availability(request: HttpRequest) -> HttpResponse:
     answered, left = ids[:_AT_ONCE], ids[_AT_ONCE:]
     content = {
         "document": _documents([name for name in map(_name_of, answered) if name is not None]),
-        "institution": {"id": settings.TOKEN_ISSUER, "href": settings.TOKEN_ISSUER, "content": "Bookwell"},
+        "institution": {"id": settings.PUBLIC_URL, "href": settings.PUBLIC_URL, "content": "Bookwell"},
         "timestamp": clock.now().isoformat(timespec="seconds"),
     }
     link = {"Link": f'</daia?id={quote("|".join(left), safe="")}&format=json>; rel="next"'} if left else {}
@@ -72,7 +72,7 @@ def availability(request: HttpRequest) -> HttpResponse:
 def _name_of(requested: str) -> _Name | None:
     if len(requested) > _LONGEST_ID:
         return None
-    number = requested.removeprefix(settings.TOKEN_ISSUER + _BOOK_PATH)
+    number = requested.removeprefix(settings.PUBLIC_URL + _BOOK_PATH)
     if number != requested:
         number = number.removesuffix("/")
         is_id = number.isascii() and number.isdecimal() and int(number) <= MAX_INTEGER
@@ -97,7 +97,7 @@ def _documents(names: Sequence[_Name]) -> list[dict[str, Any]]:
 
 
 def _document(name: _Name, book: Book, copies: Sequence[CopyState], outlooks: Mapping[int, Outlook]) -> dict[str, Any]:
-    uri = f"{settings.TOKEN_ISSUER}{_BOOK_PATH}{book.pk}/"
+    uri = f"{settings.PUBLIC_URL}{_BOOK_PATH}{book.pk}/"
     items = [_item(copy, outlooks[book.pk]) for copy in copies]
     return {"id": uri, "requested": name.requested, "href": uri, "about": book.title} | (
         {"item": items} if items else {}
@@ -106,7 +106,7 @@ def _document(name: _Name, book: Book, copies: Sequence[CopyState], outlooks: Ma
 
 def _item(copy: CopyState, outlook: Outlook) -> dict[str, Any]:
     item: dict[str, Any] = {
-        "id": f"{settings.TOKEN_ISSUER}/api/copies/{quote(copy.barcode, safe='')}/",
+        "id": f"{settings.PUBLIC_URL}/api/copies/{quote(copy.barcode, safe='')}/",
         "label": copy.barcode,
         "storage": {"content": copy.branch},
     }

@@ -13,8 +13,6 @@ __all__ = ["LibrarySettings"]
 class LibrarySettings(CommonSettings):
     """`BOOKWELL_LIBRARY_*` and what every service reads."""
 
-    library_port: int = 8013
-    library_url: str = ""
     notifier_url: str = ""
     mail_port: int = 8025
     partners_url: str = ""
@@ -24,7 +22,6 @@ class LibrarySettings(CommonSettings):
     library_hosts: str = "localhost,127.0.0.1,[::1]"
     access_token_seconds: int = Field(default=300, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
-    token_audience: str = "bookwell"  # noqa: S105 -- a name
     signing_keys: SecretStr = Field(
         default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
     )
@@ -55,8 +52,8 @@ class LibrarySettings(CommonSettings):
 
     @property
     def public_url(self) -> str:
-        """Where clients reach the service; the issuer of its tokens."""
-        return self.library_url.rstrip("/") or f"http://127.0.0.1:{self.library_port}"
+        """Where clients reach the service."""
+        return self.library
 
     @property
     def deliveries_url(self) -> str:

@@ -99,7 +99,8 @@ PARTNERS_URL = ENV.gateway_url
 PARTNERS_BUDGET_SECONDS = ENV.partners_budget_ms / 1000
 PARTNERS_HOLD_SECONDS = ENV.partners_hold_ms / 1000
 
-TOKEN_ISSUER = ENV.public_url
+PUBLIC_URL = ENV.public_url
+TOKEN_ISSUER = ENV.library_token_issuer
 TOKEN_AUDIENCE = ENV.token_audience
 ACCESS_TOKEN_LIFETIME = dt.timedelta(seconds=ENV.access_token_seconds)
 REFRESH_TOKEN_LIFETIME = dt.timedelta(days=ENV.refresh_token_days)

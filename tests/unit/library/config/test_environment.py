@@ -95,5 +95,11 @@ def test_clock__set_forward__is_ahead() -> None:
     assert dt.timedelta(hours=1) <= clock.now() - before < dt.timedelta(hours=1, minutes=1)
 
 
+def test_library_issuer__another_name__is_only_in_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, LIBRARY_URL="http://inner:8013", LIBRARY_ISSUER="https://library.example/")
+
+    assert (settings.public_url, settings.library_token_issuer) == ("http://inner:8013", "https://library.example")
+
+
 def test_library_url__with_a_slash_at_its_end__is_the_issuer_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, LIBRARY_URL="https://library.example/").public_url == "https://library.example"
