@@ -1,7 +1,6 @@
 """The library's background work: what the jobs of the schedule do, and which messages it takes."""
 
 import datetime as dt
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.idempotency_store import forget_expired
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.jobs import repeated
 from bookwell.kit.messaging import Consumer
 from bookwell.library.accounts.services import forget_dead_sessions
 from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
@@ -22,8 +22,6 @@ from bookwell.library.plumbing.services import forget_expired_cache_entries, for
 
 __all__ = ["CONSUMERS", "JOBS", "forget"]
 
-_SECONDS_OF_FORGETTING = 20
-
 _log = structlog.get_logger()
 
 
@@ -31,7 +29,7 @@ def forget() -> int:
     """Delete what was kept for a time that is over, in small transactions: the number of rows."""
     now, keep = clock.now(), settings.OUTBOX_RETENTION
     return _forget_log_records(now) + sum(
-        _repeated(partial(run_in_transaction, step))
+        repeated(partial(run_in_transaction, step))
         for step in (
             forget_expired,
             lambda: forget_dead_sessions(now=now),
@@ -44,20 +42,10 @@ def forget() -> int:
 def _forget_log_records(now: dt.datetime) -> int:
     """Outside of the library's transactions: the records may be elsewhere, and what is there may be down."""
     try:
-        return _repeated(lambda: forget_log_records(now=now, keep=settings.LOG_RETENTION))
+        return repeated(lambda: forget_log_records(now=now, keep=settings.LOG_RETENTION))
     except Error as error:
         _log.warning("logs.not_forgotten", error=type(error).__name__)
         return 0
-
-
-def _repeated(step: Callable[[], int]) -> int:
-    """Until nothing is left, or for as long as one run may take; the next one goes on."""
-    until, total = time.monotonic() + _SECONDS_OF_FORGETTING, 0
-    while number := step():
-        total += number
-        if time.monotonic() > until:
-            break
-    return total
 
 
 def _job(name: str, work: Callable[[], int]) -> Callable[[], None]:

@@ -5,51 +5,31 @@ step decides again under the lock of its book, so runs may overlap and nothing h
 """
 
 import datetime as dt
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
-import structlog
-
 from bookwell.kit.adapters.django.transactions import run_in_transaction
-from bookwell.kit.errors import DomainError
+from bookwell.kit.jobs import each_due, tried
 from bookwell.library.circulation import services
 from bookwell.library.circulation.queries.deadlines import list_due_reminders, list_resumable_books, list_run_out
 from bookwell.library.circulation.rules import SYSTEM
 
 __all__ = ["expire_due", "remind_due", "resume_due"]
 
-_log = structlog.get_logger()
-
-_AT_ONCE = 500
-_SECONDS_OF_A_RUN = 20
-"""Shorter than the schedule's shortest pause, so that a queue of jobs does not grow."""
-
 
 def expire_due(*, now: dt.datetime) -> int:
     """End the claims whose time is up and hand their copies on; how many there were."""
-    return sum(_expire(reservation_id, now) for reservation_id in _each(partial(list_run_out, now=now)))
+    return sum(_expire(reservation_id, now) for reservation_id in each_due(partial(list_run_out, now=now)))
 
 
 def resume_due(*, now: dt.datetime) -> int:
     """Serve the queues beside which copies lie that somebody may have again; how many there were."""
-    return sum(_resume(book_id, now) for book_id in _each(partial(list_resumable_books, now=now)))
+    return sum(_resume(book_id, now) for book_id in each_due(partial(list_resumable_books, now=now)))
 
 
 def remind_due(*, now: dt.datetime) -> int:
     """Remind of deadlines that come near, and of loans that are overdue; how many readers were."""
-    return sum(_remind(reservation_id, now) for reservation_id in _each(partial(list_due_reminders, now=now)))
-
-
-def _each(find: Callable[..., list[int]]) -> Iterator[int]:
-    """Everything that is due, each once a run: what is refused now stays due, and must not be run into again."""
-    until, seen = time.monotonic() + _SECONDS_OF_A_RUN, set[int]()
-    while fresh := [item for item in find(limit=_AT_ONCE + len(seen)) if item not in seen]:
-        for item in fresh:
-            if time.monotonic() > until:
-                return
-            seen.add(item)
-            yield item
+    return sum(_remind(reservation_id, now) for reservation_id in each_due(partial(list_due_reminders, now=now)))
 
 
 def _expire(reservation_id: int, now: dt.datetime) -> bool:
@@ -77,11 +57,4 @@ def _remind(reservation_id: int, now: dt.datetime) -> bool:
 
 
 def _try(work: Callable[[], bool], failure: str, **what: int) -> bool:
-    """One item's refusal, or a defect that it meets, must not keep the others waiting; the next run tries it again."""
-    try:
-        return run_in_transaction(work)
-    except DomainError as refusal:
-        _log.warning(failure, code=refusal.code, **what)
-    except Exception:  # noqa: BLE001 -- whatever it is, it is told and the others go on
-        _log.exception(failure, **what)
-    return False
+    return tried(lambda: run_in_transaction(work), failure, **what)
