@@ -19,12 +19,13 @@ from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["booking", "booking_step", "guest_token", "outbox"]
+__all__ = ["booking", "booking_step", "guest_token", "outbox", "reminder_opt_out"]
 
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 
 # `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
 # `decide_by` is set while an order waits. `decided` is on `decided_version`, the one that the employee saw.
+# `cleared_at` is when what was personal in it was removed.
 booking = Table(
     "booking",
     metadata,
@@ -52,6 +53,8 @@ booking = Table(
     Column("decided_version", BigInteger, nullable=False),
     Column("backoffice_ref", String(200), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("reminded_at", BigInteger),
+    Column("cleared_at", BigInteger),
     ForeignKeyConstraint(["table_id"], ["dining_table.id"], name="booking_table"),
     CheckConstraint(f"state IN ({_STATES})", name="booking_state"),
     CheckConstraint("starts_at < ends_at", name="booking_period"),
@@ -63,6 +66,7 @@ booking = Table(
     Index("booking_email", "email", "state"),
     Index("booking_phone", "phone", "state"),
     Index("booking_address", "from_address", "state"),
+    Index("booking_clearing", "cleared_at", "ends_at"),
 )
 
 # Who changed a booking, when and why; `version` is the one that the step made.
@@ -92,6 +96,14 @@ guest_token = Table(
     Index("guest_token_expiry", "expires_at"),
 )
 
+# Who wants no reminders: the SHA-256 of an e-mail address or telephone number, in hexadecimal.
+reminder_opt_out = Table(
+    "reminder_opt_out",
+    metadata,
+    Column("contact_digest", CHAR(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -99,4 +111,30 @@ outbox = Table(
     UniqueConstraint("event_id", "queue", name="outbox_event_queue"),
     Index("outbox_waiting", "queue", "done_at", "next_attempt_at"),
     Index("outbox_order", "aggregate", "aggregate_version"),
+)
+
+# What the back office can read: `data` is a `contracts.backoffice.BookingEvent`. `position` is none until it has a place.
+feed_event = Table(
+    "feed_event",
+    metadata,
+    id_column(),
+    Column("position", BigInteger),
+    Column("event_id", String(36), nullable=False),
+    Column("booking_id", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),
+    UniqueConstraint("position", name="feed_event_position"),
+    UniqueConstraint("booking_id", "version", name="feed_event_version"),
+    sqlite_autoincrement=True,
+)
+
+# One row, 1: the last place given, and the last that is forgotten.
+feed_head = Table(
+    "feed_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("forgotten", BigInteger, nullable=False),
 )

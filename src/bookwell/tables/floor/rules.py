@@ -75,7 +75,8 @@ Spans = Annotated[tuple[Span, ...], Field(max_length=12)]
 class House(_Setting):
     """How the restaurant takes bookings. `opening` has the days of a week, Monday first; `exceptions` replace days.
 
-    `buffer_minutes` keep a table free after each booking. 0 switches a limit of open orders off.
+    `buffer_minutes` keep a table free after each booking. 0 switches a limit of open orders off. What is known of a
+    guest is cleared `guest_data_days` after the visit.
     """
 
     name: str = Field(default="Restaurant", min_length=1, max_length=100)
@@ -94,6 +95,7 @@ class House(_Setting):
     open_orders_per_contact: int = Field(default=5, ge=0)
     open_orders_per_address: int = Field(default=20, ge=0)
     staff_email: str = Field(default="", max_length=320)
+    guest_data_days: int = Field(default=90, ge=1, le=3650)
 
     @field_validator("time_zone")
     @classmethod
