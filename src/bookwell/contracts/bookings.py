@@ -22,7 +22,10 @@ class FreeTable(BaseModel):
 class BookingFacts(BaseModel):
     """A booking as it was after the change. Instants are in UTC and told in `time_zone`; `price` in hundredths.
 
-    `ended_by` says who cancelled (`guest`, `staff`, `system`), `decide_by` until when an order waits.
+    `ended_by` says who ended it (`guest`, `staff`, `back_office`, `system`), `decide_by` until when an order waits.
+    `was_confirmed`: the guest has been told so before, and may have a calendar entry. What was changed has its former
+    place as `previous_…`. `guest` and `board_url` are for staff. The message's aggregate version is the calendar's
+    sequence.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,6 +43,12 @@ class BookingFacts(BaseModel):
     decide_by: dt.datetime | None = None
     cancel_url: str = ""
     booking_url: str = ""
+    board_url: str = ""
+    guest: str = ""
     reason: str = ""
     ended_by: str = ""
+    was_confirmed: bool = False
+    previous_table: str = ""
+    previous_starts_at: dt.datetime | None = None
+    previous_ends_at: dt.datetime | None = None
     alternatives: tuple[FreeTable, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["LONGEST_BODY", "WebhookBody", "WebhookMessage"]
+__all__ = ["LONGEST_BODY", "EndpointFacts", "WebhookBody", "WebhookMessage"]
 
 LONGEST_BODY = 20_000
 """Bytes; a body stays below."""
@@ -32,3 +32,12 @@ class WebhookBody(BaseModel):
     type: str
     timestamp: dt.datetime
     data: dict[str, Any]
+
+
+class EndpointFacts(BaseModel):
+    """An endpoint that said it is gone: facts of the notice to staff."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    endpoint: str
+    disabled_at: dt.datetime

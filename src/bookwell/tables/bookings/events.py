@@ -1,52 +1,80 @@
 """What leaves the context: every change of a booking that its guest is told of, in the shape of a `Notice`."""
 
 import datetime as dt
-from dataclasses import replace
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bookwell.contracts.bookings import BookingFacts
-from bookwell.contracts.messages import ChannelName, Notice, Recipient
+from bookwell.contracts.messages import PERSON_FORGOTTEN, ChannelName, Notice, PersonForgotten, Recipient
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["guest_notice", "staff_notice"]
+__all__ = ["guest_forgotten", "guest_notice", "has_contact", "staff_notice"]
 
-_QUEUE = "mail"
+_QUEUES = {ChannelName.EMAIL: "mail", ChannelName.SMS: "sms"}
+_WRONG_AFTER: Mapping[str, str] = MappingProxyType(
+    {
+        "booking.requested": "decide_by",
+        "booking.escalated": "decide_by",
+        "booking.reminder": "starts_at",
+    }
+)
+"""The fact after which a message would be wrong; of every other kind the end of the visit."""
+_OPTIONAL = frozenset({"booking.reminder"})
 
 
-def guest_notice(
-    kind: str, *, booked: Any, facts: BookingFacts, expires_at: dt.datetime | None
-) -> OutgoingMessage | None:
-    """Tell the guest by e-mail, or by SMS without one; None for a guest who left neither."""
-    channels = [ChannelName.EMAIL.value] if booked.email else [ChannelName.SMS.value] if booked.phone else []
-    if not channels:
-        return None
+def has_contact(booked: Any) -> bool:
+    """Whether its guest can be told anything."""
+    return bool(booked.email or booked.phone)
+
+
+def guest_notice(kind: str, *, booked: Any, facts: BookingFacts, unsubscribe_url: str | None = None) -> OutgoingMessage:
+    """Tell a guest who has left a contact, by e-mail, or by SMS without an address."""
+    channel = ChannelName.EMAIL if booked.email else ChannelName.SMS
     recipient = Recipient(
         reference=f"booking:{booked.id}",
         name=booked.name,
         email=booked.email,
         phone=booked.phone,
         language=booked.locale,
-        channels=tuple(channels),
+        channels=(channel.value,),
     )
-    return _message(kind, booked=booked, facts=facts, recipient=recipient, expires_at=expires_at)
-
-
-def staff_notice(kind: str, *, booked: Any, facts: BookingFacts, email: str) -> OutgoingMessage:
-    """Tell the restaurant's staff of an order that waits; not in the line of what its guest is told."""
-    recipient = Recipient(reference="staff", name=facts.restaurant, email=email, channels=(ChannelName.EMAIL.value,))
-    told = _message(kind, booked=booked, facts=facts, recipient=recipient, expires_at=facts.decide_by)
-    return replace(told, aggregate=f"escalation:{booked.id}")
-
-
-def _message(
-    kind: str, *, booked: Any, facts: BookingFacts, recipient: Recipient, expires_at: dt.datetime | None
-) -> OutgoingMessage:
-    told = facts.model_dump(mode="json")
-    notice = Notice(recipient=recipient, is_mandatory=True, expires_at=expires_at, facts=told)
+    notice = _notice(kind, recipient, facts).model_copy(update={"unsubscribe_url": unsubscribe_url})
     return OutgoingMessage(
-        queue=_QUEUE,
+        queue=_QUEUES[channel],
         type=kind,
         aggregate=f"booking:{booked.id}",
         aggregate_version=booked.version,
         payload=notice.model_dump(mode="json"),
     )
+
+
+def staff_notice(kind: str, *, booked: Any, facts: BookingFacts, email: str, language: str) -> OutgoingMessage:
+    """Tell the restaurant's staff of an order that waits; not in the line of what its guest is told."""
+    recipient = Recipient(
+        reference="staff", name=facts.restaurant, email=email, language=language, channels=(ChannelName.EMAIL.value,)
+    )
+    return OutgoingMessage(
+        queue=_QUEUES[ChannelName.EMAIL],
+        type=kind,
+        aggregate=f"escalation:{booked.id}",
+        aggregate_version=booked.version,
+        payload=_notice(kind, recipient, facts).model_dump(mode="json"),
+    )
+
+
+def guest_forgotten(*, booking_id: int, version: int) -> OutgoingMessage:
+    """Let whoever keeps something of a booking's guest forget it; `version` comes after all that was told."""
+    return OutgoingMessage(
+        queue=_QUEUES[ChannelName.EMAIL],
+        type=PERSON_FORGOTTEN,
+        aggregate=f"booking:{booking_id}",
+        aggregate_version=version,
+        payload=PersonForgotten(reference=f"booking:{booking_id}").model_dump(mode="json"),
+    )
+
+
+def _notice(kind: str, recipient: Recipient, facts: BookingFacts) -> Notice:
+    expires_at: dt.datetime | None = getattr(facts, _WRONG_AFTER.get(kind, "ends_at"))
+    told = facts.model_dump(mode="json")
+    return Notice(recipient=recipient, is_mandatory=kind not in _OPTIONAL, expires_at=expires_at, facts=told)

@@ -86,6 +86,8 @@ class TokenPurpose(StrEnum):
 
     CANCEL = "cancel"
     VIEW = "view"
+    UNSUBSCRIBE = "mails"
+    """Reminders, not the booking."""
 
 
 class Exemption(StrEnum):

@@ -17,6 +17,7 @@ from bookwell.tables.floor.errors import PeriodInvalid, PriceInvalid, WallTimeAm
 __all__ = [
     "FOREVER",
     "House",
+    "Period",
     "SlotLength",
     "Span",
     "TableType",
@@ -24,8 +25,13 @@ __all__ = [
     "check_price",
     "instant_of",
     "is_open",
+    "shared",
     "slot_minutes",
+    "without",
 ]
+
+Period = tuple[int, int]
+"""From one millisecond since 1970 to another, half-open."""
 
 FOREVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """The end of what has none; also the last instant that the service takes."""
@@ -95,6 +101,7 @@ class House(_Setting):
     open_orders_per_contact: int = Field(default=5, ge=0)
     open_orders_per_address: int = Field(default=20, ge=0)
     staff_email: str = Field(default="", max_length=320)
+    staff_language: str = Field(default="en", max_length=16)
     guest_data_days: int = Field(default=90, ge=1, le=3650)
 
     @field_validator("time_zone")
@@ -188,6 +195,17 @@ def check_price(price: int) -> None:
     """
     if not 0 <= price < 10**12:
         raise PriceInvalid
+
+
+def shared(one: Period, other: Period) -> Period:
+    """The time that two overlapping periods have in common."""
+    return max(one[0], other[0]), min(one[1], other[1])
+
+
+def without(period: Period, held: Sequence[Period]) -> list[Period]:
+    """What is left of a period around others that lie apart, given in order."""
+    edges = [period[0], *(edge for each in held for edge in shared(period, each)), period[1]]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
 
 
 def _read_as(moment: dt.datetime, zone: ZoneInfo, fold: int) -> dt.datetime:

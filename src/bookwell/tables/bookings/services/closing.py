@@ -163,5 +163,7 @@ def _tell(
             connection, house, table_id=booked.table_id, starts_at=booked.starts_at, ends_at=booked.ends_at
         )
         free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
-        told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": free}
-        tell_guest_in_tx(connection, f"booking.{booked.state}", booked, ended_by=actor.kind, **told)
+        told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": tuple(free)}
+        was_confirmed = State(booked.state) is State.CANCELLED  # what only waited was declined
+        kind = f"booking.{booked.state}"
+        tell_guest_in_tx(connection, kind, booked, ended_by=actor.kind, was_confirmed=was_confirmed, **told)

@@ -156,8 +156,8 @@ def _decline(
     decided = _decided(booked, Decision.DECLINE, backoffice_ref)
     declined = end_in_tx(connection, booked, state=State.DECLINED, actor=actor, reason=reason, now=now, **decided)
     free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
-    told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": free}
-    tell_guest_in_tx(connection, "booking.declined", declined, **told)
+    told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": tuple(free)}
+    tell_guest_in_tx(connection, "booking.declined", declined, ended_by=actor.kind, **told)
     return declined
 
 

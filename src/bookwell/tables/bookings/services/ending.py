@@ -69,7 +69,8 @@ def _cancel(
     cancelled = end_in_tx(connection, booked, state=State.CANCELLED, actor=actor, reason=reason, now=now)
     house = _unflag(connection, booked)
     told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "ended_by": actor.kind}
-    tell_guest_in_tx(connection, "booking.cancelled", cancelled, **told)
+    was_confirmed = State(booked.state) is State.CONFIRMED
+    tell_guest_in_tx(connection, "booking.cancelled", cancelled, was_confirmed=was_confirmed, **told)
     return cancelled
 
 

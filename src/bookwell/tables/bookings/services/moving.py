@@ -13,7 +13,7 @@ from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import instant_at, list_alternatives
 from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State, decide_by
 from bookwell.tables.bookings.services.changing import change_in_tx, flag_waiting_in_tx
-from bookwell.tables.bookings.services.telling import tell_guest_in_tx
+from bookwell.tables.bookings.services.telling import tell_of_move_in_tx
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.locks import lock_tables
 from bookwell.tables.floor.queries import get_house, is_occupied
@@ -54,7 +54,7 @@ def move_booking(
         values["slot_taken"] = False
     moved = change_in_tx(connection, booked, action="moved", actor=actor, now=now, **values)
     _take_along(connection, house, booked, moved)
-    tell_guest_in_tx(connection, "booking.changed", moved, house=house, public_url=public_url, now=now)
+    tell_of_move_in_tx(connection, booked, moved, house=house, public_url=public_url, now=now)
     return moved
 
 

@@ -2,84 +2,117 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from bookwell.contracts.bookings import BookingFacts, FreeTable
+from bookwell.contracts.bookings import BookingFacts
 from bookwell.kit.adapters.sqlalchemy.outbox_writing import append_in_tx
-from bookwell.tables.bookings.events import guest_notice, staff_notice
+from bookwell.tables.bookings.events import guest_notice, has_contact, staff_notice
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of, instant_at
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.floor.queries import get_table
 from bookwell.tables.floor.rules import House
 
-__all__ = ["tell_guest_in_tx", "tell_staff_in_tx"]
+__all__ = ["remind_in_tx", "tell_guest_in_tx", "tell_of_move_in_tx", "tell_staff_in_tx"]
 
 _TOKEN_BYTES = 32
-_PATHS = {TokenPurpose.CANCEL: "/api/customer/cancel_booking/", TokenPurpose.VIEW: "/api/customer/booking/"}
+_PATHS: Mapping[TokenPurpose, str] = MappingProxyType(
+    {
+        TokenPurpose.CANCEL: "/api/customer/cancel_booking/",
+        TokenPurpose.VIEW: "/api/customer/booking/",
+        TokenPurpose.UNSUBSCRIBE: "/api/customer/unsubscribe/",
+    }
+)
+_OF_A_BOOKING = (TokenPurpose.CANCEL, TokenPurpose.VIEW)
 
 
 def tell_guest_in_tx(
-    connection: Connection,
-    kind: str,
-    booked: Any,
-    *,
-    house: House,
-    public_url: str,
-    now: dt.datetime,
-    ended_by: str = "",
-    alternatives: Sequence[FreeTable] = (),
+    connection: Connection, kind: str, booked: Any, *, house: House, public_url: str, now: dt.datetime, **told: Any
 ) -> None:
-    """Write the guest's notice of a change; nothing for a guest without contact."""
-    if not (booked.email or booked.phone):
+    """Write the guest's notice of a change; nothing for a guest without contact. `told` replaces facts."""
+    if not has_contact(booked):
         return
-    links = _links_in_tx(connection, booked, public_url) if State(booked.state) in OPEN_STATES else {}
-    facts = _facts(connection, booked, house, now).model_copy(
-        update={
-            "cancel_url": links.get(TokenPurpose.CANCEL, ""),
-            "booking_url": links.get(TokenPurpose.VIEW, ""),
-            "ended_by": ended_by,
-            "alternatives": tuple(alternatives),
-        }
-    )
-    notice = guest_notice(kind, booked=booked, facts=facts, expires_at=instant_at(booked.ends_at))
-    append_in_tx(connection, [notice] if notice else [], now=now)
+    links = _links_in_tx(connection, booked, public_url, _OF_A_BOOKING) if State(booked.state) in OPEN_STATES else {}
+    facts = _facts(connection, booked, house, now, {**_link_facts(links), **told})
+    append_in_tx(connection, [guest_notice(kind, booked=booked, facts=facts)], now=now)
+
+
+def tell_of_move_in_tx(
+    connection: Connection, before: Any, moved: Any, *, house: House, public_url: str, now: dt.datetime
+) -> None:
+    """Write the guest's notice of another table or time; `before` is the booking as it was."""
+    if not has_contact(moved):
+        return
+    previous = {
+        "previous_table": get_table(connection, before.table_id, now=now).name,
+        "previous_starts_at": instant_at(before.starts_at),
+        "previous_ends_at": instant_at(before.ends_at),
+        "was_confirmed": State(before.state) is State.CONFIRMED,
+    }
+    told = {"house": house, "public_url": public_url, "now": now}
+    tell_guest_in_tx(connection, "booking.changed", moved, **told, **previous)
+
+
+def remind_in_tx(connection: Connection, booked: Any, *, house: House, public_url: str, now: dt.datetime) -> None:
+    """Write the reminder of a confirmed booking, with a link that ends reminders in one that goes by e-mail.
+
+    Whether its guest wants one is the caller's to know. It tells no change: the booking's version stays.
+    """
+    if not has_contact(booked):
+        return
+    purposes = (*_OF_A_BOOKING, TokenPurpose.UNSUBSCRIBE) if booked.email else _OF_A_BOOKING
+    links = _links_in_tx(connection, booked, public_url, purposes)
+    facts = _facts(connection, booked, house, now, _link_facts(links))
+    unsubscribe_url = links.get(TokenPurpose.UNSUBSCRIBE)
+    notice = guest_notice("booking.reminder", booked=booked, facts=facts, unsubscribe_url=unsubscribe_url)
+    append_in_tx(connection, [notice], now=now)
 
 
 def tell_staff_in_tx(connection: Connection, kind: str, booked: Any, *, house: House, now: dt.datetime) -> None:
     """Write the notice to the restaurant's address; nothing where it has none."""
     if house.staff_email:
-        facts = _facts(connection, booked, house, now)
-        append_in_tx(connection, [staff_notice(kind, booked=booked, facts=facts, email=house.staff_email)], now=now)
+        facts = _facts(connection, booked, house, now, {"guest": booked.name})
+        address = {"email": house.staff_email, "language": house.staff_language}
+        append_in_tx(connection, [staff_notice(kind, booked=booked, facts=facts, **address)], now=now)
 
 
-def _facts(connection: Connection, booked: Any, house: House, now: dt.datetime) -> BookingFacts:
+def _facts(
+    connection: Connection, booked: Any, house: House, now: dt.datetime, told: Mapping[str, Any]
+) -> BookingFacts:
     table = get_table(connection, booked.table_id, now=now)
-    return BookingFacts(
-        booking_id=booked.id,
-        state=booked.state,
-        restaurant=house.name,
-        table=table.name,
-        table_type=table.table_type,
-        party_size=booked.party_size,
-        starts_at=instant_at(booked.starts_at),
-        ends_at=instant_at(booked.ends_at),
-        time_zone=booked.time_zone,
-        price=booked.price,
-        decide_by=instant_at(booked.decide_by) if booked.decide_by is not None else None,
-        reason=booked.reason,
-    )
+    facts: dict[str, Any] = {
+        "booking_id": booked.id,
+        "state": booked.state,
+        "restaurant": house.name,
+        "table": table.name,
+        "table_type": table.table_type,
+        "party_size": booked.party_size,
+        "starts_at": instant_at(booked.starts_at),
+        "ends_at": instant_at(booked.ends_at),
+        "time_zone": booked.time_zone,
+        "price": booked.price,
+        "decide_by": instant_at(booked.decide_by) if booked.decide_by is not None else None,
+        "reason": booked.reason,
+    }
+    return BookingFacts(**{**facts, **told})
 
 
-def _links_in_tx(connection: Connection, booked: Any, public_url: str) -> dict[TokenPurpose, str]:
+def _links_in_tx(
+    connection: Connection, booked: Any, public_url: str, purposes: Collection[TokenPurpose]
+) -> dict[TokenPurpose, str]:
     """Only digests are kept, so that every message has tokens of its own."""
-    tokens = {purpose: secrets.token_urlsafe(_TOKEN_BYTES) for purpose in TokenPurpose}
+    tokens = {purpose: secrets.token_urlsafe(_TOKEN_BYTES) for purpose in purposes}
     rows = [
         {"digest": digest_of(token), "booking_id": booked.id, "purpose": purpose, "expires_at": booked.ends_at}
         for purpose, token in tokens.items()
     ]
     connection.execute(insert(guest_token), rows)
     return {purpose: f"{public_url}{_PATHS[purpose]}?id={token}" for purpose, token in tokens.items()}
+
+
+def _link_facts(links: Mapping[TokenPurpose, str]) -> dict[str, str]:
+    return {"cancel_url": links.get(TokenPurpose.CANCEL, ""), "booking_url": links.get(TokenPurpose.VIEW, "")}
