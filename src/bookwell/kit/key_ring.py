@@ -28,7 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bookwell.kit import clock
 
-__all__ = ["KeyRing", "SigningKey", "load_or_create_secret", "parse_signing_keys", "rotate_keys"]
+__all__ = [
+    "KeyRing",
+    "SigningKey",
+    "check_signing_keys",
+    "load_or_create_secret",
+    "parse_signing_keys",
+    "rotate_keys",
+]
 
 _KEY_BITS = 2048
 _FILE = re.compile(r"^(\d{13})-[0-9a-f]{8}\.pem$")
@@ -106,6 +113,20 @@ def parse_signing_keys(pem: bytes) -> list[SigningKey]:
         return [_parse(block, dt.datetime.fromtimestamp(0, tz=dt.UTC)) for block in blocks]
     except (TypeError, UnsupportedAlgorithm) as error:  # a passphrase is missing; a curve is not known
         raise ValueError("not an RSA key without a passphrase") from error
+
+
+def check_signing_keys(setting: str) -> None:
+    """Refuse a configuration of keys that cannot be used; an empty one is none.
+
+    Raises:
+        ValueError
+    """
+    pem = setting.strip().encode()
+    if pem:
+        try:
+            parse_signing_keys(pem)
+        except ValueError as error:
+            raise ValueError("is no list of RSA private keys in PEM, without a passphrase") from error
 
 
 def load_or_create_secret(file: Path) -> str:

@@ -1,9 +1,11 @@
 """The tables service's settings from the environment; the restaurant's own rules are in its database."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["TablesSettings"]
@@ -15,7 +17,28 @@ class TablesSettings(CommonSettings):
     tables_database_url: str = ""
     tables_port: int = Field(default=9000, ge=1, le=32767)
     tables_url: str = Field(default="", description="Where guests reach the service; stands in their mails")
+    tables_local_accounts: bool = Field(default=True, description="Off: only tokens of BOOKWELL_ISSUERS count")
+    tables_signing_keys: SecretStr = Field(
+        default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
+    )
+    access_token_seconds: int = Field(default=300, ge=1)
+    refresh_token_days: int = Field(default=30, ge=1)
+    login_failures_per_account: int = Field(default=5, ge=1, description="Within five minutes; then locked out")
+    login_failures_per_address: int = Field(default=20, ge=1, description="Within one minute; then locked out")
     tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders")
+
+    @field_validator("tables_signing_keys")
+    @classmethod
+    def _check_signing_keys(cls, keys: SecretStr) -> SecretStr:
+        check_signing_keys(keys.get_secret_value())
+        return keys
+
+    @field_validator("tables_local_accounts")
+    @classmethod
+    def _check_somebody_is_trusted(cls, is_on: bool, info: ValidationInfo) -> bool:
+        if not is_on and not info.data.get("issuers"):
+            raise ValueError("off, while BOOKWELL_ISSUERS names nobody else: then nobody could work here")
+        return is_on
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
@@ -23,6 +46,9 @@ class TablesSettings(CommonSettings):
             yield "BOOKWELL_TABLES_DATABASE_URL: needed in production"
         if not self.tables_url:
             yield "BOOKWELL_TABLES_URL: needed in production, as in https://tables.example.org"
+        if self.tables_local_accounts and not self.tables_signing_keys.get_secret_value().strip():
+            make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
+            yield f"BOOKWELL_TABLES_SIGNING_KEYS: needed in production, the same for all processes; {make}"
 
     def _forbidden_in_production(self) -> Iterator[str]:
         yield from super()._forbidden_in_production()
@@ -43,3 +69,15 @@ class TablesSettings(CommonSettings):
     def public_url(self) -> str:
         """Where links in mails point, without a slash at the end."""
         return (self.tables_url or f"http://127.0.0.1:{self.tables_port}").rstrip("/")
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the keys that sign tokens are, where none are configured."""
+        return self.data_dir.absolute() / "tables-keys"
+
+    @property
+    def hands_on_logins(self) -> bool:
+        """Whether the library issues the tokens that count here."""
+        return not self.tables_local_accounts and self.library_token_issuer in {
+            each.issuer for each in self.named_issuers
+        }

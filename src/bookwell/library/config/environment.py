@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field, SecretStr, field_validator
 
-from bookwell.kit.key_ring import parse_signing_keys
+from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["LibrarySettings"]
@@ -31,12 +31,7 @@ class LibrarySettings(CommonSettings):
     @field_validator("signing_keys")
     @classmethod
     def _check_signing_keys(cls, keys: SecretStr) -> SecretStr:
-        pem = keys.get_secret_value().strip().encode()
-        if pem:
-            try:
-                parse_signing_keys(pem)
-            except ValueError as error:
-                raise ValueError("is no list of RSA private keys in PEM, without a passphrase") from error
+        check_signing_keys(keys.get_secret_value())
         return keys
 
     def _missing_in_production(self) -> Iterator[str]:

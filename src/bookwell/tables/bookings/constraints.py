@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bookwell.kit.errors import DomainError
+from bookwell.tables.accounts.errors import UsernameTaken
 from bookwell.tables.bookings.errors import SlotTaken
 from bookwell.tables.floor.errors import TableNameTaken
 
@@ -15,5 +16,7 @@ CONSTRAINTS: Mapping[str, type[DomainError]] = MappingProxyType(
         "occupancy_closures": SlotTaken,
         "dining_table_name": TableNameTaken,
         "dining_table.active_name": TableNameTaken,
+        "account_username": UsernameTaken,
+        "account.username_key": UsernameTaken,
     }
 )

@@ -1,0 +1,37 @@
+"""Row locks of accounts: the account before its sessions."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bookwell.kit.usernames import fold_username
+from bookwell.tables.accounts.errors import AccountNotFound
+from bookwell.tables.accounts.models import account, token_session
+from bookwell.tables.accounts.rules import Role
+
+__all__ = ["lock_account", "lock_administrators", "lock_session"]
+
+
+def lock_account(connection: Connection, username: str) -> Row[Any]:
+    """Nobody else changes the account meanwhile.
+
+    Raises:
+        AccountNotFound: if there is none of that name.
+    """
+    chosen = select(account).where(account.c.username_key == fold_username(username))
+    row = connection.execute(chosen.with_for_update()).one_or_none()
+    if row is None:
+        raise AccountNotFound
+    return row
+
+
+def lock_administrators(connection: Connection) -> frozenset[int]:
+    """Ids of the active administrators, of whom none is changed meanwhile."""
+    chosen = select(account.c.id).where(account.c.role == Role.ADMIN.value, account.c.is_active)
+    return frozenset(connection.scalars(chosen.order_by(account.c.id).with_for_update()))
+
+
+def lock_session(connection: Connection, sid: str) -> Row[Any] | None:
+    """A session, which nobody else refreshes or ends meanwhile."""
+    chosen = select(token_session).where(token_session.c.sid == sid)
+    return connection.execute(chosen.with_for_update()).one_or_none()

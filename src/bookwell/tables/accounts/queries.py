@@ -1,0 +1,71 @@
+"""Reads of accounts."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, exists, select
+
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.usernames import fold_username
+from bookwell.tables.accounts.models import account, login_failure, token_session
+from bookwell.tables.accounts.rules import failure_keys, lockout_seconds
+
+__all__ = ["Credentials", "LoginLimits", "find_credentials", "find_lockout_seconds", "find_role_in_session", "has_any"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginLimits:
+    """How many failed log-ins lock an account or an address out."""
+
+    per_account: int
+    per_address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a password is held against."""
+
+    account_id: int
+    password_hash: str
+    is_active: bool
+
+
+def find_credentials(connection: Connection, username: str) -> Credentials | None:
+    """The account of that name, in whatever case."""
+    columns = select(account.c.id, account.c.password_hash, account.c.is_active)
+    row = connection.execute(columns.where(account.c.username_key == fold_username(username))).one_or_none()
+    return Credentials(row.id, row.password_hash, row.is_active) if row else None
+
+
+def find_lockout_seconds(
+    connection: Connection, *, username: str, address: str, limits: LoginLimits, now: dt.datetime
+) -> int | None:
+    """After how many seconds a log-in may be tried again; None when it may be tried now."""
+    keys = failure_keys(username=username, address=address)
+    chosen = select(login_failure.c.key, login_failure.c.expires_at).where(
+        login_failure.c.key.in_(keys), login_failure.c.expires_at > milliseconds(now)
+    )
+    ends: dict[str, list[dt.datetime]] = {key: [] for key in keys}
+    for row in connection.execute(chosen):
+        ends[row.key].append(dt.datetime.fromtimestamp(row.expires_at / 1000, tz=dt.UTC))
+    allowed = zip(keys, (limits.per_account, limits.per_address), strict=True)
+    waits = [lockout_seconds(ends[key], allowed=count, now=now) for key, count in allowed]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def find_role_in_session(connection: Connection, sid: str, *, subject: str) -> str | None:
+    """The role of an active account in a session that has not ended; one statement on every request.
+
+    A log-out, a deactivation and another role count at once.
+    """
+    row = connection.execute(
+        select(account.c.id, account.c.role)
+        .join(token_session, token_session.c.account_id == account.c.id)
+        .where(token_session.c.sid == sid, token_session.c.revoked_at.is_(None), account.c.is_active)
+    ).one_or_none()
+    return row.role if row is not None and str(row.id) == subject else None
+
+
+def has_any(connection: Connection) -> bool:
+    """Whether there is any account."""
+    return bool(connection.scalar(select(exists().select_from(account))))
