@@ -1,0 +1,148 @@
+"""Who calls: the bearer token, whoever trusted issued it, and what an operation needs of it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from bookwell.kit import clock
+from bookwell.kit.errors import Forbidden
+from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
+from bookwell.kit.tokens import Claims, TokenInvalid
+from bookwell.tables.accounts.queries import find_role_in_session
+from bookwell.tables.accounts.rules import STAFF_ROLES
+from bookwell.tables.bookings.rules import Actor
+from bookwell.tables.site import Site, SiteDep
+
+__all__ = ["BEARER", "Caller", "RoleForbidden", "ScopeMissing", "Staff", "find_caller", "machine", "staff"]
+
+BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_LONGEST_REFERENCE = 56
+
+_log = structlog.get_logger()
+
+
+class RoleForbidden(Forbidden):
+    """The caller's roles do not include this operation."""
+
+    code = "auth.role_forbidden"
+    title = "Your role does not allow this"
+
+
+class ScopeMissing(Forbidden):
+    """A machine client without the scope that the operation needs."""
+
+    code = "auth.scope_missing"
+    title = "Your client's scopes do not allow this"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token it is: a person with roles, or a program with scopes; `subject` is unique for its issuer alone.
+
+    `reference` is what is kept of them beside what they did: an own account's number, `NUMBER@HOST` of others.
+    """
+
+    kind: Literal["user", "client"]
+    issuer: str
+    subject: str
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    reference: str
+
+    @property
+    def key(self) -> str:
+        """By whom idempotency keys and requests are kept apart."""
+        return f"{self.issuer} {self.kind} {self.subject}"
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as bookings know them."""
+        return Actor("staff", self.reference)
+
+
+def find_caller(site: Site, token: str) -> Caller | None:
+    """Whose token it is; None when it is not good, or its session with us has ended.
+
+    Raises:
+        IssuerUnreachable: if nothing can be said of an outside token.
+    """
+    try:
+        claims = site.identity.verifier.verify(token, now=clock.now())
+    except TokenInvalid as error:
+        _log.info("auth.token_refused", reason=str(error))
+        return None
+    if claims.subject is None:
+        return _client_of(claims)
+    if claims.issuer != site.identity.issuer:
+        return _user_of(claims, claims.subject, frozenset(claims.roles), f"@{urlsplit(claims.issuer).netloc}")
+    role = _own_role(site, claims)
+    return _user_of(claims, claims.subject, frozenset({role}), "") if role else None
+
+
+def staff(site: SiteDep, credentials: Credentials) -> Caller:
+    """An employee or administrator of the restaurant.
+
+    Raises:
+        HttpRefusal: 401 without a good token.
+        RoleForbidden: for others.
+    """
+    caller = _authenticated(site, credentials)
+    if not caller.roles & STAFF_ROLES:
+        raise RoleForbidden
+    return caller
+
+
+Staff = Annotated[Caller, Depends(staff)]
+"""An operation's parameter: the employee who calls."""
+
+
+def machine(scope: str) -> Callable[..., Caller]:
+    """A dependency that lets machine clients with the scope pass, answers others 401 or 403."""
+
+    def client(site: SiteDep, credentials: Credentials) -> Caller:
+        caller = _authenticated(site, credentials)
+        if caller.kind != "client":
+            raise RoleForbidden
+        if scope not in caller.scopes:
+            raise ScopeMissing
+        return caller
+
+    return client
+
+
+def _authenticated(site: Site, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    caller = find_caller(site, credentials.credentials.strip()) if credentials else None
+    if caller is None:
+        raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)
+    return caller
+
+
+def _own_role(site: Site, claims: Claims) -> str | None:
+    sid, subject = claims.session_id or "", claims.subject or ""
+    return site.database.read(lambda connection: find_role_in_session(connection, sid, subject=subject))
+
+
+def _user_of(claims: Claims, subject: str, roles: frozenset[str], suffix: str) -> Caller:
+    return Caller("user", claims.issuer, subject, roles, frozenset(), _short(subject + suffix))
+
+
+def _client_of(claims: Claims) -> Caller | None:
+    if claims.client_id is None:
+        return None
+    return Caller("client", claims.issuer, claims.client_id, frozenset(), frozenset(claims.scopes), claims.client_id)
+
+
+def _short(reference: str) -> str:
+    """An outside issuer's subject may be as long as it likes; the column is not."""
+    if len(reference) <= _LONGEST_REFERENCE:
+        return reference
+    return "sha256:" + hashlib.sha256(reference.encode()).hexdigest()[:40]
