@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
 from bookwell.kit.adapters.sqlalchemy.transactions import run_in_transaction
 from bookwell.tables.bookings.constraints import CONSTRAINTS
+from bookwell.tables.bookings.services.publishing import CALLED
 
 __all__ = ["Database"]
 
@@ -27,8 +28,8 @@ class Database:
         self.engine = engine
 
     @classmethod
-    def of_url(cls, url: str, *, connections: int = _CONNECTIONS) -> "Database":
-        """The database of a URL; nothing is connected yet.
+    def of_url(cls, url: str, *, connections: int = _CONNECTIONS, backoffice: str = "") -> "Database":
+        """The database of a URL; nothing is connected yet. `backoffice` names the endpoint told of every booking.
 
         Raises:
             SystemExit: for a database that cannot keep bookings from overlapping by itself.
@@ -36,6 +37,7 @@ class Database:
         engine = engine_of(url, connections=connections)
         if engine.dialect.name not in _KINDS:
             raise SystemExit("BOOKWELL_TABLES_DATABASE_URL: tables need PostgreSQL or SQLite")
+        engine.update_execution_options(**{CALLED: backoffice})
         return cls(engine)
 
     def read(self, work: Callable[[Connection], T]) -> T:

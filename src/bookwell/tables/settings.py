@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.settings import CommonSettings
+from bookwell.kit.webhooks import WebhookSecret
 
 __all__ = ["TablesSettings"]
 
@@ -16,6 +19,8 @@ class TablesSettings(CommonSettings):
 
     tables_database_url: str = ""
     tables_port: int = Field(default=9000, ge=1, le=32767)
+    tables_hosts: str = "localhost,127.0.0.1,[::1]"
+    tables_threads: int = Field(default=8, ge=1, description="Operations that run at once in a process")
     tables_url: str = Field(default="", description="Where guests reach the service; stands in their mails")
     tables_local_accounts: bool = Field(default=True, description="Off: only tokens of BOOKWELL_ISSUERS count")
     tables_signing_keys: SecretStr = Field(
@@ -25,6 +30,12 @@ class TablesSettings(CommonSettings):
     refresh_token_days: int = Field(default=30, ge=1)
     login_failures_per_account: int = Field(default=5, ge=1, description="Within five minutes; then locked out")
     login_failures_per_address: int = Field(default=20, ge=1, description="Within one minute; then locked out")
+    tables_backoffice: str = Field(default="", max_length=64, description="The webhook endpoint told of every booking")
+    tables_decision_secrets: SecretStr = Field(
+        default=SecretStr(""), description="What signs the back office's decisions: whsec_…, or two with a comma"
+    )
+    tables_decision_secrets_file: Path | None = Field(default=None, description="A file that holds them instead")
+    tables_feed_days: int = Field(default=30, ge=1, description="How long the back office can read events")
     tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders")
 
     @field_validator("tables_signing_keys")
@@ -40,6 +51,15 @@ class TablesSettings(CommonSettings):
             raise ValueError("off, while BOOKWELL_ISSUERS names nobody else: then nobody could work here")
         return is_on
 
+    @model_validator(mode="after")
+    def _check_decision_secrets(self) -> Self:
+        try:
+            self.decision_secrets()
+        except (OSError, ValueError) as error:
+            name = "BOOKWELL_TABLES_DECISION_SECRETS" + ("_FILE" if self.tables_decision_secrets_file else "")
+            raise ValueError(f"{name}: {error}") from None
+        return self
+
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
         if not self.tables_database_url:
@@ -54,6 +74,17 @@ class TablesSettings(CommonSettings):
         yield from super()._forbidden_in_production()
         if self.tables_demo:
             yield "BOOKWELL_TABLES_DEMO: for demos, not for production"
+
+    def decision_secrets(self) -> tuple[WebhookSecret, ...]:
+        """What signs the back office's decisions, read now; without any no decision is believed.
+
+        Raises:
+            ValueError, OSError: for what is no secret, or a file that cannot be read; repeats nothing of them.
+        """
+        text = self.tables_decision_secrets.get_secret_value()
+        if self.tables_decision_secrets_file is not None:
+            text = self.tables_decision_secrets_file.read_text(encoding="ascii")
+        return tuple(WebhookSecret.parse(each) for each in text.replace(",", " ").split())
 
     @property
     def is_demo(self) -> bool:
@@ -81,3 +112,10 @@ class TablesSettings(CommonSettings):
         return not self.tables_local_accounts and self.library_token_issuer in {
             each.issuer for each in self.named_issuers
         }
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names by which the service may be asked: that of its URL is always one of them."""
+        named = [host.strip() for host in self.tables_hosts.split(",") if host.strip()]
+        own = urlsplit(self.tables_url).netloc.rpartition("@")[2]
+        return [*named, *([urlsplit(self.tables_url).hostname or own] if own else [])]

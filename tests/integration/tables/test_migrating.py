@@ -6,7 +6,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect
 
-import bookwell.tables.bookings.models  # noqa: F401 -- declares them
+import bookwell.tables.accounts.models
+import bookwell.tables.backoffice.models
+import bookwell.tables.bookings.models  # noqa: F401 -- declare them
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate

@@ -11,7 +11,7 @@ class OutgoingMessage:
     """One fact for one queue.
 
     `aggregate` names what changed (`reservation:17`), `aggregate_version` orders its messages: it is counted up
-    under the aggregate's lock.
+    under the aggregate's lock. `event_id` is made when the row is written, unless the change has one already.
     """
 
     queue: str
@@ -20,3 +20,4 @@ class OutgoingMessage:
     aggregate_version: int
     payload: dict[str, Any]
     version: int = 1
+    event_id: str = ""

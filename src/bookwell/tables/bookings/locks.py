@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Row, func, select
 
 from bookwell.kit.idempotency import TryAgain
 from bookwell.tables.bookings.errors import BookingNotFound
-from bookwell.tables.bookings.models import booking
+from bookwell.tables.bookings.models import booking, feed_head
 from bookwell.tables.floor.locks import lock_tables
 
-__all__ = ["lock_booking", "lock_bookings", "lock_contact"]
+__all__ = ["lock_booking", "lock_bookings", "lock_contact", "lock_feed"]
 
 _MOVES = 3
 
@@ -48,3 +48,8 @@ def lock_contact(connection: Connection, keys: Sequence[str]) -> None:
     numbers = [int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True) for key in keys]
     for number in sorted(numbers):
         connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def lock_feed(connection: Connection) -> Row[Any]:
+    """Nobody else gives events their places meanwhile. Always the last lock of a transaction."""
+    return connection.execute(select(feed_head).with_for_update()).one()

@@ -113,7 +113,8 @@ outbox = Table(
     Index("outbox_order", "aggregate", "aggregate_version"),
 )
 
-# What the back office can read: `data` is a `contracts.backoffice.BookingEvent`. `position` is none until it has a place.
+# What the back office can read: `data` is a `contracts.backoffice.BookingEvent`, `position` its place in the feed,
+# none until it is given one.
 feed_event = Table(
     "feed_event",
     metadata,

@@ -2,6 +2,8 @@
 
 from alembic import context
 
+import bookwell.tables.accounts.models
+import bookwell.tables.backoffice.models
 import bookwell.tables.bookings.models
 import bookwell.tables.floor.models  # noqa: F401 -- what is declared there is compared with the database
 from bookwell.tables.schema import metadata

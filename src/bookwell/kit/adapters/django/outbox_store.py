@@ -28,6 +28,6 @@ def appending(messages: Sequence[OutgoingMessage]) -> Statement:
     now = int(clock.now().timestamp() * 1000)
     values: list[str | int] = []
     for message in messages:
-        values += [ids.new_id(), message.queue, message.type, message.version, message.aggregate]
+        values += [message.event_id or ids.new_id(), message.queue, message.type, message.version, message.aggregate]
         values += [message.aggregate_version, to_json(message.payload).decode(), now, now]
     return Statement(_INSERT + ", ".join([_ROW] * len(messages)), values)

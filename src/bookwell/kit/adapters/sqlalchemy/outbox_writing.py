@@ -22,7 +22,7 @@ def append_in_tx(connection: Connection, messages: Sequence[OutgoingMessage], *,
         return
     rows = [
         {
-            "event_id": ids.new_id(),
+            "event_id": message.event_id or ids.new_id(),
             "queue": message.queue,
             "type": message.type,
             "version": message.version,

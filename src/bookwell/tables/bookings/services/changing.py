@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, exists, insert, update
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.models import booking, booking_step
 from bookwell.tables.bookings.rules import Actor, State, check_transition
+from bookwell.tables.bookings.services.publishing import publish_in_tx
 from bookwell.tables.floor.models import occupancy
 from bookwell.tables.floor.rules import House
 from bookwell.tables.floor.services.occupying import release_in_tx
@@ -57,10 +58,11 @@ def end_in_tx(
 
 
 def note_step_in_tx(connection: Connection, booked: Any, *, action: str, actor: Actor, now: dt.datetime) -> None:
-    """Keep who brought the booking to its version, and why."""
+    """Keep who brought the booking to its version, and why, and tell the back office."""
     step = {"booking_id": booked.id, "version": booked.version, "at": milliseconds(now), "action": action}
     told = {"state": booked.state, "actor": str(actor), "reason": booked.reason}
     connection.execute(insert(booking_step).values(**step, **told))
+    publish_in_tx(connection, booked, action=action, actor=actor, now=now)
 
 
 def flag_waiting_in_tx(connection: Connection, house: House, *, table_id: int, starts_at: int, ends_at: int) -> None:

@@ -4,15 +4,52 @@ Revision ID: 0004
 Revises: 0003
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
-    """Filled in as the part is built."""
+    op.create_table(
+        "feed_event",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("position", sa.BigInteger),
+        sa.Column("event_id", sa.String(36), nullable=False),
+        sa.Column("booking_id", sa.BigInteger, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("type", sa.String(64), nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.UniqueConstraint("position", name="feed_event_position"),
+        sa.UniqueConstraint("booking_id", "version", name="feed_event_version"),
+        sqlite_autoincrement=True,
+    )
+    head = op.create_table(
+        "feed_head",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("forgotten", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(head, [{"id": 1, "position": 0, "forgotten": 0}])
+    op.create_table(
+        "received_webhook",
+        sa.Column("digest", sa.CHAR(64), nullable=False),
+        sa.Column("fingerprint", sa.CHAR(64), nullable=False),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("content_type", sa.String(64), nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="received_webhook_once"),
+    )
+    op.create_index("received_webhook_age", "received_webhook", ["at"])
 
 
 def downgrade() -> None:
-    """The same."""
+    for name in ("received_webhook", "feed_head", "feed_event"):
+        op.drop_table(name)
