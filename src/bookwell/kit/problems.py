@@ -1,6 +1,11 @@
 """Domain errors as RFC 9457 problem documents: one table from category to HTTP status."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from pydantic_core import to_json
 
 from bookwell.contracts.problems import PROBLEM_TYPE_BASE, FieldProblem, Problem
 from bookwell.kit.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
@@ -63,6 +68,8 @@ def http_problem(
     )
 
 
-def render_problem(problem: Problem) -> bytes:
-    """The document as JSON; a field problem has either a pointer or a parameter."""
-    return problem.model_dump_json(exclude_none=True).encode()
+def render_problem(problem: Problem, members: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The document as JSON, with extension `members`; a field problem has either a pointer or a parameter."""
+    if not members:
+        return problem.model_dump_json(exclude_none=True).encode()
+    return to_json({**problem.model_dump(exclude_none=True), **members})

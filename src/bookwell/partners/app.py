@@ -18,6 +18,7 @@ from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
 from bookwell.kit.adapters.flask.swagger import DOCS_PREFIX, install_swagger
 from bookwell.kit.adapters.flask.throttle import install_throttle
+from bookwell.kit.counting import shared_counter
 from bookwell.kit.health import Check
 from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.limits import RateLimiter
@@ -28,7 +29,6 @@ from bookwell.partners.api.holds import holds_blueprint
 from bookwell.partners.api.partners import partners_blueprint
 from bookwell.partners.api.reserve import reserve_blueprint
 from bookwell.partners.configuration import read_configuration
-from bookwell.partners.counting import shared_counter
 from bookwell.partners.gateway import Gateway
 from bookwell.partners.loop import PerProcess
 from bookwell.partners.settings import PartnersSettings

@@ -117,5 +117,5 @@ class TablesSettings(CommonSettings):
     def hosts(self) -> list[str]:
         """The names by which the service may be asked: that of its URL is always one of them."""
         named = [host.strip() for host in self.tables_hosts.split(",") if host.strip()]
-        own = urlsplit(self.tables_url).netloc.rpartition("@")[2]
-        return [*named, *([urlsplit(self.tables_url).hostname or own] if own else [])]
+        own = urlsplit(self.tables_url).hostname
+        return [*named, own] if own else named

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from bookwell.kit.errors import Unavailable
+from bookwell.kit.idempotency import TryAgain
 
-__all__ = ["DatabaseLost", "Failure", "code_of", "failure_of"]
+__all__ = ["DatabaseLost", "Failure", "code_of", "failure_of", "refusal_of"]
 
 
 class DatabaseLost(Unavailable):
@@ -57,6 +58,14 @@ def failure_of(error: DBAPIError) -> Failure:
     if code is None and type(error.orig).__name__ == "OperationalError":
         return Failure.UNREACHABLE  # what no server said, the driver did: it never found one
     return _BY_CODE.get(code, Failure.BROKEN)
+
+
+def refusal_of(error: DBAPIError) -> Unavailable | None:
+    """What a caller is told whose read met the error; None when it is a fault of ours."""
+    failure = failure_of(error)
+    if failure is Failure.BROKEN:
+        return None
+    return DatabaseLost() if failure is Failure.UNREACHABLE else TryAgain()
 
 
 def code_of(error: DBAPIError) -> Any:

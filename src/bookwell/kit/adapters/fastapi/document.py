@@ -1,0 +1,116 @@
+"""Completes FastAPI's OpenAPI 3.1 document: parameters of either place, problems, bearer scheme, idempotency header."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+
+from bookwell.kit.adapters.fastapi.parameters import model_of
+from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems
+
+__all__ = ["install_document"]
+
+_REF = "#/components/schemas/{model}"
+_SHOWN_IN_QUERY = frozenset({"id", "dry_run"})
+_ANY_PLACE = "Every member of the body may stand in the query instead."
+_UNUSED = ("HTTPValidationError", "ValidationError")
+
+
+def install_document(app: FastAPI) -> None:
+    """Let `app.openapi()` tell all that holds for its operations.
+
+    An operation says by a security dependency that it needs a token, and by `x-idempotent` in its `openapi_extra` that
+    it takes an Idempotency-Key.
+    """
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(app, generated())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way
+
+
+def _complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
+    components = document.setdefault("components", {})
+    add_components(components)
+    for name in _UNUSED:
+        components["schemas"].pop(name, None)
+    models = dict(_models_of(app))
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            operation.setdefault("parameters", [])
+            model = models.get((path, method))
+            if model is not None:
+                _add_parameters(operation, method, model, components["schemas"])
+            if operation.pop("x-idempotent", False):
+                operation["parameters"].append(IDEMPOTENCY_KEY)
+            if "security" in operation:
+                operation["security"] = [{"bearer": []}]
+            _add_problems(operation, method, path)
+    return document
+
+
+def _models_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], type[BaseModel]]]:
+    """The parameters' model of each path and method."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route.original_route, "dependant", None)
+        for model in _read_by(dependant) if dependant is not None else ():
+            for method in route.methods or ():
+                yield (str(route.path), method.lower()), model
+
+
+def _read_by(dependant: Dependant) -> Iterator[type[BaseModel]]:
+    model = model_of(dependant.call)
+    if model is not None:
+        yield model
+    for inner in dependant.dependencies:
+        yield from _read_by(inner)
+
+
+def _add_parameters(operation: dict[str, Any], method: str, model: type[BaseModel], schemas: dict[str, Any]) -> None:
+    schema = model.model_json_schema(ref_template=_REF)
+    schemas.update(schema.pop("$defs", {}))
+    required = set(schema.get("required", ()))
+    is_write = method in WRITES
+    for name, content in schema["properties"].items():
+        if not is_write or name in _SHOWN_IN_QUERY:
+            operation["parameters"].append(_parameter(name, content, is_required=not is_write and name in required))
+    if is_write:
+        in_body = sorted(required - _SHOWN_IN_QUERY)
+        schema.pop("required", None)
+        schemas[model.__name__] = {**schema, **({"required": in_body} if in_body else {})}
+        content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+        operation["requestBody"] = {"content": content, "required": bool(in_body), "description": _ANY_PLACE}
+
+
+def _parameter(name: str, schema: Mapping[str, Any], *, is_required: bool) -> dict[str, Any]:
+    shown = {key: value for key, value in schema.items() if key not in {"title", "description"}}
+    parameter: dict[str, Any] = {"in": "query", "name": name, "required": is_required, "schema": shown}
+    if "description" in schema:
+        parameter["description"] = schema["description"]
+    return parameter
+
+
+def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
+    declared = {int(status) for status in operation["responses"] if status.isdecimal() and int(status) >= 400}
+    set_problems(operation, _statuses_of(operation, method, path) | declared - {422})
+
+
+def _statuses_of(operation: Mapping[str, Any], method: str, path: str) -> set[int]:
+    statuses: set[int] = set()
+    if operation.get("security"):
+        statuses |= {401, 403}
+    if "{" in path:
+        statuses.add(404)
+    if operation["parameters"]:
+        statuses.add(422)
+    if method in WRITES:
+        statuses |= {404, 409, 411, 413}
+    if "requestBody" in operation:
+        statuses |= {415, 422}
+    return statuses

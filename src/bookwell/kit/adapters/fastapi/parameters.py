@@ -1,0 +1,147 @@
+"""Parameters that come in the query or in a JSON body, whichever the caller likes; read strictly, as one model.
+
+An operation takes them as `wanted: Annotated[Wanted, parameters(Wanted)]`, behind the dependency that says who calls:
+401 and 403 come before 422. Values of the query are text, and mean what the same JSON would.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NoReturn, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from bookwell.contracts.problems import FieldProblem
+from bookwell.kit.adapters.fastapi.problems import field_of_error
+from bookwell.kit.http_errors import INVALID, HttpRefusal
+from bookwell.kit.openapi import WRITES
+from bookwell.kit.strict_json import read_json
+
+__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "read_body"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+_MODEL = "__parameters_model__"
+_IN_BODY_ALONE = "__body_alone__"
+
+
+def parameters(model: type[BaseModel]) -> Any:
+    """A dependency: the request's parameters as `model`; of a GET, those of its query.
+
+    Raises:
+        HttpRefusal: 415, 400 or 422 for a body that `kit.strict_json` refuses; 422 for what breaks the model, and for
+            one name that the query and the body give different values.
+    """
+
+    async def read(request: Request) -> BaseModel:
+        sent = _query_of(request, model)
+        if request.method.lower() not in WRITES:
+            return _validate(model, sent, {})
+        return _validate(model, sent, await read_body(request))
+
+    setattr(read, _MODEL, model)
+    return Depends(read)
+
+
+def body(model: type[BaseModel]) -> Any:
+    """A dependency: the request's JSON body as `model`; secrets belong into no query.
+
+    Raises:
+        HttpRefusal: as `parameters` does.
+    """
+
+    async def read(request: Request) -> BaseModel:
+        return _validate(model, {}, await read_body(request))
+
+    setattr(read, _MODEL, model)
+    setattr(read, _IN_BODY_ALONE, True)
+    return Depends(read)
+
+
+def is_in_body_alone(dependency: Any) -> bool:
+    """Whether a dependency reads its model from the body alone, for the document."""
+    return getattr(dependency, _IN_BODY_ALONE, False)
+
+
+def model_of(dependency: Any) -> type[BaseModel] | None:
+    """The model that a dependency reads, for the document."""
+    return getattr(dependency, _MODEL, None)
+
+
+async def read_body(request: Request) -> dict[str, Any]:
+    """The members of a JSON object; none where there is no body.
+
+    Raises:
+        HttpRefusal: 415 for another content type, 400 for what is not JSON, 422 for another value than an object.
+    """
+    raw = await request.body()
+    if not raw:
+        return {}
+    content = read_json(raw, request.headers.get("Content-Type", ""))
+    if not isinstance(content, dict):
+        _refuse(FieldProblem(code="object_type", detail="The body must be a JSON object", pointer="#"))
+    return content
+
+
+def _query_of(request: Request, model: type[BaseModel]) -> dict[str, Any]:
+    """The parameters of the query that the model knows; others are nobody's. Of repeated ones, the last counts."""
+    kinds = _kinds_of(model)
+    sent = {name: text for name, text in request.query_params.items() if name in kinds}
+    for name, text in sent.items():
+        if "\0" in text:
+            _refuse(FieldProblem(code="nul_character", detail="NUL is not allowed", parameter=name))
+    return {name: _value_of(text, kinds[name]) for name, text in sent.items()}
+
+
+def _value_of(text: str, kinds: frozenset[str]) -> Any:
+    if "integer" in kinds and _WHOLE.fullmatch(text):
+        return int(text)
+    if "number" in kinds and _DECIMAL.fullmatch(text):
+        return Decimal(text)
+    if "boolean" in kinds and text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    return text
+
+
+@lru_cache(maxsize=256)
+def _kinds_of(model: type[BaseModel]) -> Mapping[str, frozenset[str]]:
+    """The JSON types of each field."""
+    properties: Mapping[str, Any] = model.model_json_schema()["properties"]
+    return {
+        name: frozenset(str(each.get("type")) for each in (schema, *schema.get("anyOf", ())))
+        for name, schema in properties.items()
+    }
+
+
+def _validate(model: type[M], query: dict[str, Any], body: dict[str, Any]) -> M:
+    read = _read(model, {**query, **body}, query.keys() - body.keys())
+    shared = query.keys() & body.keys()
+    if shared:
+        as_in_query = _read(model, {**body, **query}, query.keys())
+        for name in sorted(shared):
+            if getattr(read, name) != getattr(as_in_query, name):
+                detail = "The query and the body give it different values"
+                _refuse(FieldProblem(code="contradictory", detail=detail, parameter=name))
+    return read
+
+
+def _read(model: type[M], content: dict[str, Any], in_query: Any) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        fields = tuple(field_of_error(item, parameter=_parameter_of(item["loc"], in_query)) for item in found)
+    raise HttpRefusal(INVALID, errors=fields)
+
+
+def _parameter_of(place: tuple[int | str, ...], in_query: Any) -> str | None:
+    return str(place[0]) if place and place[0] in in_query else None
+
+
+def _refuse(*errors: FieldProblem) -> NoReturn:
+    raise HttpRefusal(INVALID, errors=tuple(errors))

@@ -1,0 +1,63 @@
+"""Rate limits of a FastAPI service: by caller where a token is good, by address otherwise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bookwell.kit.http_errors import TOO_MANY_REQUESTS, HttpRefusal
+from bookwell.kit.limits import RateLimiter, subscriber_of
+
+__all__ = ["FindCaller", "Throttle", "address_of", "is_loopback"]
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+FindCaller = Callable[[str], str | None]
+"""The name of the caller whose bearer token is good; None for a stranger. It may take its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """An ASGI middleware inside of the edge; paths that begin with one of `unlimited` are not counted."""
+
+    app: ASGIApp
+    limiter: RateLimiter
+    find_caller: FindCaller
+    unlimited: tuple[str, ...]
+    counts_loopback: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's hook."""
+        if scope["type"] == "http" and not scope["path"].startswith(self.unlimited):
+            request = Request(scope)
+            token = _bearer_token(request)
+            if token or self.counts_loopback or not is_loopback(address_of(request)):
+                await run_in_threadpool(self._count, request, token)  # keys and counters may be on another machine
+        await self.app(scope, receive, send)
+
+    def _count(self, request: Request, token: str) -> None:
+        caller = self.find_caller(token) if token else None
+        address = address_of(request)
+        if caller is None and is_loopback(address) and not self.counts_loopback:
+            return
+        verdict = self.limiter.hit(f"address:{subscriber_of(address)}" if caller is None else f"caller:{caller}")
+        request.scope["state"]["rate_limit_headers"] = verdict.headers
+        if not verdict.is_allowed:
+            raise HttpRefusal(TOO_MANY_REQUESTS, headers={"Retry-After": str(verdict.reset_seconds)})
+
+
+def address_of(request: Request) -> str:
+    """The caller's address; empty when the server does not tell."""
+    return request.client.host if request.client else ""
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the caller is on this machine."""
+    return address.startswith(_LOOPBACK)
+
+
+def _bearer_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
