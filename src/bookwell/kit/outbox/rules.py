@@ -11,7 +11,10 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Pace", "RowState", "gap_after", "milliseconds", "state_of", "travels_alone"]
+__all__ = ["KEEP_DEAD", "Pace", "RowState", "gap_after", "milliseconds", "state_of", "travels_alone"]
+
+KEEP_DEAD = dt.timedelta(days=90)
+"""So long at least are messages kept that nobody was told, for people to look into."""
 
 _MAX_DOUBLINGS = 30
 _TRUSTED_PUBLICATIONS = 2

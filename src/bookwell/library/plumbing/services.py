@@ -4,13 +4,13 @@ import datetime as dt
 
 from django.db import connection
 
+from bookwell.kit.outbox.rules import KEEP_DEAD
 from bookwell.library.plumbing.models import CacheEntry
 from bookwell.library.plumbing.queries import log_records
 
 __all__ = ["forget_expired_cache_entries", "forget_log_records", "forget_told_messages"]
 
 _FORGET_AT_ONCE = 1000
-_KEEP_DEAD = dt.timedelta(days=90)
 _TOLD_LONG_AGO = "SELECT id FROM outbox WHERE done_at < %s AND (error = '' OR done_at < %s) ORDER BY done_at LIMIT %s"
 
 
@@ -23,9 +23,9 @@ def forget_expired_cache_entries(*, now: dt.datetime) -> int:
 def forget_told_messages(*, now: dt.datetime, keep: dt.timedelta) -> int:
     """Delete messages that were told longer than `keep` ago, a bounded number at a time: how many.
 
-    Dead ones, which nobody was told, are kept three months at least, for people to look into.
+    Dead ones, which nobody was told, are kept `KEEP_DEAD` at least.
     """
-    told, dead = _milliseconds(now - keep), _milliseconds(now - max(keep, _KEEP_DEAD))
+    told, dead = _milliseconds(now - keep), _milliseconds(now - max(keep, KEEP_DEAD))
     with connection.cursor() as cursor:
         cursor.execute(_TOLD_LONG_AGO, [told, dead, _FORGET_AT_ONCE])
         ids = [row[0] for row in cursor.fetchall()]

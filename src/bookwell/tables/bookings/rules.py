@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from bookwell.tables.bookings.errors import (
     ContactMissing,
@@ -24,6 +25,7 @@ from bookwell.tables.bookings.errors import (
 from bookwell.tables.floor.rules import House, is_open
 
 __all__ = [
+    "MARKS",
     "OPEN_STATES",
     "TRANSITIONS",
     "Actor",
@@ -36,12 +38,20 @@ __all__ = [
     "TokenPurpose",
     "check_decidable",
     "check_guest_cancels",
+    "check_mark",
     "check_order",
     "check_transition",
     "decide_by",
     "escalate_at",
+    "is_reminder_due",
     "is_same_decision",
+    "remind_at",
 ]
+
+# Nobody is written to at night; reminders of late bookings go out early enough to be read the same evening.
+_FIRST_HOUR = dt.time(9)
+_LAST_HOUR = dt.time(21)
+_LAST_REMINDERS = dt.time(20)
 
 
 class State(StrEnum):
@@ -72,6 +82,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 
 OPEN_STATES = frozenset({State.REQUESTED, State.CONFIRMED})
 """What a closure or a move can still change."""
+
+MARKS = frozenset({State.SEATED, State.COMPLETED, State.NO_SHOW})
+"""What staff see happen at a table; everything else is decided or cancelled, and told."""
 
 
 class Decision(StrEnum):
@@ -153,6 +166,17 @@ def check_transition(before: State, after: State) -> None:
         raise StateRefused(f"A booking that is {before.value} cannot become {after.value}.")
 
 
+def check_mark(before: State, after: State) -> None:
+    """Refuse to mark as seen at the table what is not seen there.
+
+    Raises:
+        StateRefused: then, and for what the transition table does not have.
+    """
+    if after not in MARKS:
+        raise StateRefused(f"A booking cannot be marked as {after.value}.")
+    check_transition(before, after)
+
+
 def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: dt.datetime) -> None:
     """Refuse an order beyond the restaurant's limits; staff may do all but book what cannot be booked.
 
@@ -180,6 +204,27 @@ def decide_by(house: House, *, starts_at: dt.datetime, now: dt.datetime) -> dt.d
 def escalate_at(*, deadline: dt.datetime, now: dt.datetime) -> dt.datetime:
     """When staff are reminded of an order: half the way to its deadline."""
     return now + (deadline - now) / 2
+
+
+def remind_at(starts_at: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """When a guest is reminded: the day before, at the hour of the booking if it is a decent one."""
+    local = starts_at.astimezone(zone)
+    hour = min(max(local.time(), _FIRST_HOUR), _LAST_REMINDERS)
+    return dt.datetime.combine(local.date() - dt.timedelta(days=1), hour, tzinfo=zone).astimezone(dt.UTC)
+
+
+def is_reminder_due(
+    *, starts_at: dt.datetime, told_at: dt.datetime, reminded_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime
+) -> bool:
+    """Whether to remind of a booking now: once, never at night, and never who was told of it within the day before.
+
+    `told_at` is when it last changed: who was reminded before that is reminded again.
+    """
+    at = remind_at(starts_at, zone)
+    was_reminded = reminded_at is not None and reminded_at >= told_at
+    is_fresh = told_at > min(at, starts_at - dt.timedelta(days=1))
+    is_decent = _FIRST_HOUR <= now.astimezone(zone).time() < _LAST_HOUR
+    return at <= now < starts_at and is_decent and not (was_reminded or is_fresh)
 
 
 def check_decidable(facts: DecisionFacts, *, now: dt.datetime) -> None:

@@ -1,0 +1,89 @@
+"""Reminders the day before, and the guests who want none."""
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from bookwell.kit.outbox.rules import milliseconds
+from bookwell.tables.bookings.locks import lock_booking, lock_contact
+from bookwell.tables.bookings.models import booking, booking_step, reminder_opt_out
+from bookwell.tables.bookings.queries import digest_of, get_booking, get_booking_id_of_token, instant_at
+from bookwell.tables.bookings.rules import State, TokenPurpose, is_reminder_due
+from bookwell.tables.bookings.services.telling import remind_in_tx
+from bookwell.tables.floor.queries import get_house
+
+__all__ = ["list_remindable", "opt_out_of_reminders", "remind_guest"]
+
+_LONGEST_BEFORE = dt.timedelta(hours=30)
+"""More than the hours between a reminder and its booking, on the day the clocks change too."""
+
+
+def list_remindable(connection: Connection, *, now: dt.datetime, limit: int) -> list[int]:
+    """Ids of bookings for `remind_guest`, the next one first."""
+    ahead = (
+        select(booking, booking_step.c.at.label("told_at"))
+        .join(booking_step, (booking_step.c.booking_id == booking.c.id) & (booking_step.c.version == booking.c.version))
+        .where(
+            booking.c.state == State.CONFIRMED.value,
+            booking.c.starts_at > milliseconds(now),
+            booking.c.starts_at <= milliseconds(now + _LONGEST_BEFORE),
+            or_(booking.c.email != "", booking.c.phone != ""),
+            or_(booking.c.reminded_at.is_(None), booking.c.reminded_at < booking_step.c.at),
+        )
+        .order_by(booking.c.starts_at, booking.c.id)
+    )
+    return [row.id for row in connection.execute(ahead) if _is_due(row, row.told_at, now)][:limit]
+
+
+def remind_guest(connection: Connection, *, booking_id: int, public_url: str, now: dt.datetime) -> bool:
+    """Remind a guest of a confirmed booking; False if there is no need any more, or the guest wants no reminders.
+
+    Raises:
+        BookingNotFound: if there is none.
+    """
+    booked = lock_booking(connection, booking_id)
+    last = (booking_step.c.booking_id == booking_id) & (booking_step.c.version == booked.version)
+    told_at = connection.scalar(select(booking_step.c.at).where(last))
+    if State(booked.state) is not State.CONFIRMED or told_at is None or not _is_due(booked, told_at, now):
+        return False
+    connection.execute(update(booking).where(booking.c.id == booking_id).values(reminded_at=milliseconds(now)))
+    if _has_opted_out(connection, _contact_digest(booked)):
+        return False
+    house = get_house(connection)
+    remind_in_tx(connection, booked, house=house, public_url=public_url, now=now)
+    return True
+
+
+def opt_out_of_reminders(connection: Connection, *, token: str, now: dt.datetime) -> None:
+    """Send no reminders to whom a token was sent, of this booking or another; again changes nothing.
+
+    Raises:
+        TokenUnknown: if it is no token for that, or its time is up.
+    """
+    booking_id = get_booking_id_of_token(connection, token, purposes={TokenPurpose.UNSUBSCRIBE}, now=now)
+    digest = _contact_digest(get_booking(connection, booking_id))
+    lock_contact(connection, [digest])
+    if not _has_opted_out(connection, digest):
+        connection.execute(insert(reminder_opt_out).values(contact_digest=digest, at=milliseconds(now)))
+
+
+def _is_due(booked: Any, told_at: int, now: dt.datetime) -> bool:
+    return is_reminder_due(
+        starts_at=instant_at(booked.starts_at),
+        told_at=instant_at(told_at),
+        reminded_at=None if booked.reminded_at is None else instant_at(booked.reminded_at),
+        zone=ZoneInfo(booked.time_zone),
+        now=now,
+    )
+
+
+def _has_opted_out(connection: Connection, digest: str) -> bool:
+    mark = select(reminder_opt_out.c.at).where(reminder_opt_out.c.contact_digest == digest)
+    return connection.scalar(mark) is not None
+
+
+def _contact_digest(booked: Any) -> str:
+    """Of the address that reminders of the booking go to."""
+    return digest_of((booked.email or booked.phone).casefold())
