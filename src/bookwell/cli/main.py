@@ -21,12 +21,16 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """What to serve, on which port unless the variable names one, with how many threads."""
+    """What to serve, on which port unless the variable names one, with how many threads.
+
+    An application on ASGI reads the number of its threads from a variable.
+    """
 
     target: str
     variable: str
     port: int
     threads: int = 8
+    threads_variable: str = ""
 
 
 _SERVED = {
@@ -34,6 +38,9 @@ _SERVED = {
     "notifier": _Served("bookwell.notifier.app:application", "BOOKWELL_MAIL_PORT", 8025),
     # Its requests wait for partner libraries, for up to its time budget.
     "partners": _Served("bookwell.partners.app:application", "BOOKWELL_PARTNERS_PORT", 5013, threads=64),
+    "tables": _Served(
+        "bookwell.tables.app:application", "BOOKWELL_TABLES_PORT", 9000, threads_variable="BOOKWELL_TABLES_THREADS"
+    ),
 }
 _SIMULATORS = "simulators"
 
@@ -85,11 +92,16 @@ def serve(
         return
     if service not in _SERVED:
         raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_SERVED, _SIMULATORS))}")
-    from bookwell.cli.server import serve_wsgi  # noqa: PLC0415 -- the server is an extra's
+    from bookwell.cli.server import serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
     served = _SERVED[service]
     port = port or _port_of(served.variable, served.port)
-    serve_wsgi(served.target, host=host, port=port, workers=workers, threads=threads or served.threads)
+    if served.threads_variable:
+        if threads is not None:
+            os.environ[served.threads_variable] = str(threads)
+        serve_asgi(served.target, host=host, port=port, workers=workers)
+    else:
+        serve_wsgi(served.target, host=host, port=port, workers=workers, threads=threads or served.threads)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The HTTP server of a Django service; the one place that knows which it is (docs/adr/0007)."""
+"""The HTTP server of every service; the one place that knows which it is (docs/adr/0007)."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from bookwell.cli.processes import die_with_parent
 
-__all__ = ["metrics_folder", "serve_wsgi", "serving_command"]
+__all__ = ["metrics_folder", "serve_asgi", "serve_wsgi", "serving_command"]
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
@@ -36,20 +36,29 @@ def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int)
     A worker that dies is replaced, unless its replacement dies within 5.5 s: that ends the server, and whoever runs it
     starts it again. All workers end with this process, however it ends.
     """
+    idle = {"blocking_threads_idle_timeout": _THREAD_IDLE_SECONDS}
+    _serve(Interfaces.WSGI, target, host=host, port=port, workers=workers, blocking_threads=threads, **idle)
+
+
+def serve_asgi(target: str, *, host: str, port: int, workers: int) -> None:
+    """The same for an application with a loop of its own; how many threads work for it is its own setting."""
+    _serve(Interfaces.ASGI, target, host=host, port=port, workers=workers, loop=Loops.asyncio)
+
+
+def _serve(interface: Interfaces, target: str, *, host: str, port: int, workers: int, **options: Any) -> None:
     server = Granian(
         target,
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=interface,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(max_buffer_size=_HEADER_BUFFER_BYTES),
         websockets=False,
         workers=workers,
-        blocking_threads=threads,
-        blocking_threads_idle_timeout=_THREAD_IDLE_SECONDS,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
         log_level=LogLevels.warning,  # what happens to requests, the application logs
+        **options,
     )
     with metrics_folder(workers):
         server.serve(target_loader=partial(_load, os.getpid()))
