@@ -1,7 +1,8 @@
 """A partners service that does as a test says, behind the library's HTTP client."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,17 +24,25 @@ ISBN = "9780261103573"
 
 @dataclass
 class FakeGateway:
-    """Holds by their references; `is_down` refuses connections, `loses_answers` does the work and then breaks off."""
+    """Holds by their references; `is_down` refuses connections, `loses_answers` does the work and then breaks off.
+
+    `lost_by` is what breaking off looks like to the caller. `meanwhile` runs while the partner is asked about a hold.
+    """
 
     state: PartnerState = PartnerState.AVAILABLE
     answers_with: HoldStatus = HoldStatus.ACCEPTED
     is_down: bool = False
+    is_unconfigured: bool = False
     loses_answers: int = 0
+    lost_by: type[BaseException] = httpx2.ReadError
+    meanwhile: Callable[[], object] | None = None
     keeps_holds: bool = False
     holds: dict[str, HoldState] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     placed: list[dict[str, Any]] = field(default_factory=list)
+    in_flight: Counter[str] = field(default_factory=Counter)
+    most_in_flight: int = 0
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
         path = unquote(request.url.path)
@@ -46,7 +55,22 @@ class FakeGateway:
             return httpx2.Response(200, json={"items": listed})
         if path.endswith("/availability"):
             return self._availability()
-        return self._hold(request, path)
+        if self.is_unconfigured:
+            return httpx2.Response(404, json={"code": "partner.unknown"})
+        with self._counted(request, path):
+            return self._hold(request, path)
+
+    @contextmanager
+    def _counted(self, request: httpx2.Request, path: str) -> Iterator[None]:
+        ref = json.loads(request.content)["reference"] if request.method == "POST" else path.rpartition("/")[2]
+        self.in_flight[ref] += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight[ref])
+        try:
+            if self.meanwhile is not None:
+                self.meanwhile()
+            yield
+        finally:
+            self.in_flight[ref] -= 1
 
     def _availability(self) -> httpx2.Response:
         told = PartnerAvailability(
@@ -71,7 +95,9 @@ class FakeGateway:
             told = self.holds.get(ref) or HoldState(ref=ref, state=HoldStatus.UNKNOWN)
         if self.loses_answers > 0:
             self.loses_answers -= 1
-            raise httpx2.ReadError("connection lost", request=request)
+            if not issubclass(self.lost_by, httpx2.RequestError):
+                raise self.lost_by
+            raise self.lost_by("connection lost", request=request)
         return httpx2.Response(200, json=told.model_dump(mode="json"))
 
 

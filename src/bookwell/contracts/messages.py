@@ -71,7 +71,7 @@ class Recipient(_Contract):
 class ReservationFacts(_Contract):
     """A reservation as it was after the change. Instants are in UTC and told in `time_zone`, the pickup branch's.
 
-    `branch` is where it is picked up: of a reservation at a partner library, that one's name.
+    `branch` is where it is picked up: of a reservation at a partner library (`at_partner`), that one's name.
 
     `position` is the place in the queue while waiting; `ended_by` says who cancelled, `reason` why.
     """
@@ -87,6 +87,7 @@ class ReservationFacts(_Contract):
     due_at: dt.datetime | None = None
     reserved_until: dt.datetime | None = None
     was_ready: bool = False
+    at_partner: bool = False
     ended_by: Literal["reader", "library", ""] = ""
     reason: str = ""
 

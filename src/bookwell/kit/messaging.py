@@ -11,13 +11,18 @@ from itertools import groupby
 from typing import Protocol
 
 import structlog
+from prometheus_client import Counter
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
 
-__all__ = ["Consumer", "DirectPublisher", "Handler", "Poison", "Publisher", "Receipts", "consume", "describe"]
+__all__ = ["Consumer", "DirectPublisher", "Handler", "NotNow", "Poison", "Publisher", "Receipts", "consume", "describe"]
 
 _MAX_ERROR = 500
+
+_postponed = Counter(
+    "bookwell_messages_postponed", "Messages that could not be handled when they came.", ("queue", "reason")
+)
 
 _log = structlog.get_logger()
 
@@ -27,6 +32,10 @@ Handler = Callable[[Sequence[Envelope]], None]
 
 class Poison(Exception):
     """This message can never be handled; the first argument says why, without personal data."""
+
+
+class NotNow(Exception):
+    """This message's turn comes later, and nothing is broken; the first argument is a code that says why."""
 
 
 class Receipts(Protocol):
@@ -51,10 +60,14 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """What a queue's messages are for. `follow_up` runs after the receipt; what it fails at is not lost by that."""
+    """What a queue's messages are for. `follow_up` runs after the receipt; what it fails at is not lost by that.
+
+    `is_one_by_one` is for work that takes long: each message is handled alone, and has its receipt before the next.
+    """
 
     handle: Handler
     follow_up: Callable[[Sequence[Envelope]], None] | None = None
+    is_one_by_one: bool = False
 
 
 def consume(
@@ -69,9 +82,12 @@ def consume(
     A bundle that fails as a whole is handled one by one, so that only the culprit waits or dies. An error of
     `out_of_time` ends the bundle at once: there is no time left to find the culprit.
     """
-    handled = _handle(envelopes, consumer.handle, receipts_of, out_of_time)
-    for source, group in groupby(handled, key=lambda envelope: envelope.source):
-        _say(list(group), receipts_of.get(source))
+    if consumer.is_one_by_one:
+        handled = _handle_each(envelopes, consumer.handle, receipts_of, out_of_time)
+    else:
+        handled = _handle(envelopes, consumer.handle, receipts_of, out_of_time)
+        for source, group in groupby(handled, key=lambda envelope: envelope.source):
+            _say(list(group), receipts_of.get(source))
     if handled and consumer.follow_up is not None:
         try:
             consumer.follow_up(handled)
@@ -123,6 +139,29 @@ def _handle(
     return [alone for envelope in envelopes for alone in _handle([envelope], handle, receipts_of, out_of_time)]
 
 
+def _handle_each(
+    envelopes: Sequence[Envelope],
+    handle: Handler,
+    receipts_of: Mapping[str, Receipts],
+    out_of_time: tuple[type[Exception], ...],
+) -> list[Envelope]:
+    """Those that were handled; the source was told of every one."""
+    handled: list[Envelope] = []
+    for number, envelope in enumerate(envelopes):
+        try:
+            handle([envelope])
+        except out_of_time as error:
+            for late in envelopes[number:]:
+                _postpone(late, error, receipts_of)
+            break
+        except Exception as error:  # noqa: BLE001 -- one message's failure must not end the worker
+            _put_off(envelope, error, receipts_of)
+        else:
+            handled.append(envelope)
+            _say([envelope], receipts_of.get(envelope.source))
+    return handled
+
+
 def _put_off(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
     if not isinstance(error, Poison):
         _postpone(envelope, error, receipts_of)
@@ -132,8 +171,16 @@ def _put_off(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Rec
 
 
 def _postpone(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
+    is_expected = isinstance(error, NotNow)
+    reason = str(error) if is_expected else type(error).__name__
+    _postponed.labels(envelope.queue, reason).inc()
     _log.warning(
-        "message.postponed", event_id=envelope.event_id, type=envelope.type, queue=envelope.queue, exc_info=error
+        "message.postponed",
+        event_id=envelope.event_id,
+        type=envelope.type,
+        queue=envelope.queue,
+        reason=reason,
+        **({} if is_expected else {"exc_info": error}),
     )
     _tell(receipts_of, envelope, lambda receipts: receipts.postpone(envelope, describe(error), now=clock.now()))
 

@@ -80,5 +80,5 @@ def _run_errands(envelopes: Sequence[Envelope]) -> None:
     run_errands(envelopes)
 
 
-CONSUMERS: Mapping[str, Consumer] = MappingProxyType({"library": Consumer(_run_errands)})
+CONSUMERS: Mapping[str, Consumer] = MappingProxyType({"library": Consumer(_run_errands, is_one_by_one=True)})
 """By queue: what the library has its own workers do elsewhere."""

@@ -4,10 +4,11 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from bookwell.contracts.messages import Envelope
-from bookwell.kit.messaging import Consumer, DirectPublisher, Poison, consume
+from bookwell.kit.messaging import Consumer, DirectPublisher, NotNow, Poison, consume
 
 
 class _Receipts:
@@ -178,3 +179,42 @@ def test_direct_publisher__a_queue_without_a_consumer__waits_and_stops_no_other(
     DirectPublisher({}, {"library": receipts}).publish([_envelope("a", queue="sms")])
 
     assert receipts.told == [("later", "a")]
+
+
+def test_consume__turn_comes_later__is_a_warning_with_its_reason_and_without_a_traceback() -> None:
+    receipts, labels = _Receipts(), {"queue": "mail", "reason": "not_yet"}
+    before = REGISTRY.get_sample_value("bookwell_messages_postponed_total", labels) or 0
+
+    with capture_logs() as logs:
+        consume([_envelope("a")], Consumer(_handler([], a=NotNow("not_yet"))), {"library": receipts})
+
+    (line,) = logs
+    assert (line["event"], line["log_level"], line["reason"]) == ("message.postponed", "warning", "not_yet")
+    assert "exc_info" not in line
+    assert receipts.told == [("later", "a")]
+    assert REGISTRY.get_sample_value("bookwell_messages_postponed_total", labels) == before + 1
+
+
+def test_consume__one_by_one__each_has_its_receipt_before_the_next_is_begun() -> None:
+    receipts, told = _Receipts(), list[list[tuple[str, str]]]()
+
+    def handle(envelopes: Sequence[Envelope]) -> None:
+        told.append(list(receipts.told))
+        if envelopes[0].event_id == "b":
+            raise NotNow("not_yet")
+
+    consumer = Consumer(handle, is_one_by_one=True)
+    consume([_envelope(name) for name in "abc"], consumer, {"library": receipts})
+
+    assert told == [[], [("done", "a")], [("done", "a"), ("later", "b")]]
+    assert receipts.told == [("done", "a"), ("later", "b"), ("done", "c")]
+
+
+def test_consume__one_by_one_and_out_of_time__the_rest_comes_again_unhandled() -> None:
+    receipts, seen = _Receipts(), list[list[str]]()
+    consumer = Consumer(_handler(seen, b=TimeoutError()), is_one_by_one=True)
+
+    consume([_envelope(name) for name in "abc"], consumer, {"library": receipts}, out_of_time=(TimeoutError,))
+
+    assert seen == [["a"]]
+    assert receipts.told == [("done", "a"), ("later", "b"), ("later", "c")]

@@ -45,6 +45,7 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
         {"state": "accepted", "reserved_until": LAST_SECOND_OF_3_JANUARY},
     ),
     "partner_refused": ("reservation.partner_refused", {"state": "refused", "reason": "Plmk"}),
+    "partner_refused by its absence": ("reservation.partner_refused", {"state": "refused", "reason": "partner_gone"}),
     "partner_refused without a reason": ("reservation.partner_refused", {"state": "refused"}),
     "partner_ready": ("reservation.partner_ready", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "partner_ready without a deadline": ("reservation.partner_ready", {}),
@@ -74,6 +75,14 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "cancelled by nobody named": ("reservation.cancelled", {"state": "cancelled"}),
     "due_soon": ("reservation.due_soon", {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY}),
     "due_soon without a date": ("reservation.due_soon", {"state": "borrowed"}),
+    "due_soon at a partner": (
+        "reservation.due_soon",
+        {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY, "at_partner": True},
+    ),
+    "overdue at a partner": (
+        "reservation.overdue",
+        {"state": "borrowed", "due_at": "2026-11-17T22:59:59Z", "at_partner": True},
+    ),
     "renewed": ("reservation.renewed", {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY}),
     "renewed without a date": ("reservation.renewed", {"state": "borrowed"}),
     "overdue": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-17T22:59:59Z"}),

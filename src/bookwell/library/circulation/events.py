@@ -46,6 +46,7 @@ class Facts(TypedDict, total=False):
     due_at: dt.datetime | None
     reserved_until: dt.datetime | None
     was_ready: bool
+    at_partner: bool
     ended_by: str
     reason: str
 

@@ -158,6 +158,7 @@ def _facts_of(reservation: Reservation, *, was_ready: bool = False, by: str = ""
         "due_at": reservation.due_at,
         "reserved_until": reservation.reserved_until,
         "was_ready": was_ready,
+        "at_partner": bool(reservation.partner),
         "ended_by": by,
         "reason": reservation.reason.removeprefix(by).removeprefix(": "),  # the row keeps both in one
     }

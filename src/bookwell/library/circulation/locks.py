@@ -4,11 +4,13 @@ Order: the reader before the book; several books in the order of their ids. The 
 also carries the book's counters; it guards the book's copies and its queue.
 """
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Q
 
 from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, fetch_all
 from bookwell.library.circulation.errors import (
@@ -18,17 +20,20 @@ from bookwell.library.circulation.errors import (
     ReaderNotFound,
     ReservationNotFound,
 )
-from bookwell.library.circulation.models import Copy, Policy, Reservation
+from bookwell.library.circulation.models import Copy, PartnerHold, Policy, Reservation
 
 __all__ = [
     "LockedBook",
     "LockedReader",
+    "claim_hold",
+    "claim_poll",
     "lock_book",
     "lock_book_of_copy",
     "lock_book_of_reservation",
     "lock_policy",
     "lock_reader",
     "lock_reader_and_book",
+    "release_hold",
     "save_book",
     "saving",
 ]
@@ -180,3 +185,34 @@ def lock_book_of_reservation(reservation_id: int) -> tuple[LockedBook, Reservati
         raise ReservationNotFound
     book = lock_book(book_id)
     return book, Reservation.objects.select_related("reader", "book", "pickup_branch", "copy").get(pk=reservation_id)
+
+
+def claim_hold(reservation_id: int, *, now: dt.datetime, until: dt.datetime) -> bool:
+    """Take the right to talk with the partner about a hold, which ends by itself; False while somebody has it.
+
+    It is a column and no row lock, because it has to outlast the transaction: a partner may take long to answer.
+    """
+    mine = PartnerHold.objects.filter(_is_free(now), pk=reservation_id)
+    return bool(mine.update(asking_until=until))
+
+
+def claim_poll(
+    reservation_id: int,
+    *,
+    due_at: dt.datetime | None,
+    again_at: dt.datetime,
+    now: dt.datetime,
+    until: dt.datetime,
+) -> bool:
+    """The same for a look at a hold that was due since `due_at`; False also if another run has looked meanwhile."""
+    mine = PartnerHold.objects.filter(_is_free(now), pk=reservation_id, poll_at=due_at)
+    return bool(mine.update(poll_at=again_at, asking_until=until))
+
+
+def release_hold(reservation_id: int, *, until: dt.datetime) -> None:
+    """Give the right back that a claim took `until` then; one that another has taken over stays theirs."""
+    PartnerHold.objects.filter(pk=reservation_id, asking_until=until).update(asking_until=None)
+
+
+def _is_free(now: dt.datetime) -> Q:
+    return Q(asking_until=None) | Q(asking_until__lte=now)

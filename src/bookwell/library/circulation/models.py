@@ -167,7 +167,8 @@ class PartnerHold(models.Model):
     `asked_at` is set before the partner is first asked, `answered_at` when its word on the request is recorded;
     between the two a hold may exist there that we do not know. `ref` is the partners service's name for it.
     `cancelled_at` is when it was taken back there, or found ended; `poll_at` when to look at it next, empty when there
-    is nothing to look for.
+    is nothing to look for. `asking_until` is set while a worker talks with the partner about it, and ends the right
+    of one that never came back. `missing_since` is when the partners service began to know no such partner.
     """
 
     reservation = models.OneToOneField(Reservation, on_delete=models.CASCADE, primary_key=True, related_name="hold")
@@ -177,6 +178,8 @@ class PartnerHold(models.Model):
     answered_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     poll_at = models.DateTimeField(null=True)
+    asking_until = models.DateTimeField(null=True)
+    missing_since = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "partner_hold"

@@ -10,7 +10,6 @@ from enum import StrEnum
 from itertools import accumulate, chain, repeat
 from zoneinfo import ZoneInfo
 
-from bookwell.contracts.partners import HoldStatus
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
     LoanLimitReached,
@@ -50,7 +49,6 @@ __all__ = [
     "may_shelve_at_once",
     "pickup_reminder_at",
     "reminder_due",
-    "steps_at_partner",
 ]
 
 
@@ -225,49 +223,6 @@ def check_is_ours(partner: str) -> None:
     """
     if partner:
         raise WrongState(f"The reservation is at {partner}.")
-
-
-_AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
-    State.REQUESTED: {
-        HoldStatus.ACCEPTED: (State.ACCEPTED,),
-        HoldStatus.READY: (State.ACCEPTED, State.READY),
-        HoldStatus.BORROWED: (State.ACCEPTED, State.BORROWED),
-        HoldStatus.RETURNED: (State.ACCEPTED, State.BORROWED, State.RETURNED),
-        HoldStatus.REFUSED: (State.REFUSED,),
-        HoldStatus.CANCELLED: (State.REFUSED,),
-    },
-    State.ACCEPTED: {
-        HoldStatus.READY: (State.READY,),
-        HoldStatus.BORROWED: (State.BORROWED,),
-        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
-        HoldStatus.REFUSED: (State.REFUSED,),
-        HoldStatus.CANCELLED: (State.CANCELLED,),
-        HoldStatus.UNKNOWN: (State.CANCELLED,),
-    },
-    State.READY: {
-        HoldStatus.BORROWED: (State.BORROWED,),
-        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
-        HoldStatus.REFUSED: (State.CANCELLED,),
-        HoldStatus.CANCELLED: (State.CANCELLED,),
-        # Koha's holds leave its list when the book is fetched.
-        HoldStatus.UNKNOWN: (State.BORROWED, State.RETURNED),
-    },
-    State.BORROWED: {
-        HoldStatus.RETURNED: (State.RETURNED,),
-        HoldStatus.CANCELLED: (State.RETURNED,),
-        HoldStatus.UNKNOWN: (State.RETURNED,),
-    },
-}
-
-
-def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) -> tuple[State, ...]:
-    """The states that a reservation goes through for what its partner tells; none when that is no news.
-
-    What is gone from a partner's hold shelf after the last day for pickup has expired, before it was fetched.
-    """
-    steps = _AT_PARTNER.get(state, {}).get(told, ())
-    is_gone = told in (HoldStatus.UNKNOWN, HoldStatus.CANCELLED, HoldStatus.REFUSED)
-    return (State.EXPIRED,) if state is State.READY and is_past_pickup and is_gone else steps
 
 
 def check_not_blocked(facts: ReaderFacts, terms: PolicyTerms) -> None:

@@ -1,6 +1,7 @@
 """The partners service, as the library calls it: over HTTP, for a bounded time, and never inside a transaction.
 
-Whatever is wrong with it (nobody listens, it is slow, its answer makes no sense) is `PartnersSilent`.
+Whatever is wrong with it (nobody listens, it is slow, its answer makes no sense) is `PartnersSilent`. Two kinds of
+it matter to whoever asks about holds: `PartnersLate` and `PartnerMissing`.
 """
 
 from functools import cache
@@ -17,13 +18,14 @@ from bookwell.contracts.partners import HoldRequest, HoldState, PartnerAvailabil
 from bookwell.kit import clock
 from bookwell.kit.request_context import request_id, traceparent
 from bookwell.library.accounts.tokens import sign_as_library
-from bookwell.library.partners.errors import HoldRefused, PartnersSilent
+from bookwell.library.partners.errors import HoldRefused, PartnerMissing, PartnersLate, PartnersSilent
 
 __all__ = ["ListedPartner", "cancel_hold", "fetch_availability", "fetch_partners", "find_hold", "place_hold"]
 
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 0.5
+_PARTNER_UNKNOWN = "partner.unknown"
 _MARGIN_SECONDS = 0.5
 """Its own budgets end its work; this much longer the answer may take to arrive."""
 
@@ -120,7 +122,16 @@ def _ask(method: str, path: str, shape: TypeAdapter[T], *, seconds: float, body:
         return shape.validate_json(answer.content)
     except (httpx2.HTTPError, ValidationError) as error:
         _log.warning("partners.silent", method=method, error=type(error).__name__, status=_status_of(error))
-        raise PartnersSilent from error
+        raise _meaning_of(error) from error
+
+
+def _meaning_of(error: Exception) -> PartnersSilent:
+    if isinstance(error, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
+        return PartnersLate()
+    is_missing = (
+        isinstance(error, httpx2.HTTPStatusError) and _problem_of(error.response).get("code") == _PARTNER_UNKNOWN
+    )
+    return PartnerMissing() if is_missing else PartnersSilent()
 
 
 def _status_of(error: Exception) -> int | None:
@@ -128,11 +139,15 @@ def _status_of(error: Exception) -> int | None:
 
 
 def _detail_of(answer: httpx2.Response) -> str:
+    return str(_problem_of(answer).get("detail", ""))[:200]
+
+
+def _problem_of(answer: httpx2.Response) -> dict[str, Any]:
     try:
         problem: Any = answer.json()
     except ValueError:
-        return ""
-    return str(problem.get("detail", ""))[:200] if isinstance(problem, dict) else ""
+        return {}
+    return problem if isinstance(problem, dict) else {}
 
 
 @cache

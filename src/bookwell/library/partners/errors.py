@@ -2,7 +2,15 @@
 
 from bookwell.kit.errors import Conflict, Unavailable
 
-__all__ = ["BookWithoutIsbn", "HoldRefused", "PartnerTakesNoHolds", "PartnerUnavailable", "PartnersSilent"]
+__all__ = [
+    "BookWithoutIsbn",
+    "HoldRefused",
+    "PartnerMissing",
+    "PartnerTakesNoHolds",
+    "PartnerUnavailable",
+    "PartnersLate",
+    "PartnersSilent",
+]
 
 
 class PartnerUnavailable(Conflict):
@@ -39,3 +47,15 @@ class PartnersSilent(Unavailable):
     code = "partners.unreachable"
     title = "Partner libraries cannot be reached now"
     retry_after = 5
+
+
+class PartnersLate(PartnersSilent):
+    """The answer did not come in time: the partners service may still be talking with the partner."""
+
+    code = "partners.late"
+
+
+class PartnerMissing(PartnersSilent):
+    """The partners service is there, and has no partner of this name (any more)."""
+
+    code = "partners.partner_missing"

@@ -1,12 +1,15 @@
 """Two workers with one errand, two polls of one hold, a machine client that tells the same twice at once."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from bookwell.contracts.messages import Envelope
 from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.messaging import NotNow
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import ExternalReference, PartnerHold, Reservation
 from bookwell.library.circulation.partner_tasks import poll_due, run_errands
@@ -41,17 +44,30 @@ def _requested() -> Reservation:
     )
 
 
+def _run(envelopes: Sequence[Envelope]) -> str:
+    """Why they have to wait, or nothing."""
+    try:
+        run_errands(envelopes)
+    except NotNow as reason:
+        return str(reason)
+    return ""
+
+
 def _kinds(reservation: Reservation) -> list[str]:
     rows = OutboxRow.objects.filter(aggregate=f"reservation:{reservation.pk}").order_by("aggregate_version", "pk")
     return list(rows.values_list("type", flat=True))
 
 
-def test_errand__two_workers_at_once__accept_once(gateway: FakeGateway) -> None:
+def test_errand__two_workers_at_once__one_asks_and_the_other_comes_later(gateway: FakeGateway) -> None:
     reservation = _requested()
     envelopes = envelopes_about(reservation.pk)
+    gateway.meanwhile = lambda: time.sleep(0.3)
 
-    race([lambda: run_errands(envelopes)] * 2)
+    outcomes = race([lambda: _run(envelopes)] * 2)
 
+    assert gateway.most_in_flight == 1
+    assert len(gateway.placed) == 1
+    assert sorted(outcome.value for outcome in outcomes) in (["", ""], ["", "hold_unsettled"])
     reservation.refresh_from_db()
     assert reservation.state == "accepted"
     assert _kinds(reservation).count("reservation.partner_accepted") == 1

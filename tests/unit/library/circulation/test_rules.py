@@ -20,6 +20,7 @@ from bookwell.library.circulation.errors import (
     ReservedUntilInPast,
     WrongState,
 )
+from bookwell.library.circulation.partner_rules import end_without_partner, steps_at_partner
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
     COPY_STATES,
@@ -40,7 +41,6 @@ from bookwell.library.circulation.rules import (
     estimate_ready_on,
     has_run_out,
     may_shelve_at_once,
-    steps_at_partner,
 )
 
 NOW = dt.datetime(2026, 3, 2, 9, 30, tzinfo=dt.UTC)
@@ -376,3 +376,25 @@ def test_check_is_ours__at_a_partner__is_refused() -> None:
 
     with pytest.raises(WrongState, match="library 2"):
         check_is_ours("library 2")
+
+
+@pytest.mark.parametrize(
+    ("state", "hours", "pickup_in", "end"),
+    [
+        (State.REQUESTED, 23, None, None),
+        (State.REQUESTED, 24, None, State.REFUSED),
+        (State.ACCEPTED, 24, None, State.REFUSED),
+        (State.READY, 24, 1, None),
+        (State.READY, 24, 0, State.EXPIRED),
+        (State.READY, 24, None, State.EXPIRED),
+        (State.BORROWED, 999, None, None),
+        (State.CANCELLED, 999, None, None),
+    ],
+)
+def test_end_without_partner__ends_what_waits_for_its_word(
+    state: State, hours: int, pickup_in: int | None, end: State | None
+) -> None:
+    hour = dt.timedelta(hours=1)
+    deadline = None if pickup_in is None else NOW + pickup_in * hour
+
+    assert end_without_partner(state, missing_since=NOW - hours * hour, pickup_deadline_at=deadline, now=NOW) is end

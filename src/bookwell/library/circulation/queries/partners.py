@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import F, OuterRef, Q, Subquery
 
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation.models import PartnerHold, Reservation
@@ -44,8 +44,12 @@ def list_due_polls(*, now: dt.datetime, limit: int) -> list[tuple[int, str, str,
 
 
 def list_unchecked_books(*, since: dt.datetime, limit: int) -> list[tuple[int, str]]:
-    """Books with ISBNs that readers wait for and no partner was asked about since then: ids and ISBNs."""
+    """Books with ISBNs that readers wait for and no partner was asked about since then: ids and ISBNs.
+
+    Those come first that nobody ever asked about, then those whose last time is longest ago: each has its turn.
+    """
     wanted = Reservation.objects.filter(state=State.WAITING).values("book_id")
-    checked = PartnerAnswer.objects.filter(book_id=OuterRef("pk"), checked_at__gt=since)
-    books = Book.objects.filter(pk__in=wanted, isbn__isnull=False, withdrawn_at=None).exclude(Exists(checked))
-    return [(pk, isbn) for pk, isbn in books.order_by("pk").values_list("pk", "isbn")[:limit] if isbn]
+    checks = PartnerAnswer.objects.filter(book_id=OuterRef("pk")).order_by("-checked_at").values("checked_at")[:1]
+    books = Book.objects.filter(pk__in=wanted, isbn__isnull=False, withdrawn_at=None).annotate(last=Subquery(checks))
+    due = books.filter(Q(last=None) | Q(last__lte=since)).order_by(F("last").asc(nulls_first=True), "pk")
+    return [(pk, isbn) for pk, isbn in due.values_list("pk", "isbn")[:limit] if isbn]

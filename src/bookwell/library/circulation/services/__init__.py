@@ -5,12 +5,15 @@ from bookwell.library.circulation.services.deadlines import remind_reservation, 
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
 from bookwell.library.circulation.services.machine_clients import ClientOrder, place_for_client
-from bookwell.library.circulation.services.partner_holds import (
-    PartnerChoice,
+from bookwell.library.circulation.services.partner_holds import PartnerChoice, place_at_partner, record_hold
+from bookwell.library.circulation.services.partner_talks import (
+    HoldUnsettled,
+    begin_cancel,
     begin_hold,
-    place_at_partner,
+    begin_look,
+    end_asking,
+    note_missing_partner,
     record_cancelled,
-    record_hold,
 )
 from bookwell.library.circulation.services.placing import place_reservation
 from bookwell.library.circulation.services.policies import add_policy, change_policy, remove_policy
@@ -21,12 +24,15 @@ from bookwell.library.circulation.services.shelving import receive, shelve, ship
 __all__ = [
     "Action",
     "ClientOrder",
+    "HoldUnsettled",
     "Instruction",
     "PartnerChoice",
     "add_block",
     "add_copy",
     "add_policy",
+    "begin_cancel",
     "begin_hold",
+    "begin_look",
     "cancel_reservation",
     "change_copy",
     "change_policy",
@@ -34,9 +40,11 @@ __all__ = [
     "check_in",
     "check_out",
     "close_reader",
+    "end_asking",
     "expire_reservation",
     "issue",
     "lift_block",
+    "note_missing_partner",
     "place_at_partner",
     "place_for_client",
     "place_reservation",

@@ -8,16 +8,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from bookwell.contracts.partners import HoldRequest, HoldState, HoldStatus
-from bookwell.library.audit.services import Change
+from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.library.circulation.events import cancel_hold_message, place_hold_message
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book
+from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
+from bookwell.library.circulation.partner_rules import steps_at_partner
 from bookwell.library.circulation.queries.branches import get_home_branch
-from bookwell.library.circulation.queries.partners import has_unsettled_hold, list_other_refs
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
-from bookwell.library.circulation.queries.policies import choose_terms
+from bookwell.library.circulation.queries.policies import choose_terms, get_terms_of
 from bookwell.library.circulation.rules import (
     OPEN_STATES,
     SYSTEM,
@@ -25,18 +24,15 @@ from bookwell.library.circulation.rules import (
     State,
     check_may_reserve,
     check_reserved_until,
-    steps_at_partner,
+    loan_reminder_at,
 )
 from bookwell.library.network.queries import BranchFacts
 from bookwell.library.network.rules import wall_time
 from bookwell.library.partners.errors import BookWithoutIsbn, PartnerTakesNoHolds, PartnerUnavailable
 
 __all__ = [
-    "HoldUnsettled",
     "PartnerChoice",
-    "begin_hold",
     "place_at_partner",
-    "record_cancelled",
     "record_hold",
     "take_back",
 ]
@@ -45,10 +41,6 @@ _POLL_SOON = dt.timedelta(minutes=1)
 _POLL_LOAN = dt.timedelta(minutes=15)
 _LONGEST_REASON = 200
 _NOT_QUEUED = 0
-
-
-class HoldUnsettled(Exception):
-    """Another hold for the same book is being placed or taken back at this partner: this one's turn comes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,35 +118,8 @@ def _check_can_ask(choice: PartnerChoice) -> str:
     return choice.isbn
 
 
-def begin_hold(*, reservation_id: int, now: dt.datetime) -> tuple[str, HoldRequest] | None:
-    """The partner to ask for a hold and the request; None when there is nothing to ask any more.
-
-    A reservation that ended after the partner was first asked is asked for once more: only so we learn of the hold
-    that there may be, to take it back.
-
-    Of one book, a partner is asked for one hold at a time, and for none while one is to be taken back: a protocol
-    that cannot carry our reference would give both reservations the same hold.
-
-    Raises:
-        ReservationNotFound, HoldUnsettled
-    """
-    _, reservation = lock_book_of_reservation(reservation_id)
-    hold = PartnerHold.objects.get(pk=reservation_id)
-    is_wanted = reservation.state == State.REQUESTED
-    if hold.answered_at is not None or not (is_wanted or hold.asked_at):
-        return None
-    if hold.asked_at is None:
-        if has_unsettled_hold(reservation):
-            raise HoldUnsettled
-        hold.asked_at = now
-        hold.save(update_fields=["asked_at"])
-    others = list_other_refs(reservation)
-    request = HoldRequest(reference=f"reservation:{reservation_id}", isbn=hold.isbn, other_refs=tuple(others))
-    return reservation.partner, request
-
-
-def record_hold(*, reservation_id: int, told: HoldState, now: dt.datetime) -> None:
-    """Bring a reservation to where its partner says that it is.
+def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetime, now: dt.datetime) -> None:
+    """Bring a reservation to where its partner says that it is, and end the conversation that was claimed until then.
 
     Raises:
         ReservationNotFound
@@ -171,8 +136,9 @@ def record_hold(*, reservation_id: int, told: HoldState, now: dt.datetime) -> No
             hold.cancelled_at = now  # the partner has ended it: nothing is to be taken back
     elif is_first:
         take_back(reservation, journal, hold=hold)  # it ended while the partner was being asked
-    hold.poll_at = _poll_at(reservation, now)
-    hold.save()
+    hold.poll_at, hold.missing_since = _poll_at(reservation, now), None
+    hold.save(update_fields=["answered_at", "ref", "cancelled_at", "poll_at", "missing_since"])
+    release_hold(reservation_id, until=asked_until)
     journal.write_in_tx()
 
 
@@ -182,9 +148,20 @@ def _follow(reservation: Reservation, told: HoldState, journal: Journal) -> None
         State(reservation.state), told.state, is_past_pickup=deadline is not None and deadline <= now
     )
     for step in steps:
-        journal.move(reservation, step, **_fields(step, told, now))
+        remind_at = _remind_at(reservation, told.due_at, now) if step is State.BORROWED else None
+        journal.move(reservation, step, remind_at=remind_at, **_fields(step, told, now))
     if not steps and (moved := _moved_deadline(reservation, told)):
+        if "due_at" in moved:
+            reservation.next_reminder_at = _remind_at(reservation, moved["due_at"], now)
         journal.amend(reservation, "deadline_changed", **moved)
+
+
+def _remind_at(reservation: Reservation, due_at: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    """When to remind of a partner's loan first: as of our own, where the partner has told when it is due."""
+    if due_at is None:
+        return None
+    days, zone = get_terms_of(reservation).reminder_days, reservation.pickup_branch.time_zone
+    return loan_reminder_at(due_at, days_before=days, time_zone=zone, now=now)
 
 
 def _fields(step: State, told: HoldState, now: dt.datetime) -> dict[str, Any]:
@@ -229,17 +206,3 @@ def take_back(reservation: Reservation, journal: Journal, *, hold: PartnerHold |
     known = hold or PartnerHold.objects.filter(pk=reservation.pk).first()
     if known is not None and known.ref:
         journal.send(cancel_hold_message(reservation_id=reservation.pk, version=reservation.version))
-
-
-def record_cancelled(*, reservation_id: int, reason: str, now: dt.datetime) -> None:
-    """Note that a hold was taken back at its partner, or with a reason why the partner keeps it.
-
-    Raises:
-        ReservationNotFound
-    """
-    _, reservation = lock_book_of_reservation(reservation_id)
-    PartnerHold.objects.filter(pk=reservation_id).update(cancelled_at=now, poll_at=None)
-    journal = Journal(actor=SYSTEM, now=now)
-    action = "reservation.hold_kept" if reason else "reservation.hold_cancelled"
-    journal.note(Change(action, "reservation", reservation.pk, {"partner": reservation.partner, "reason": reason}))
-    journal.write_in_tx()

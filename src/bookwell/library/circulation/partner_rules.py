@@ -1,0 +1,72 @@
+"""What a partner library's word means for a reservation there, and what its silence does. Pure decisions."""
+
+import datetime as dt
+
+from bookwell.contracts.partners import HoldStatus
+from bookwell.library.circulation.rules import State
+
+__all__ = ["GONE_AFTER", "PARTNER_GONE", "end_without_partner", "steps_at_partner"]
+
+PARTNER_GONE = "partner_gone"
+"""The reason of what ends because its partner is none any more."""
+
+GONE_AFTER = dt.timedelta(days=1)
+"""For so long a missing partner may be a mistake in the configuration."""
+
+_AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
+    State.REQUESTED: {
+        HoldStatus.ACCEPTED: (State.ACCEPTED,),
+        HoldStatus.READY: (State.ACCEPTED, State.READY),
+        HoldStatus.BORROWED: (State.ACCEPTED, State.BORROWED),
+        HoldStatus.RETURNED: (State.ACCEPTED, State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.REFUSED,),
+        HoldStatus.CANCELLED: (State.REFUSED,),
+    },
+    State.ACCEPTED: {
+        HoldStatus.READY: (State.READY,),
+        HoldStatus.BORROWED: (State.BORROWED,),
+        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.REFUSED,),
+        HoldStatus.CANCELLED: (State.CANCELLED,),
+        HoldStatus.UNKNOWN: (State.CANCELLED,),
+    },
+    State.READY: {
+        HoldStatus.BORROWED: (State.BORROWED,),
+        HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
+        HoldStatus.REFUSED: (State.CANCELLED,),
+        HoldStatus.CANCELLED: (State.CANCELLED,),
+        # Koha's holds leave its list when the book is fetched.
+        HoldStatus.UNKNOWN: (State.BORROWED, State.RETURNED),
+    },
+    State.BORROWED: {
+        HoldStatus.RETURNED: (State.RETURNED,),
+        HoldStatus.CANCELLED: (State.RETURNED,),
+        HoldStatus.UNKNOWN: (State.RETURNED,),
+    },
+}
+
+
+def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) -> tuple[State, ...]:
+    """The states that a reservation goes through for what its partner tells; none when that is no news.
+
+    What is gone from a partner's hold shelf after the last day for pickup has expired, before it was fetched.
+    """
+    steps = _AT_PARTNER.get(state, {}).get(told, ())
+    is_gone = told in (HoldStatus.UNKNOWN, HoldStatus.CANCELLED, HoldStatus.REFUSED)
+    return (State.EXPIRED,) if state is State.READY and is_past_pickup and is_gone else steps
+
+
+def end_without_partner(
+    state: State, *, missing_since: dt.datetime, pickup_deadline_at: dt.datetime | None, now: dt.datetime
+) -> State | None:
+    """How a reservation ends whose partner has been missing since then, None while it goes on.
+
+    What lies ready may still be fetched until its last day, if that is known. A loan goes on: the reader has the book.
+    """
+    if now < missing_since + GONE_AFTER:
+        return None
+    if state in (State.REQUESTED, State.ACCEPTED):
+        return State.REFUSED
+    if state is State.READY and (pickup_deadline_at is None or pickup_deadline_at <= now):
+        return State.EXPIRED
+    return None
