@@ -20,6 +20,7 @@ from jinja2.exceptions import TemplateError
 from pydantic import ValidationError
 
 from bookwell.contracts.messages import NOTICES, AccountFacts, Notice, ReservationFacts
+from bookwell.kit.addresses import AddressInvalid, parse_address
 from bookwell.notifier.calendar import CalendarPart, calendar_part
 from bookwell.notifier.wording import Phrases, clean, language_of
 

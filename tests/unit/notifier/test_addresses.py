@@ -2,7 +2,8 @@
 
 import pytest
 
-from bookwell.notifier.addresses import AddressInvalid, MailScheme, MailServer, parse_address, parse_mail_url
+from bookwell.kit.addresses import AddressInvalid, parse_address
+from bookwell.notifier.addresses import MailScheme, MailServer, parse_mail_url
 
 
 @pytest.mark.parametrize(

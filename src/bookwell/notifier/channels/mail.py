@@ -7,7 +7,7 @@ twice after a crash is the same mail to whoever receives it.
 from email.utils import format_datetime, parseaddr
 from urllib.parse import urlsplit
 
-from bookwell.notifier.addresses import AddressInvalid, parse_address
+from bookwell.kit.addresses import AddressInvalid, parse_address
 from bookwell.notifier.channels.headers import address_header, text_header
 from bookwell.notifier.channels.mime import multipart, text_part
 from bookwell.notifier.channels.protocol import MailTransport, Message, Parcel

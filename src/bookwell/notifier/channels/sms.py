@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic_core import to_json
 
-from bookwell.notifier.addresses import AddressInvalid, parse_phone
+from bookwell.kit.addresses import AddressInvalid, parse_phone
 from bookwell.notifier.channels.http_call import Answer, Call, CallFailed, make_call
 from bookwell.notifier.channels.protocol import Message
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict

@@ -16,8 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from bookwell.contracts.messages import ChannelName, Notice, Recipient
+from bookwell.kit.addresses import AddressInvalid, parse_address, parse_phone
 from bookwell.kit.errors import Conflict
-from bookwell.notifier.addresses import AddressInvalid, parse_address, parse_phone
 
 __all__ = [
     "ENDED",
