@@ -30,6 +30,7 @@ class Reply:
     after_seconds: float = 0
     dribble_seconds: float = 0
     hangs_up: bool = False
+    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,12 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}/hooks?of=bookwell"
+        return f"{self.origin}/hooks?of=bookwell"
+
+    @property
+    def origin(self) -> str:
+        """The same without a path."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 class _Server(ThreadingHTTPServer):
@@ -66,8 +72,9 @@ def _handler_of(state: Receiver) -> type[BaseHTTPRequestHandler]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
+            self.wfile.write(reply.body)
 
         do_POST = do_PUT = do_GET = _answer  # noqa: N815 -- the server's names
 

@@ -6,9 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel
 
-from bookwell.kit.adapters.fastapi.parameters import model_of
+from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of
 from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems
 
 __all__ = ["install_document"]
@@ -40,13 +39,13 @@ def _complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
     add_components(components)
     for name in _UNUSED:
         components["schemas"].pop(name, None)
-    models = dict(_models_of(app))
+    readers = dict(_readers_of(app))
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             operation.setdefault("parameters", [])
-            model = models.get((path, method))
-            if model is not None:
-                _add_parameters(operation, method, model, components["schemas"])
+            reader = readers.get((path, method))
+            if reader is not None:
+                _add_parameters(operation, method, reader, components["schemas"])
             if operation.pop("x-idempotent", False):
                 operation["parameters"].append(IDEMPOTENCY_KEY)
             if "security" in operation:
@@ -55,24 +54,24 @@ def _complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _models_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], type[BaseModel]]]:
-    """The parameters' model of each path and method."""
+def _readers_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], Any]]:
+    """The dependency that reads the parameters of each path and method."""
     for route in iter_route_contexts(app.routes):
         dependant = getattr(route.original_route, "dependant", None)
-        for model in _read_by(dependant) if dependant is not None else ():
+        for reader in _readers_among(dependant) if dependant is not None else ():
             for method in route.methods or ():
-                yield (str(route.path), method.lower()), model
+                yield (str(route.path), method.lower()), reader
 
 
-def _read_by(dependant: Dependant) -> Iterator[type[BaseModel]]:
-    model = model_of(dependant.call)
-    if model is not None:
-        yield model
+def _readers_among(dependant: Dependant) -> Iterator[Any]:
+    if model_of(dependant.call) is not None:
+        yield dependant.call
     for inner in dependant.dependencies:
-        yield from _read_by(inner)
+        yield from _readers_among(inner)
 
 
-def _add_parameters(operation: dict[str, Any], method: str, model: type[BaseModel], schemas: dict[str, Any]) -> None:
+def _add_parameters(operation: dict[str, Any], method: str, reader: Any, schemas: dict[str, Any]) -> None:
+    model: Any = model_of(reader)
     schema = model.model_json_schema(ref_template=_REF)
     schemas.update(schema.pop("$defs", {}))
     required = set(schema.get("required", ()))
@@ -85,7 +84,9 @@ def _add_parameters(operation: dict[str, Any], method: str, model: type[BaseMode
         schema.pop("required", None)
         schemas[model.__name__] = {**schema, **({"required": in_body} if in_body else {})}
         content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
-        operation["requestBody"] = {"content": content, "required": bool(in_body), "description": _ANY_PLACE}
+        operation["requestBody"] = {"content": content, "required": bool(in_body)}
+        if not is_in_body_alone(reader):
+            operation["requestBody"]["description"] = _ANY_PLACE
 
 
 def _parameter(name: str, schema: Mapping[str, Any], *, is_required: bool) -> dict[str, Any]:

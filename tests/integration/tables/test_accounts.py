@@ -1,0 +1,229 @@
+"""Staff accounts and their sessions, in the database."""
+
+import datetime as dt
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from bookwell.kit.refresh_tokens import GRACE
+from bookwell.kit.usernames import UsernameInvalid
+from bookwell.tables import staffing
+from bookwell.tables.accounts import queries
+from bookwell.tables.accounts.errors import AccountNotFound, LastAdministrator, PasswordRefused, UsernameTaken
+from bookwell.tables.accounts.models import account, login_failure, token_session
+from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
+from bookwell.tables.accounts.rules import ADDRESS_WINDOW, Role
+from bookwell.tables.accounts.services import accounts, sessions
+from bookwell.tables.accounts.services.sessions import Chain, Opened
+from bookwell.tables.db import Database
+from tests.restaurant import NOW, tables_database
+
+CHAIN = Chain(b"k" * 32, dt.timedelta(days=30))
+LATER = NOW + dt.timedelta(minutes=1)
+LIMITS = LoginLimits(per_account=3, per_address=5)
+
+
+def an_account(database: Database, role: Role = Role.STAFF, username: str = "") -> str:
+    name = username or uuid4().hex
+    values: dict[str, Any] = {"username": name, "password_hash": "hash", "role": role, "now": NOW}
+    database.write(lambda connection: accounts.create_account(connection, **values))
+    return name
+
+
+def opened(database: Database, name: str) -> Opened:
+    found = database.read(lambda connection: find_credentials(connection, name))
+    assert found
+    session = database.write(lambda c: sessions.open_session(c, credentials=found, chain=CHAIN, now=NOW))
+    assert session
+    return session
+
+
+def refreshed(database: Database, token: Any, now: dt.datetime = LATER) -> Opened | None:
+    return database.write(lambda c: sessions.refresh_session(c, refresh_token=str(token), chain=CHAIN, now=now))
+
+
+def role_in(database: Database, session: Opened) -> str | None:
+    sid, subject = session.token.session_id, str(session.account_id)
+    return database.read(lambda c: queries.find_role_in_session(c, sid, subject=subject))
+
+
+def test_create_account__the_name_in_another_case__is_taken(restaurant: Database) -> None:
+    name = an_account(restaurant, username=f"Zoë-{uuid4().hex}")
+
+    with pytest.raises(UsernameTaken):
+        an_account(restaurant, username=name.upper())
+
+
+def test_create_account__no_name__is_refused(restaurant: Database) -> None:
+    with pytest.raises(UsernameInvalid):
+        an_account(restaurant, username="no name")
+
+
+def test_create_account__a_short_password__is_refused(restaurant: Database) -> None:
+    name = uuid4().hex
+
+    with pytest.raises(PasswordRefused):
+        staffing.create_account(restaurant, username=name, password="short", role=Role.ADMIN, now=NOW)
+
+    assert restaurant.read(lambda connection: find_credentials(connection, name)) is None
+
+
+def test_refresh__rotates(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+
+    second = refreshed(restaurant, first.token)
+
+    assert second
+    assert second.token == first.token.successor(CHAIN.key)
+    assert refreshed(restaurant, second.token)
+
+
+def test_refresh__the_former_token_within_the_grace__gets_the_same_again(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+    second = refreshed(restaurant, first.token)
+    assert second
+
+    assert refreshed(restaurant, first.token, LATER + GRACE) == second
+
+
+def test_refresh__the_former_token_after_the_grace__ends_the_session(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+    second = refreshed(restaurant, first.token)
+    assert second
+
+    after = LATER + GRACE + dt.timedelta(seconds=1)
+    assert refreshed(restaurant, first.token, after) is None
+
+    assert refreshed(restaurant, second.token, after) is None
+    assert role_in(restaurant, first) is None
+
+
+def test_refresh__a_guess__changes_nothing(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+
+    assert refreshed(restaurant, f"{first.token.session_id}.0.{'x' * 43}") is None
+
+    assert refreshed(restaurant, first.token)
+
+
+def test_refresh__too_late__is_refused(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+
+    assert refreshed(restaurant, first.token, NOW + CHAIN.lifetime) is None
+
+
+def test_end_session__its_tokens__count_no_more(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+    assert role_in(restaurant, first) == "staff"
+
+    ended = restaurant.write(lambda c: sessions.end_session(c, refresh_token=str(first.token), chain=CHAIN, now=LATER))
+
+    assert ended
+    assert role_in(restaurant, first) is None
+    assert refreshed(restaurant, first.token) is None
+
+
+def test_find_role__of_another_subject__is_none(restaurant: Database) -> None:
+    first = opened(restaurant, an_account(restaurant))
+
+    assert restaurant.read(lambda c: queries.find_role_in_session(c, first.token.session_id, subject="0")) is None
+
+
+@pytest.mark.parametrize("change", ["deactivate", "password"])
+def test_account__deactivated_or_with_another_password__has_no_session(restaurant: Database, change: str) -> None:
+    name = an_account(restaurant)
+    session = opened(restaurant, name)
+    verified = restaurant.read(lambda connection: find_credentials(connection, name))
+    assert verified
+
+    if change == "deactivate":
+        restaurant.write(lambda c: accounts.deactivate_account(c, username=name.upper(), now=LATER))
+    else:
+        restaurant.write(lambda c: accounts.change_password(c, username=name, password_hash="new", now=LATER))
+
+    assert role_in(restaurant, session) is None
+    assert refreshed(restaurant, session.token) is None
+    late = restaurant.write(lambda c: sessions.open_session(c, credentials=verified, chain=CHAIN, now=LATER))
+    assert late is None
+
+
+def test_deactivate__the_last_administrator__stays(tmp_path: Any) -> None:
+    with tables_database(tmp_path) as database:
+        name = an_account(database, Role.ADMIN)
+        session = opened(database, name)
+
+        with pytest.raises(LastAdministrator):
+            database.write(lambda c: accounts.deactivate_account(c, username=name, now=LATER))
+        assert role_in(database, session) == "admin"
+
+        an_account(database, Role.ADMIN)
+        database.write(lambda c: accounts.deactivate_account(c, username=name, now=LATER))
+        assert role_in(database, session) is None
+
+
+def test_deactivate__nobody_of_that_name(restaurant: Database) -> None:
+    with pytest.raises(AccountNotFound):
+        restaurant.write(lambda c: accounts.deactivate_account(c, username="nobody-here", now=NOW))
+
+
+def fail(database: Database, username: str, address: str, now: dt.datetime = NOW) -> None:
+    database.write(lambda c: sessions.record_failure(c, username=username, address=address, now=now))
+
+
+def wait(database: Database, username: str, address: str, now: dt.datetime = NOW) -> int | None:
+    return database.read(lambda c: find_lockout_seconds(c, username=username, address=address, limits=LIMITS, now=now))
+
+
+def test_lockout__by_account__from_whatever_address(restaurant: Database) -> None:
+    name = uuid4().hex
+    for number in range(LIMITS.per_account):
+        assert wait(restaurant, name, "192.0.2.1") is None
+        fail(restaurant, name.upper(), f"192.0.2.{number}")
+
+    assert wait(restaurant, name, "198.51.100.1") == 301
+    assert wait(restaurant, name, "198.51.100.1", NOW + dt.timedelta(minutes=5)) is None
+
+
+def test_lockout__by_address__for_whatever_account(restaurant: Database) -> None:
+    subscriber = f"2001:db8:{uuid4().hex[:4]}:1:"
+    for number in range(LIMITS.per_address):
+        fail(restaurant, uuid4().hex, f"{subscriber}:{number}")
+
+    assert wait(restaurant, uuid4().hex, f"{subscriber}:ffff") == 61
+    assert wait(restaurant, uuid4().hex, f"{subscriber}:ffff", NOW + ADDRESS_WINDOW) is None
+
+
+def test_record_failure__forgets_what_counts_no_more(restaurant: Database) -> None:
+    long_ago = NOW - dt.timedelta(days=1)
+    fail(restaurant, uuid4().hex, "203.0.113.7", long_ago)
+
+    fail(restaurant, uuid4().hex, "203.0.113.7")
+
+    oldest = restaurant.read(lambda c: c.scalar(select(login_failure.c.expires_at).order_by("expires_at").limit(1)))
+    assert oldest
+    assert oldest > NOW.timestamp() * 1000
+
+
+def test_create_demo_accounts__once(tmp_path: Any) -> None:
+    wanted = {"admin": (Role.ADMIN, "a"), "josh": (Role.READER, "b")}
+    with tables_database(tmp_path) as database:
+        assert staffing.create_demo_accounts(database, wanted, now=NOW)
+        assert not staffing.create_demo_accounts(database, {"late": (Role.ADMIN, "c")}, now=NOW)
+
+        rows = database.read(lambda c: c.execute(select(account.c.username, account.c.role)).all())
+        assert {tuple(row) for row in rows} == {("admin", "admin"), ("josh", "reader")}
+
+
+def test_forget_dead_sessions__only_those(tmp_path: Any) -> None:
+    with tables_database(tmp_path) as database:
+        session = opened(database, an_account(database))
+        assert database.write(lambda c: sessions.forget_dead_sessions(c, now=LATER)) == 0
+
+        over = NOW + CHAIN.lifetime
+        assert database.write(lambda c: sessions.forget_dead_sessions(c, now=over)) == 1
+
+        left = database.read(lambda c: c.scalar(select(token_session.c.sid)))
+        assert left is None
+        assert role_in(database, session) is None
