@@ -24,7 +24,7 @@ def _path(value: Any) -> Any:
     return value.split(".") if isinstance(value, str) else value
 
 
-_Url = Annotated[str, AfterValidator(_check_url)]
+_Url = Annotated[str, Field(max_length=255), AfterValidator(_check_url)]
 _Step = Annotated[str, Field(min_length=1)]
 
 

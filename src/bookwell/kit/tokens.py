@@ -51,7 +51,8 @@ class TrustedIssuer:
 class Claims:
     """What a verified token says; times are seconds since 1970.
 
-    `subject` is None for machine clients, who have `client_id` and `scopes` (RFC 9068) instead of roles.
+    `subject` is None for machine clients, who have `client_id` and `scopes` (RFC 9068) instead of roles. The last three
+    are an outside issuer's, and nobody's proof unless it is trusted with them.
     """
 
     issuer: str
@@ -63,6 +64,9 @@ class Claims:
     expires_at: float
     client_id: str | None = None
     scopes: tuple[str, ...] = ()
+    username: str | None = None
+    email: str | None = None
+    is_email_verified: bool = False
 
 
 class TokenSigner:
@@ -146,19 +150,26 @@ class TokenVerifier:
 
 
 def _claims(payload: Mapping[str, Any], trusted: TrustedIssuer) -> Claims:
-    subject, session_id, client_id = payload.get("sub"), payload.get("sid"), payload.get("client_id")
-    scope = payload.get("scope")
+    scope = _text(payload, "scope")
     return Claims(
         issuer=trusted.issuer,
-        subject=subject if isinstance(subject, str) else None,
-        session_id=session_id if isinstance(session_id, str) else None,
+        subject=_text(payload, "sub"),
+        session_id=_text(payload, "sid"),
         roles=_roles(payload, trusted.roles_claim),
         token_id=str(payload["jti"]),
         not_before=float(payload.get("nbf", 0)),
         expires_at=float(payload["exp"]),
-        client_id=client_id if isinstance(client_id, str) else None,
-        scopes=tuple(scope.split()) if isinstance(scope, str) else (),
+        client_id=_text(payload, "client_id"),
+        scopes=tuple(scope.split()) if scope is not None else (),
+        username=_text(payload, "preferred_username"),
+        email=_text(payload, "email"),
+        is_email_verified=payload.get("email_verified") is True,
     )
+
+
+def _text(payload: Mapping[str, Any], name: str) -> str | None:
+    value = payload.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _roles(payload: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:

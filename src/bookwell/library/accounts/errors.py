@@ -108,6 +108,21 @@ class ScopeUnknown(Invalid):
     title = "There is no such scope"
 
 
+class IdentityKnown(Conflict):
+    """Another request has just connected this outside identity with an account."""
+
+    code = "account.identity_known"
+    title = "The outside identity is known already"
+    retryable = True
+
+
+class RoleForbidden(Forbidden):
+    """The caller's role does not include this operation."""
+
+    code = "auth.role_forbidden"
+    title = "Your role does not allow this"
+
+
 class ScopeMissing(Forbidden):
     """A machine client without the scope that the operation needs."""
 

@@ -10,7 +10,7 @@ from bookwell.kit import clock
 from bookwell.kit.usernames import LONGEST_USERNAME, fold_username
 from bookwell.library.accounts.rules import Role, has_permission
 
-__all__ = ["MachineClient", "ReaderCategory", "TokenSession", "User", "UserManager"]
+__all__ = ["MachineClient", "OutsideIdentity", "ReaderCategory", "TokenSession", "User", "UserManager"]
 
 
 def _by_email() -> list[str]:
@@ -126,6 +126,27 @@ class TokenSession(models.Model):
 
     class Meta:
         db_table = "token_session"
+
+
+class OutsideIdentity(models.Model):
+    """Which account the subject of an outside issuer is; an account has one subject of each issuer.
+
+    `digest` is the SHA-256 of both names: exact on every database, whatever its collation.
+    """
+
+    digest = models.CharField(max_length=64)
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="outside_identities")
+    linked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "outside_identity"
+        verbose_name_plural = "outside identities"
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="outside_identity_once"),
+            models.UniqueConstraint(fields=["user", "issuer"], name="outside_identity_once_an_issuer"),
+        ]
 
 
 class MachineClient(models.Model):

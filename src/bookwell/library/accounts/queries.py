@@ -1,12 +1,15 @@
 """Reads of accounts."""
 
 from dataclasses import dataclass
+from hashlib import sha256
+
+from django.conf import settings
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.adapters.django.statements import fetch_one
 from bookwell.kit.pages import Position
-from bookwell.kit.tokens import TokenInvalid
+from bookwell.kit.tokens import Claims, TokenInvalid
 from bookwell.kit.usernames import fold_username
 from bookwell.library.accounts.errors import UserNotFound
 from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
@@ -14,15 +17,19 @@ from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 
 __all__ = [
+    "Account",
     "Caller",
     "ClientCaller",
     "EmailStanding",
     "find_caller",
     "find_client_caller",
     "find_email_standing",
+    "find_outside_account",
+    "find_outside_claims",
     "get_user",
     "has_category",
     "has_username",
+    "identity_digest",
     "list_clients",
     "list_users",
 ]
@@ -32,33 +39,78 @@ _CALLER = (
     "FROM token_session s JOIN account a ON a.id = s.user_id "
     "WHERE s.sid = %s AND s.revoked_at IS NULL AND a.is_active"
 )
+_OUTSIDE_ACCOUNT = (
+    "SELECT a.id, a.home_branch_id, a.is_active "
+    "FROM outside_identity o JOIN account a ON a.id = o.user_id WHERE o.digest = %s"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a valid token and its live session stand for."""
+    """Whoever a valid token and its live session stand for; an outside token has no session here."""
 
     user_id: int
     role: Role
     home_branch_id: int | None
-    session_id: str
+    session_id: str | None
 
 
 def find_caller(token: str) -> Caller | None:
-    """The caller of an access token; None when the token or its session is not valid.
+    """The caller of an access token of ours; None when the token or its session is not valid.
 
     One statement, on every request: a log-out, a deactivation and a change of role count at once.
+
+    Raises:
+        IssuerUnreachable: if the token is an outside issuer's, whose keys could not be had yet.
     """
-    try:
-        claims = verifier().verify(token, now=clock.now())
-    except TokenInvalid:
-        return None
-    if claims.session_id is None:
+    claims = _own_claims(token)
+    if claims is None or claims.session_id is None:
         return None
     row = fetch_one(_CALLER, (claims.session_id,))
     if row is None or claims.subject != str(row[0]):
         return None
     return Caller(row[0], Role(row[1]), row[2], claims.session_id)
+
+
+def find_outside_claims(token: str) -> Claims | None:
+    """What a good token of an outside issuer says of a person; None when it is none.
+
+    Raises:
+        IssuerUnreachable: if the issuer's keys could not be had yet.
+    """
+    try:
+        claims = verifier().verify(token, now=clock.now())
+    except TokenInvalid:
+        return None
+    return claims if claims.issuer != settings.TOKEN_ISSUER and claims.subject else None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account of an outside identity."""
+
+    user_id: int
+    home_branch_id: int | None
+    is_active: bool
+
+
+def find_outside_account(*, issuer: str, subject: str) -> Account | None:
+    """The account that an outside identity was connected with; in one statement, on every request."""
+    row = fetch_one(_OUTSIDE_ACCOUNT, (identity_digest(issuer=issuer, subject=subject),))
+    return Account(row[0], row[1], bool(row[2])) if row else None
+
+
+def identity_digest(*, issuer: str, subject: str) -> str:
+    """The name of an outside identity; an issuer is a URL and has no blanks."""
+    return sha256(f"{issuer} {subject}".encode()).hexdigest()
+
+
+def _own_claims(token: str) -> Claims | None:
+    try:
+        claims = verifier().verify(token, now=clock.now())
+    except TokenInvalid:
+        return None
+    return claims if claims.issuer == settings.TOKEN_ISSUER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +127,12 @@ class ClientCaller:
 
 
 def find_client_caller(token: str) -> ClientCaller | None:
-    """The machine client of an access token; None when the token is not good, or the client was revoked.
+    """The machine client of an access token of ours; None when the token is not good, or the client was revoked.
 
     Its scopes are those that both the token and the client have.
     """
-    try:
-        claims = verifier().verify(token, now=clock.now())
-    except TokenInvalid:
-        return None
-    if claims.subject is not None or claims.client_id is None:
+    claims = _own_claims(token)
+    if claims is None or claims.subject is not None or claims.client_id is None:
         return None
     granted = (
         MachineClient.objects.filter(pk=claims.client_id, revoked_at=None).values_list("scopes", flat=True).first()

@@ -1,6 +1,6 @@
 """Roles and what they include, who may change what of a user."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from bookwell.library.accounts.errors import FieldForbidden, ScopeUnknown
@@ -14,6 +14,7 @@ __all__ = [
     "check_scopes",
     "has_permission",
     "includes",
+    "outside_role",
 ]
 
 LANGUAGES = ("en", "pl", "ru")
@@ -53,6 +54,12 @@ _LIBRARIAN_MAY = frozenset({"catalog.view", "catalog.add", "catalog.change", "ne
 def includes(role: Role, needed: Role) -> bool:
     """Whether a user of `role` may do what `needed` may."""
     return needed in _INCLUDED[role]
+
+
+def outside_role(named: Sequence[str]) -> Role | None:
+    """The highest of the roles that an outside token names; the restaurant's staff are readers. None without any."""
+    known = set(Role).intersection(named)
+    return next((role for role in (Role.ADMIN, Role.LIBRARIAN) if role in known), Role.READER if known else None)
 
 
 def has_permission(role: Role, permission: str) -> bool:

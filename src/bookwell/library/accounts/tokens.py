@@ -7,6 +7,7 @@ from functools import cache
 from django.conf import settings
 
 from bookwell.kit import ids
+from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.key_ring import KeyRing
 from bookwell.kit.tokens import TokenSigner, TokenVerifier, TrustedIssuer
 from bookwell.library.accounts.models import User
@@ -55,8 +56,9 @@ def sign_as_library(*, now: dt.datetime) -> str:
 
 @cache
 def verifier() -> TokenVerifier:
-    """Verifies what this service signed."""
-    return TokenVerifier([TrustedIssuer(settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE, key_ring())])
+    """Verifies what this service signed, and what the outside issuers of the settings did."""
+    own = TrustedIssuer(settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE, key_ring())
+    return TokenVerifier([*trusted_issuers(settings.OUTSIDE_ISSUERS), own])
 
 
 @cache

@@ -1,12 +1,13 @@
-"""Who calls: the bearer token's session and user, found in one statement, and the roles an operation needs."""
+"""Who calls: the bearer token's user, found in one statement, and the roles an operation needs."""
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from bookwell.kit.errors import Forbidden
-from bookwell.library.accounts.errors import ScopeMissing
+from bookwell.library.accounts.errors import RoleForbidden, ScopeMissing
+from bookwell.library.accounts.outside_login import find_outside_caller
 from bookwell.library.accounts.queries import Caller, ClientCaller, find_caller, find_client_caller
 from bookwell.library.accounts.rules import Role, Scope, includes
 from bookwell.library.circulation.rules import Actor
@@ -23,13 +24,6 @@ __all__ = [
     "reader_or_looker",
     "reader_or_writer",
 ]
-
-
-class RoleForbidden(Forbidden):
-    """The caller's role does not include this operation."""
-
-    code = "auth.role_forbidden"
-    title = "Your role does not allow this"
 
 
 class TokenAuth(HttpBearer):
@@ -51,8 +45,11 @@ class TokenAuth(HttpBearer):
 
         Raises:
             RoleForbidden: if the role does not include what the operation needs.
+            IssuerUnreachable: if the token is an outside issuer's, whose keys could not be had yet.
         """
         caller = find_caller(token)
+        if caller is None and settings.OUTSIDE_ISSUERS:
+            caller = find_outside_caller(token)
         if caller is not None and not includes(caller.role, self.role):
             request.auth = caller  # type: ignore[attr-defined]  # the refusal counts as one of the caller's requests
             raise RoleForbidden

@@ -102,6 +102,7 @@ PARTNERS_HOLD_SECONDS = ENV.partners_hold_ms / 1000
 PUBLIC_URL = ENV.public_url
 TOKEN_ISSUER = ENV.library_token_issuer
 TOKEN_AUDIENCE = ENV.token_audience
+OUTSIDE_ISSUERS = [issuer for issuer in ENV.named_issuers if issuer.issuer != TOKEN_ISSUER]
 ACCESS_TOKEN_LIFETIME = dt.timedelta(seconds=ENV.access_token_seconds)
 REFRESH_TOKEN_LIFETIME = dt.timedelta(days=ENV.refresh_token_days)
 SIGNING_KEYS = ENV.signing_keys.get_secret_value()

@@ -8,7 +8,23 @@ from bookwell.library.accounts.rules import (
     check_may_change,
     has_permission,
     includes,
+    outside_role,
 )
+
+
+@pytest.mark.parametrize(
+    ("named", "role"),
+    [
+        ((), None),
+        (("offline_access", "service", "ADMIN"), None),
+        (("reader", "x"), Role.READER),
+        (("staff",), Role.READER),
+        (("reader", "librarian"), Role.LIBRARIAN),
+        (("librarian", "admin"), Role.ADMIN),
+    ],
+)
+def test_outside_role__is_the_highest_that_counts_here(named: tuple[str, ...], role: Role | None) -> None:
+    assert outside_role(named) is role
 
 
 @pytest.mark.parametrize(

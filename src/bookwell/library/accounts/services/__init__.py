@@ -2,6 +2,7 @@
 
 from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
 from bookwell.library.accounts.services.clients import NewClient, add_client, revoke_client
+from bookwell.library.accounts.services.identities import adopt_identity
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
     end_session,
@@ -23,6 +24,7 @@ __all__ = [
     "TokenPair",
     "UserFields",
     "add_client",
+    "adopt_identity",
     "anonymise_user_in_tx",
     "change_user_in_tx",
     "create_user_in_tx",

@@ -17,7 +17,7 @@ from bookwell.kit.usernames import check_username
 from bookwell.library.accounts.errors import CategoryUnknown, LastAdministrator, UsernameTaken
 from bookwell.library.accounts.events import password_changed, person_forgotten
 from bookwell.library.accounts.locks import lock_administrators, lock_user
-from bookwell.library.accounts.models import User
+from bookwell.library.accounts.models import OutsideIdentity, User
 from bookwell.library.accounts.queries import has_category, has_username
 from bookwell.library.accounts.rules import Role, check_may_change
 from bookwell.library.accounts.services.emails import addressee_of, claim_email_in_tx
@@ -134,6 +134,7 @@ def anonymise_user_in_tx(*, user_id: int, actor_id: int, now: dt.datetime) -> No
     user.is_active, user.deleted_at, user.version = False, now, user.version + 1
     user.save()
     EmailAddress.objects.filter(user_id=user.pk).delete()
+    OutsideIdentity.objects.filter(user_id=user.pk).delete()
     Authenticator.objects.filter(user_id=user.pk).delete()
     end_sessions_in_tx(user_id=user.pk, now=now)
     empty_in_tx(f"user:{user.pk}")
