@@ -1,9 +1,10 @@
-"""All simulated libraries behind one address: `/library-2/…`, and their moods below `/control`."""
+"""All simulated libraries and a back office behind one address: `/library-2/…`, `/backoffice`, moods at `/control`."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bookwell.simulators.back_office import BackOffice
 from bookwell.simulators.control import Control
 from bookwell.simulators.daia import DaiaServer
 from bookwell.simulators.http import Answer, Delivery, Request, json_answer
@@ -23,9 +24,10 @@ _Protocol = Callable[[Request, list[str]], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Simulators:
-    """The application: three libraries with state of their own."""
+    """The application: three libraries and a back office with state of their own."""
 
     libraries: Mapping[str, SimulatedLibrary] = field(default_factory=lambda: _libraries())  # noqa: PLW0108 -- below
+    back_office: BackOffice = field(default_factory=BackOffice)
     _protocols: dict[str, _Protocol] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -38,6 +40,10 @@ class Simulators:
         match request.segments:
             case [] | ["health", *_]:
                 return json_answer({"status": "ok", "simulators": [at.name for at in self.libraries.values()]})
+            case ["backoffice", *rest]:
+                return await self.back_office.answer(request, rest)
+            case ["control", "backoffice"]:
+                return self.back_office.control(request)
             case ["control", *rest]:
                 return Control(self.libraries).answer(request, rest)
             case [slug, *rest] if slug in self.libraries:
