@@ -15,6 +15,7 @@ import structlog
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.messaging import Publisher, describe
 from bookwell.kit.outbox.rules import Pace, travels_alone
 
@@ -89,14 +90,16 @@ class _Rest:
 class Relay:
     """Publishes what outboxes hold. It ends for no failure: it rests, up to 5 seconds, and goes on."""
 
-    def __init__(self, outboxes: Sequence[Outbox], publisher: Publisher) -> None:
+    def __init__(self, outboxes: Sequence[Outbox], publisher: Publisher, *, heartbeat: Heartbeat | None = None) -> None:
         self._outboxes = [(outbox, _Rest()) for outbox in outboxes]
         self._publisher = publisher
+        self._heartbeat = heartbeat or Heartbeat(None)
         self._publisher_rest = _Rest()
 
     def run(self, stop: threading.Event) -> None:
         """Bring rows out until told to stop."""
         while not stop.is_set():
+            self._heartbeat.beat()
             if not self.run_once(clock.now()):
                 stop.wait(_IDLE_SECONDS)
 

@@ -1,24 +1,28 @@
 """The scheduler: calls jobs by the schedule. It keeps no state; every job finds in its rows what is due."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from celery import Celery
+from celery.beat import Scheduler
 
 from bookwell.contracts.schedule import Job
 from bookwell.kit.adapters.celery.app import RUN_JOB, make_app
+from bookwell.kit.heartbeat import Heartbeat
 
 __all__ = ["run_scheduler", "schedule_of"]
 
 _LEAST_EXPIRY_SECONDS = 60
 """Longer than clocks of two machines differ: else a worker whose clock is ahead would drop every call."""
+_LONGEST_NAP_SECONDS = 10
 
 
-def run_scheduler(broker_url: str, *, jobs: Sequence[Job]) -> None:
+def run_scheduler(broker_url: str, *, jobs: Sequence[Job], heartbeat: Heartbeat | None = None) -> None:
     """Call jobs until SIGTERM. A broker that is down misses calls; there may be several schedulers."""
     app = make_app(broker_url)
     app.conf.beat_schedule = schedule_of(jobs)
-    _run_beat(app)
+    _run_beat(app, heartbeat or Heartbeat(None))
 
 
 def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
@@ -34,5 +38,21 @@ def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
     }
 
 
-def _run_beat(app: Celery) -> None:
-    app.Beat(scheduler_cls="celery.beat:Scheduler", quiet=True, loglevel="INFO").run()
+def _run_beat(app: Celery, heartbeat: Heartbeat) -> None:
+    made: Any = partial(_LivingScheduler, heartbeat=heartbeat)  # Celery takes what it can call, too
+    app.Beat(scheduler_cls=made, quiet=True, loglevel="INFO").run()
+
+
+class _LivingScheduler(Scheduler):
+    """Celery's own, which gives a sign of life whenever it looks at the schedule."""
+
+    max_interval = _LONGEST_NAP_SECONDS
+
+    def __init__(self, *arguments: Any, heartbeat: Heartbeat, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._heartbeat = heartbeat
+
+    def tick(self, *arguments: Any, **options: Any) -> Any:
+        """Call what is due; answers how long it may sleep."""
+        self._heartbeat.beat()
+        return super().tick(*arguments, **options)

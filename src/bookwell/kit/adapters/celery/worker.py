@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
 from celery.worker.consumer import Consumer as CeleryConsumer
@@ -21,6 +22,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.adapters.celery.app import CONSUME, RUN_JOB, make_app
 from bookwell.kit.adapters.celery.queue_repair import repair_queues
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.log_sink import stop_sinks
 from bookwell.kit.messaging import Consumer, Receipts, consume
 from bookwell.kit.orphans import die_with_parent
@@ -29,6 +31,8 @@ __all__ = ["LeanConsumer", "Work", "register_tasks", "run_worker"]
 
 # What workers tell one another; nobody here listens.
 _SILENT: Mapping[str, Any] = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+
+_BEAT_SECONDS = 10
 
 _log = structlog.get_logger()
 
@@ -72,6 +76,7 @@ def run_worker(
     concurrency: int,
     open_work: Callable[[], Work],
     on_ready: Callable[[], None] | None = None,
+    heartbeat: Heartbeat | None = None,
 ) -> int:
     """Work until SIGTERM, which lets running tasks finish; answers the exit code. Call it from the main thread.
 
@@ -96,9 +101,24 @@ def run_worker(
     worker_process_init.connect(begin, weak=False)
     worker_process_shutdown.connect(end, weak=False)
     worker_ready.connect(tell, weak=False)
+    if heartbeat is not None:
+        app.steps["worker"].add(_living(heartbeat))
     worker = app.Worker(queues=list(queues), concurrency=concurrency, pool="prefork", quiet=True, **_SILENT)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _living(heartbeat: Heartbeat) -> type[StartStopStep]:
+    """A part of the worker: its main loop gives signs of life."""
+
+    class Living(StartStopStep):
+        requires = ("celery.worker.components:Timer",)
+
+        def start(self, worker: Any) -> None:
+            heartbeat.beat()
+            worker.timer.call_repeatedly(_BEAT_SECONDS, heartbeat.beat)
+
+    return Living
 
 
 def register_tasks(app: Celery, open_work: Callable[[], Work]) -> Callable[[], Work]:

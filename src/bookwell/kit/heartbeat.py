@@ -1,0 +1,39 @@
+"""Signs of life of a process that listens on no port: its main loop touches a file, and a health check looks when.
+
+A process that hangs stops touching it, which its supervisor sees from outside.
+"""
+
+import time
+from pathlib import Path
+
+__all__ = ["Heartbeat", "is_alive"]
+
+_LEAST_PAUSE_SECONDS = 5.0
+_SILENCE_SECONDS = 60.0
+"""Longer than anything that a main loop does at once: a relay's claim of rows is published in half a lease."""
+
+
+class Heartbeat:
+    """Touches a file, every five seconds at most; without a file it does nothing."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._beat_at: float | None = None
+
+    def beat(self) -> None:
+        """Say that the process goes on."""
+        now = time.monotonic()
+        if self._file is None or (self._beat_at is not None and now - self._beat_at < _LEAST_PAUSE_SECONDS):
+            return
+        self._file.touch()
+        self._beat_at = now
+
+
+def is_alive(file: Path) -> bool:
+    """Whether the process behind the file gave a sign of life within the last minute."""
+    try:
+        touched_at = file.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    # The file system's time, which nothing offsets.
+    return abs(time.time() - touched_at) < _SILENCE_SECONDS
