@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bookwell.contracts.messages import NOTICES, AccountFacts, Notice, Recipient, ReservationFacts
+from bookwell.contracts.messages import NOTICES, Notice, NoticeFacts, Recipient, ReservationFacts
 from bookwell.library.plumbing.models import OutboxRow
 
 __all__ = ["assert_is_notice", "notice_of", "notices_about"]
@@ -12,7 +12,7 @@ __all__ = ["assert_is_notice", "notice_of", "notices_about"]
 def assert_is_notice(kind: str, payload: dict[str, Any]) -> Notice:
     """The payload is a notice, with no field that the contract does not know; types of JSON, nothing converted."""
     notice = Notice.model_validate_json(json.dumps(payload), strict=True)
-    facts: type[ReservationFacts | AccountFacts] = NOTICES.get(kind, ReservationFacts)
+    facts: type[NoticeFacts] = NOTICES.get(kind, ReservationFacts)
     facts.model_validate_json(json.dumps(payload["facts"]), strict=True)
     assert payload.keys() == Notice.model_fields.keys(), kind
     assert payload["recipient"].keys() == Recipient.model_fields.keys(), kind

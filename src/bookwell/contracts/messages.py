@@ -8,9 +8,12 @@ import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bookwell.contracts.bookings import BookingFacts
+from bookwell.contracts.webhooks import EndpointFacts
 
 __all__ = [
     "NOTICES",
@@ -19,6 +22,7 @@ __all__ = [
     "ChannelName",
     "Envelope",
     "Notice",
+    "NoticeFacts",
     "PersonForgotten",
     "Recipient",
     "ReservationFacts",
@@ -122,7 +126,9 @@ class PersonForgotten(_Contract):
 PERSON_FORGOTTEN = "person.forgotten"
 """No notice: whoever keeps something of a person forgets it, and tells that person nothing any more."""
 
-NOTICES: Mapping[str, type[ReservationFacts | AccountFacts]] = MappingProxyType(
+NoticeFacts: TypeAlias = ReservationFacts | AccountFacts | BookingFacts | EndpointFacts
+
+NOTICES: Mapping[str, type[NoticeFacts]] = MappingProxyType(
     {
         "account.confirm_email": AccountFacts,
         "account.known_email": AccountFacts,
@@ -140,6 +146,15 @@ NOTICES: Mapping[str, type[ReservationFacts | AccountFacts]] = MappingProxyType(
         "reservation.partner_accepted": ReservationFacts,
         "reservation.partner_refused": ReservationFacts,
         "reservation.partner_ready": ReservationFacts,
+        "booking.requested": BookingFacts,
+        "booking.confirmed": BookingFacts,
+        "booking.declined": BookingFacts,
+        "booking.expired": BookingFacts,
+        "booking.cancelled": BookingFacts,
+        "booking.changed": BookingFacts,
+        "booking.reminder": BookingFacts,
+        "booking.escalated": BookingFacts,
+        "endpoint.disabled": EndpointFacts,
     }
 )
 """The types that people are told about. Every other type is a fact that nobody gets a message for."""

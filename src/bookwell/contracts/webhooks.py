@@ -40,4 +40,3 @@ class EndpointFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     endpoint: str
-    disabled_at: dt.datetime

@@ -1,7 +1,8 @@
 """Calendar entries that messages carry: RFC 5545 objects, told by iTIP's methods (RFC 5546) in a MIME part (RFC 6047).
 
-A deadline is an all-day event that takes no time. It is published, not requested: nobody is asked to attend. The same
-UID with a higher SEQUENCE moves it, and `METHOD:CANCEL` takes it away again.
+A deadline is an all-day event that takes no time. It is published, not requested: nobody is asked to attend. A booking
+is requested of its guest, as the one attendee. The same UID with a higher SEQUENCE moves an entry, and `METHOD:CANCEL`
+takes it away again. What a restaurant has not confirmed is in no calendar.
 """
 
 import datetime as dt
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vCalAddress
 
+from bookwell.contracts.bookings import BookingFacts
 from bookwell.contracts.messages import ReservationFacts
 from bookwell.notifier.wording import last_day
 
-__all__ = ["CalendarPart", "calendar_part", "purpose_of"]
+__all__ = ["CalendarPart", "Entry", "Guest", "booking_entry", "calendar_part", "reservation_entry"]
 
 _DEADLINES = {
     "reservation.ready": "pickup",
@@ -23,6 +25,7 @@ _DEADLINES = {
     "reservation.renewed": "due",
 }
 _ENDINGS = frozenset({"reservation.cancelled", "reservation.expired"})
+_VISITS = frozenset({"booking.confirmed", "booking.changed"})
 _NO_SENDER = "library@bookwell.invalid"
 
 
@@ -35,66 +38,111 @@ class CalendarPart:
     filename: str
 
 
-def purpose_of(kind: str, facts: ReservationFacts) -> str | None:
-    """What the calendar entry of a message is about, `pickup` or `due`; None where it has none."""
-    if kind in _ENDINGS:
-        return "pickup" if facts.was_ready else None
-    purpose = _DEADLINES.get(kind)
-    return purpose if purpose and _deadline(purpose, facts) else None
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a message does to a calendar: puts an event there, or takes it away when it `is_over`.
+
+    `uid` lacks its domain. A day's event has dates. Only one that is over may do without times (RFC 5546, 3.2.5).
+    `is_visit`: the guest is expected, and the time is taken.
+    """
+
+    uid: str
+    purpose: str
+    starts: dt.date | None
+    ends: dt.date | None
+    is_over: bool = False
+    is_visit: bool = False
+
+    @property
+    def method(self) -> str:
+        """The iTIP method."""
+        if self.is_over:
+            return "CANCEL"
+        return "REQUEST" if self.is_visit else "PUBLISH"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who is expected: a checked mail address, and a name as one clean line."""
+
+    address: str
+    name: str
+
+
+def reservation_entry(kind: str, facts: ReservationFacts) -> Entry | None:
+    """The entry of a deadline, for pickup or return; None where a message has none."""
+    is_over = kind in _ENDINGS
+    purpose = "pickup" if is_over else _DEADLINES.get(kind, "")
+    deadline = facts.due_at if purpose == "due" else facts.pickup_deadline_at
+    if not purpose or (is_over and not facts.was_ready) or not (is_over or deadline):
+        return None
+    uid = f"reservation-{facts.reservation_id}-{purpose}"
+    if deadline is None:
+        return Entry(uid, purpose, None, None, is_over)
+    day, _ = last_day(deadline, ZoneInfo(facts.time_zone))
+    return Entry(uid, purpose, day, day + dt.timedelta(days=1), is_over)
+
+
+def booking_entry(kind: str, facts: BookingFacts) -> Entry | None:
+    """The entry of a confirmed visit, or its end for a guest who may have one; None while nothing is confirmed."""
+    is_over = kind == "booking.cancelled" and facts.was_confirmed
+    if not is_over and not (kind in _VISITS and facts.state == "confirmed"):
+        return None
+    starts, ends = (each.astimezone(dt.UTC) for each in (facts.starts_at, facts.ends_at))
+    return Entry(f"booking-{facts.booking_id}", "booking", starts, ends, is_over, is_visit=True)
 
 
 def calendar_part(
+    entry: Entry,
     *,
-    kind: str,
-    facts: ReservationFacts,
     summary: str,
     description: str,
     place: str,
     sender: str,
+    guest: Guest | None,
     created_at: dt.datetime,
     sequence: int,
 ) -> CalendarPart | None:
-    """The calendar entry that goes with a message, or None; the texts are clean single lines, `description` may break.
+    """The part of a mail for an entry; the texts are clean single lines, `description` may break.
 
-    `sender` is the library's mail address. Its domain makes the UID unique among libraries, so it has to stay the
-    same between an entry and its cancellation.
+    `sender` is our mail address. Its domain makes the UID unique among installations, so it has to stay the same
+    between an entry and its cancellation. A visit of nobody in particular is no entry.
     """
-    purpose = purpose_of(kind, facts)
-    if purpose is None:
+    if entry.is_visit and guest is None:
         return None
-    method, status = ("CANCEL", "CANCELLED") if kind in _ENDINGS else ("PUBLISH", "CONFIRMED")
     address = parseaddr(sender)[1] or _NO_SENDER
     event = Event()
-    event.add("uid", f"reservation-{facts.reservation_id}-{purpose}@{address.rpartition('@')[2]}")
+    event.add("uid", f"{entry.uid}@{address.rpartition('@')[2]}")
     event.add("dtstamp", created_at.astimezone(dt.UTC).replace(microsecond=0))
     event.add("sequence", sequence)
-    event.add("status", status)
-    _add_day(event, _deadline(purpose, facts), ZoneInfo(facts.time_zone))
-    event.add("transp", "TRANSPARENT")
+    event.add("status", "CANCELLED" if entry.is_over else "CONFIRMED")
+    if entry.starts is not None:
+        event.add("dtstart", entry.starts)
+        event.add("dtend", entry.ends)
+    event.add("transp", "OPAQUE" if entry.is_visit else "TRANSPARENT")
     event.add("summary", summary)
     event.add("description", description)
     event.add("location", place)
-    event.add("organizer", _organizer(address, place))
-    return CalendarPart(method, _object_of(event, method), f"{purpose}.ics")
+    event.add("organizer", _person(address, place))
+    if entry.is_visit and guest is not None:
+        event.add("attendee", _attendee(guest))
+    return CalendarPart(entry.method, _object_of(event, entry.method), f"{entry.purpose}.ics")
 
 
-def _deadline(purpose: str, facts: ReservationFacts) -> dt.datetime | None:
-    return facts.pickup_deadline_at if purpose == "pickup" else facts.due_at
+def _person(address: str, name: str) -> vCalAddress:
+    person = vCalAddress(f"mailto:{address}")
+    if name:
+        person.params["CN"] = name.replace('"', "'")  # a parameter cannot hold a double quote (RFC 5545, 3.2)
+    return person
 
 
-def _add_day(event: Event, deadline: dt.datetime | None, zone: ZoneInfo) -> None:
-    """Put the event on the last day; only a cancellation may do without (RFC 5546, 3.2.5)."""
-    if deadline is None:
-        return
-    day, _ = last_day(deadline, zone)
-    event.add("dtstart", day)
-    event.add("dtend", day + dt.timedelta(days=1))
-
-
-def _organizer(address: str, name: str) -> vCalAddress:
-    organizer = vCalAddress(f"mailto:{address}")
-    organizer.params["CN"] = name.replace('"', "'")  # a parameter cannot hold a double quote (RFC 5545, 3.2)
-    return organizer
+def _attendee(guest: Guest) -> vCalAddress:
+    """Who booked wants to come: nobody has to answer."""
+    attendee = _person(guest.address, guest.name)
+    attendee.params["ROLE"] = "REQ-PARTICIPANT"
+    attendee.params["PARTSTAT"] = "ACCEPTED"
+    attendee.params["RSVP"] = "FALSE"
+    return attendee
 
 
 def _object_of(event: Event, method: str) -> bytes:

@@ -1,8 +1,9 @@
 """What the messages say. Wording stands once per language and kind; a text and an HTML layout show the same parts.
 
-A wording template is plain text in blocks (`subject`, `lead`, `facts`, `action`, `note`, `calendar`): paragraphs are
-parted by empty lines, a line of `facts` is `Label: value`. Nothing in it is markup; the HTML layout escapes every part.
-An SMS says the block `sms`, or the subject where there is none, and the link.
+A wording template is plain text in blocks (`subject`, `lead`, `facts`, `action`, `more`, `note`, `calendar`):
+paragraphs are parted by empty lines, a line of `facts` is `Label: value`. Nothing in it is markup; the HTML layout
+escapes every part. What messages about one thing share stands in a letter (see `genres`), and gives way to a kind's own
+blocks. An SMS says the block `sms`, or the subject where there is none, and the link.
 """
 
 import datetime as dt
@@ -19,9 +20,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from jinja2.exceptions import TemplateError
 from pydantic import ValidationError
 
-from bookwell.contracts.messages import NOTICES, AccountFacts, Notice, ReservationFacts
+from bookwell.contracts.messages import NOTICES, Notice, NoticeFacts, Recipient
 from bookwell.kit.addresses import AddressInvalid, parse_address
-from bookwell.notifier.calendar import CalendarPart, calendar_part
+from bookwell.notifier.calendar import CalendarPart, Guest, calendar_part
+from bookwell.notifier.genres import REMINDERS, Genre, genre_of
 from bookwell.notifier.wording import Phrases, clean, language_of
 
 __all__ = ["TEMPLATE_VERSIONS", "CalendarPart", "RenderedMessage", "Unrenderable", "render"]
@@ -30,11 +32,9 @@ TEMPLATE_VERSIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(NOTICES, 1
 """Part of a delivery's identity: count a kind's number up when its message comes to mean something else."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_REMINDERS = frozenset({"reservation.pickup_reminder", "reservation.due_soon"})
 _LONGEST_SUBJECT = 120
 _LONGEST_SMS = 160  # before the link, which is never cut
 _LONGEST_NAME = 100
-_LONGEST_TITLE = 300
 
 
 class Unrenderable(Exception):
@@ -68,7 +68,7 @@ def render(
     """The message of a notice in its recipient's language.
 
     `created_at` is the event's instant, from which days are counted; `sequence` is its aggregate's version; `sender`
-    is the library's mail address.
+    is our mail address.
 
     Raises:
         Unrenderable: for an unknown kind, facts of another shape, a link that is none, or an error in a template.
@@ -88,59 +88,74 @@ def _render(kind: str, notice: Notice, *, created_at: dt.datetime, sequence: int
     if kind not in NOTICES:
         raise Unrenderable(f"There is no message for {clean(kind, _LONGEST_NAME)}.")
     facts = NOTICES[kind].model_validate(notice.facts)
-    language = language_of(notice.recipient.language)
-    variables = _variables(facts, notice, Phrases(language, _zone_of(facts), created_at))
-    parts = _blocks(f"{language}/letter.jinja", variables) | _blocks(f"{language}/{kind}.jinja", variables)
-    letter = _letter_of(parts, variables, language, with_unsubscribe=kind in _REMINDERS)
+    genre, language = genre_of(facts), language_of(notice.recipient.language)
+    variables = _variables(facts, genre, notice, Phrases(language, _zone_of(facts, genre), created_at))
+    parts = _blocks(f"{language}/{genre.letter}.jinja", variables) | _blocks(f"{language}/{kind}.jinja", variables)
+    letter = _letter_of(parts, variables, language, with_unsubscribe=kind in REMINDERS)
     environment = _environment()
+    entry = genre.entry_of(kind, facts)
     return RenderedMessage(
         subject=letter["subject"],
         text=environment.get_template("layout.txt.jinja").render(letter),
         html=environment.get_template("layout.html.jinja").render(letter),
         calendar=calendar_part(
-            kind=kind,
-            facts=facts,
-            summary=_line(parts.get("calendar", "")),
+            entry,
+            summary=_line(parts["calendar"]),
             description="\n".join(f"{label}: {value}" for label, value in letter["facts"]),
-            place=variables["branch"],
+            place=variables[genre.place],
             sender=sender,
+            guest=_guest_of(notice.recipient),
             created_at=created_at,
             sequence=sequence,
         )
-        if isinstance(facts, ReservationFacts)
+        if entry is not None
         else None,
         unsubscribe_url=letter["unsubscribe_url"],
         short=_short_of(parts.get("sms", letter["subject"]), letter["url"]),
     )
 
 
-def _zone_of(facts: ReservationFacts | AccountFacts) -> ZoneInfo:
-    name = facts.time_zone if isinstance(facts, ReservationFacts) else "UTC"
+def _guest_of(recipient: Recipient) -> Guest | None:
+    try:
+        return Guest(str(parse_address(recipient.email)), clean(recipient.name, _LONGEST_NAME))
+    except AddressInvalid:
+        return None
+
+
+def _zone_of(facts: NoticeFacts, genre: Genre) -> ZoneInfo:
+    name = getattr(facts, genre.zone) if genre.zone else "UTC"
     try:
         return ZoneInfo(name)
     except OSError as error:  # a folder of the time zone database
         raise ValueError("no time zone") from error
 
 
-def _variables(facts: ReservationFacts | AccountFacts, notice: Notice, phrases: Phrases) -> dict[str, Any]:
+def _variables(facts: NoticeFacts, genre: Genre, notice: Notice, phrases: Phrases) -> dict[str, Any]:
     """What a wording template may say: everything that people wrote is cleaned here, and nowhere else."""
-    variables = facts.model_dump()
-    for name in ("title", "branch", "reason"):
-        if name in variables:
-            variables[name] = clean(variables[name], _LONGEST_TITLE)
-    if "username" in variables:
-        variables["username"] = clean(variables["username"], _LONGEST_NAME)
-    variables["url"] = _link(variables.get("url"))
+    variables: dict[str, Any] = _cleaned(facts.model_dump(), genre.written)
+    variables["url"] = next(filter(None, (_link(variables.get(name)) for name in genre.actions)), None)
+    variables["more_url"] = _link(variables.get(genre.more))
     variables["unsubscribe_url"] = _link(notice.unsubscribe_url)
     variables["name"] = clean(notice.recipient.name, _LONGEST_NAME)
-    for phrase in ("day", "short", "days_since", "plural", "ordinal"):
+    for phrase in ("day", "short", "days_since", "plural", "ordinal", "moment", "period", "soon", "amount", "brief"):
         variables[phrase] = getattr(phrases, phrase)
     return variables
 
 
+def _cleaned(value: Any, written: Mapping[str, int]) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: clean(inner, written[name])
+            if name in written and isinstance(inner, str)
+            else _cleaned(inner, written)
+            for name, inner in value.items()
+        }
+    return [_cleaned(inner, written) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _link(url: str | None) -> str | None:
     """A web address as it came; what is no web address may not become a link."""
-    if url is None:
+    if not url:
         return None
     if urlsplit(url).scheme not in {"http", "https"} or not url.isprintable() or " " in url:
         raise ValueError("not a link to a web page")
@@ -161,6 +176,8 @@ def _letter_of(
         "facts": _facts(parts.get("facts", "")),
         "action": _line(parts.get("action", "")),
         "url": variables["url"],
+        "more": _line(parts.get("more", "")),
+        "more_url": variables["more_url"],
         "note": _paragraphs(parts.get("note", "")),
         "closing": _line(parts["closing"]),
         "unsubscribe": _line(parts["unsubscribe"]) if unsubscribe_url else "",

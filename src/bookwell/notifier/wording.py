@@ -2,11 +2,13 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_decimal
 
 __all__ = ["LANGUAGES", "Phrases", "clean", "language_of", "last_day"]
 
@@ -18,6 +20,7 @@ _ENDS_OF_DAY = frozenset({dt.time(23, 59, 59), dt.time(0, 0)})
 _FAR_AWAY_DAYS = 180
 _JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji are spelt with them
 _LONGEST_READ = 2_000
+_LONGEST_IN_SMS = 30
 
 
 def language_of(tag: str) -> str:
@@ -54,7 +57,7 @@ def last_day(moment: dt.datetime, zone: ZoneInfo) -> tuple[dt.date, dt.time | No
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What templates say with the language's own grammar; `zone` is the branch's, `written_at` the event's instant."""
+    """What templates say with the language's own grammar; `zone` is the place's, `written_at` the event's instant."""
 
     language: str
     zone: ZoneInfo
@@ -74,6 +77,28 @@ class Phrases:
             return _spaced(format_date(date, "long", locale=self.locale))
         return _spaced(format_skeleton("MMMMd", date, locale=self.locale))
 
+    def moment(self, instant: dt.datetime) -> str:
+        """When something happens: the day with its weekday, and the hour."""
+        local = _in_zone(instant, self.zone)
+        return f"{_spaced(format_date(local.date(), 'full', locale=self.locale))}, {self._hour(local)}"
+
+    def period(self, starts_at: dt.datetime, ends_at: dt.datetime) -> str:
+        """From when to when: one day, and two hours of which the second may be the next day's."""
+        return f"{self.moment(starts_at)}–{self._hour(_in_zone(ends_at, self.zone))}"
+
+    def soon(self, instant: dt.datetime) -> str:
+        """A moment in few words: day, month and hour; with its year when it is far away."""
+        local = _in_zone(instant, self.zone)
+        return f"{self.short(local.date())}, {self._hour(local)}"
+
+    def amount(self, hundredths: int) -> str:
+        """A price with two decimals; the currency is everybody's own."""
+        return _spaced(format_decimal(Decimal(hundredths) / 100, "#,##0.00", locale=self.locale))
+
+    def brief(self, text: str) -> str:
+        """As much of somebody's words as an SMS has room for."""
+        return clean(text, _LONGEST_IN_SMS)
+
     def days_since(self, moment: dt.datetime) -> int:
         """How many of the branch's days lie between a deadline's day and the event."""
         return (_in_zone(self.written_at, self.zone).date() - last_day(moment, self.zone)[0]).days
@@ -85,6 +110,9 @@ class Phrases:
     def ordinal(self, number: int, **endings: str) -> str:
         """A number with its ordinal ending: 1st, 2nd, 3rd, 11th."""
         return f"{number}{endings[self.locale.ordinal_form(number)]}"
+
+    def _hour(self, local: dt.datetime) -> str:
+        return _spaced(format_time(local.time(), "short", locale=self.locale))
 
     @property
     def locale(self) -> Locale:

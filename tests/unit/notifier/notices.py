@@ -9,7 +9,15 @@ from bookwell.notifier.rendering import RenderedMessage, render
 EVENT_AT = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
 LAST_SECOND_OF_3_JANUARY = "2027-01-03T22:59:59Z"  # in Warsaw
 LINK = "https://library.example/confirm?key=a%3Ab&next=1"
+MORE_LINK = "https://library.example/booking/?id=b2"
 UNSUBSCRIBE = "https://library.example/unsubscribe/x1"
+WRITTEN_BY_PEOPLE = {
+    "reservation": {"title", "branch", "reason"},
+    "account": {"username"},
+    "booking": {"restaurant", "table", "previous_table", "reason"},
+    "endpoint": {"endpoint"},
+}
+"""Facts by what they are about."""
 
 _RESERVATION = {
     "reservation_id": 17,
@@ -18,7 +26,37 @@ _RESERVATION = {
     "branch": "Zxcv",
     "time_zone": "Europe/Warsaw",
 }
-_ACCOUNT = {"username": "Bnmk"}
+_BOOKING = {
+    "booking_id": 31,
+    "state": "confirmed",
+    "restaurant": "Zxcv",
+    "table": "Qwrt",
+    "table_type": "cabin",
+    "party_size": 3,
+    "starts_at": "2027-01-03T17:00:00Z",
+    "ends_at": "2027-01-03T18:30:00Z",
+    "time_zone": "Europe/Warsaw",
+    "price": 123450,
+}
+_BASES: dict[str, dict[str, Any]] = {
+    "reservation": _RESERVATION,
+    "account": {"username": "Bnmk"},
+    "booking": _BOOKING,
+    "endpoint": {"endpoint": "Qwrt"},
+}
+_LINKS = {"cancel_url": LINK, "booking_url": MORE_LINK}
+_WAITING = {"state": "requested", "decide_by": "2026-11-22T16:00:00Z"}
+_MOVED = {
+    "previous_table": "Bnmk",
+    "previous_starts_at": "2027-01-02T22:30:00Z",
+    "previous_ends_at": "2027-01-03T00:00:00Z",
+}
+_FREE = {
+    "alternatives": [
+        {"table_id": 5, "name": "Qwrt", "table_type": "room", "seats": 6, "price": 9900},
+        {"table_id": 6, "name": "Bnmk", "table_type": "regular", "seats": 4, "price": 0},
+    ]
+}
 
 TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "confirm_email": ("account.confirm_email", {"url": LINK}),
@@ -88,11 +126,39 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "overdue": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-17T22:59:59Z"}),
     "overdue since today": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-22T11:00:00Z"}),
     "overdue without a date": ("reservation.overdue", {"state": "borrowed"}),
+    "order received": ("booking.requested", _WAITING | _LINKS),
+    "order received, without more": ("booking.requested", {"state": "requested", "price": 0, "table_type": "regular"}),
+    "booking confirmed": ("booking.confirmed", _LINKS | {"table_type": "room"}),
+    "booking confirmed with a word": ("booking.confirmed", _LINKS | {"reason": "Plmk"}),
+    "order declined": ("booking.declined", {"state": "declined", "reason": "Plmk"}),
+    "order declined, others are free": ("booking.declined", {"state": "declined"} | _FREE),
+    "order expired": ("booking.expired", {"state": "expired", "ended_by": "system"}),
+    "order cancelled by the guest": ("booking.cancelled", {"state": "cancelled", "ended_by": "guest"}),
+    "booking cancelled by the guest": (
+        "booking.cancelled",
+        {"state": "cancelled", "ended_by": "guest", "was_confirmed": True},
+    ),
+    "order cancelled by staff": ("booking.cancelled", {"state": "cancelled", "ended_by": "staff", "reason": "Plmk"}),
+    "booking cancelled by staff": (
+        "booking.cancelled",
+        {"state": "cancelled", "ended_by": "staff", "reason": "Plmk", "was_confirmed": True} | _FREE,
+    ),
+    "order cancelled by the system": ("booking.cancelled", {"state": "cancelled", "ended_by": "system"}),
+    "booking cancelled by the system": (
+        "booking.cancelled",
+        {"state": "cancelled", "ended_by": "system", "was_confirmed": True},
+    ),
+    "order changed": ("booking.changed", _WAITING | _LINKS | _MOVED),
+    "booking changed": ("booking.changed", _LINKS | _MOVED | {"was_confirmed": True}),
+    "visit near": ("booking.reminder", _LINKS),
+    "order escalated": ("booking.escalated", _WAITING | {"guest": "Bnmk", "board_url": LINK}),
+    "order escalated without a board": ("booking.escalated", _WAITING),
+    "endpoint gone": ("endpoint.disabled", {}),
 }
 
 
 def notice_of(kind: str, *, language: str = "en", name: str = "Hgfd", **facts: Any) -> Notice:
-    base = _RESERVATION if kind.startswith("reservation.") else _ACCOUNT
+    base = _BASES.get(kind.partition(".")[0], {})
     return Notice(
         recipient=Recipient(reference="user:5", name=name, email="hgfd@mail.example", language=language),
         is_mandatory=True,

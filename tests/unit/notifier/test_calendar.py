@@ -5,8 +5,17 @@ import pytest
 from icalendar import Calendar, Event
 
 from bookwell.notifier.calendar import CalendarPart
+from bookwell.notifier.rendering import render
 from bookwell.notifier.wording import LANGUAGES
-from tests.unit.notifier.notices import EVENT_AT, LAST_SECOND_OF_3_JANUARY, TURNS, rendered, rendered_turn
+from tests.unit.notifier.notices import (
+    EVENT_AT,
+    LAST_SECOND_OF_3_JANUARY,
+    TURNS,
+    WRITTEN_BY_PEOPLE,
+    notice_of,
+    rendered,
+    rendered_turn,
+)
 
 _WITH_ENTRY = {
     "ready": ("PUBLISH", "CONFIRMED", "pickup"),
@@ -17,6 +26,18 @@ _WITH_ENTRY = {
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
     "cancelled by the library": ("CANCEL", "CANCELLED", "pickup"),
 }
+_VISITS = {
+    "booking confirmed": ("REQUEST", "CONFIRMED"),
+    "booking confirmed with a word": ("REQUEST", "CONFIRMED"),
+    "booking changed": ("REQUEST", "CONFIRMED"),
+    "booking cancelled by the guest": ("CANCEL", "CANCELLED"),
+    "booking cancelled by staff": ("CANCEL", "CANCELLED"),
+    "booking cancelled by the system": ("CANCEL", "CANCELLED"),
+}
+
+
+def _long_words(kind: str) -> dict[str, str]:
+    return dict.fromkeys(WRITTEN_BY_PEOPLE[kind.partition(".")[0]], "Ж" * 200)
 
 
 def _parse(part: CalendarPart | None) -> tuple[Calendar, Event]:
@@ -28,8 +49,54 @@ def _parse(part: CalendarPart | None) -> tuple[Calendar, Event]:
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_calendar__comes_with_deadlines_and_their_end_alone(turn: str) -> None:
-    assert (rendered_turn(turn, "en").calendar is not None) is (turn in _WITH_ENTRY)
+def test_calendar__comes_with_deadlines_confirmed_visits_and_their_end_alone(turn: str) -> None:
+    assert (rendered_turn(turn, "en").calendar is not None) is (turn in {*_WITH_ENTRY, *_VISITS})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("turn", _VISITS)
+def test_calendar__visit__is_requested_of_its_guest_under_one_uid(turn: str, language: str) -> None:
+    method, status = _VISITS[turn]
+
+    part = rendered_turn(turn, language).calendar
+
+    calendar, event = _parse(part)
+    assert part is not None
+    assert (calendar["METHOD"], part.method, event["STATUS"]) == (method, method, status)
+    assert part.filename == "booking.ics"
+    assert (event["UID"], event["SEQUENCE"]) == ("booking-31@library.example", 4)
+    assert event.decoded("DTSTART") == dt.datetime(2027, 1, 3, 17, tzinfo=dt.UTC)
+    assert event.decoded("DTEND") == dt.datetime(2027, 1, 3, 18, 30, tzinfo=dt.UTC)
+    assert event["TRANSP"] == "OPAQUE"
+    assert (event["ORGANIZER"], event["ORGANIZER"].params["CN"]) == ("mailto:desk@library.example", "Zxcv")
+    assert event["ATTENDEE"] == "mailto:hgfd@mail.example"
+    assert dict(event["ATTENDEE"].params) == {
+        "CN": "Hgfd",
+        "ROLE": "REQ-PARTICIPANT",
+        "PARTSTAT": "ACCEPTED",
+        "RSVP": "FALSE",
+    }
+    assert event["LOCATION"] == "Zxcv"
+    assert "https://" not in part.body.decode()  # calendars are shared, links are the guest's own
+    assert not calendar.errors
+    assert not event.errors
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 7])
+def test_calendar__visit__is_moved_by_the_bookings_version(sequence: int) -> None:
+    notice = notice_of("booking.changed")
+    part = render("booking.changed", notice, delivery_id="d1", created_at=EVENT_AT, sequence=sequence).calendar
+
+    _, event = _parse(part)
+    assert event["SEQUENCE"] == sequence
+
+
+@pytest.mark.parametrize("email", ["", "no address", "a@b.example\r\nBEGIN:VEVENT"])
+def test_calendar__visit_of_nobody_with_an_address__is_no_entry(email: str) -> None:
+    notice = notice_of("booking.confirmed")
+    nobody = notice.model_copy(update={"recipient": notice.recipient.model_copy(update={"email": email})})
+
+    assert render("booking.confirmed", nobody, delivery_id="d1", created_at=EVENT_AT, sequence=1).calendar is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -60,11 +127,11 @@ def test_calendar__entry__is_a_valid_itip_object(turn: str, language: str) -> No
     assert not event.errors
 
 
-@pytest.mark.parametrize("turn", _WITH_ENTRY)
+@pytest.mark.parametrize("turn", [*_WITH_ENTRY, *_VISITS])
 def test_calendar__lines__are_folded_and_ended_as_rfc_5545_asks(turn: str) -> None:
     kind, facts = TURNS[turn]
 
-    part = rendered(kind, language="ru", title="Ж" * 200, **facts).calendar
+    part = rendered(kind, language="ru", name="Ж" * 90, **(facts | _long_words(kind))).calendar
 
     assert part is not None
     assert part.body.endswith(b"END:VCALENDAR\r\n")
@@ -83,12 +150,13 @@ def test_calendar__lines__are_folded_and_ended_as_rfc_5545_asks(turn: str) -> No
         "T" * 10_000,
     ],
 )
-@pytest.mark.parametrize("turn", _WITH_ENTRY)
-def test_calendar__hostile_title_and_branch__stay_inside_their_values(turn: str, hostile: str) -> None:
+@pytest.mark.parametrize("turn", [*_WITH_ENTRY, *_VISITS])
+def test_calendar__hostile_words__stay_inside_their_values(turn: str, hostile: str) -> None:
     kind, facts = TURNS[turn]
     _, harmless = _parse(rendered_turn(turn, "en").calendar)
 
-    _, event = _parse(rendered(kind, **(facts | {"title": hostile, "branch": hostile})).calendar)
+    written = dict.fromkeys(WRITTEN_BY_PEOPLE[kind.partition(".")[0]], hostile)
+    _, event = _parse(rendered(kind, name=hostile, **(facts | written)).calendar)
 
     assert set(event) == set(harmless)
     assert event["UID"] == harmless["UID"]

@@ -9,10 +9,11 @@ from bookwell.notifier.wording import LANGUAGES
 
 _TEMPLATES = Path(notifier.__file__).parent / "templates"
 _GRAMMAR = {"plural", "ordinal"}
+_NAMES = [*NOTICES, "letter", "booking", "endpoint"]
 
 
 def test_templates__one_for_every_kind_and_language__and_none_left_over() -> None:
-    expected = {f"{language}/{name}.jinja" for language in LANGUAGES for name in (*NOTICES, "letter")}
+    expected = {f"{language}/{name}.jinja" for language in LANGUAGES for name in _NAMES}
     expected |= {"layout.txt.jinja", "layout.html.jinja"}
 
     found = {str(path.relative_to(_TEMPLATES)) for path in _TEMPLATES.rglob("*") if path.is_file()}
@@ -20,7 +21,7 @@ def test_templates__one_for_every_kind_and_language__and_none_left_over() -> Non
     assert found == expected
 
 
-@pytest.mark.parametrize("name", [*NOTICES, "letter"])
+@pytest.mark.parametrize("name", _NAMES)
 def test_templates__every_language__has_the_same_parts_and_tells_the_same_facts(name: str) -> None:
     environment = Environment(autoescape=True)
     parts, facts = {}, {}
@@ -35,7 +36,7 @@ def test_templates__every_language__has_the_same_parts_and_tells_the_same_facts(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", [*NOTICES, "letter"])
+@pytest.mark.parametrize("name", _NAMES)
 def test_templates__wording__holds_no_markup(name: str, language: str) -> None:
     source = (_TEMPLATES / language / f"{name}.jinja").read_text(encoding="utf-8")
 

@@ -90,3 +90,51 @@ def test_short__a_day__bears_its_year_when_far_away(day: dt.date, said: dict[str
 def test_plural__slavic_counts__take_their_form(count: int, polish: str, russian: str) -> None:
     assert _PHRASES["pl"].plural(count, one="dzień", few="dni", many="wiele") == polish
     assert _PHRASES["ru"].plural(count, one="день", few="дня", many="дней") == russian
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "said"),
+    [
+        (
+            "2027-01-03T17:00:00Z",
+            "2027-01-03T18:30:00Z",
+            {
+                "en": "Sunday, 3 January 2027, 18:00–19:30",
+                "pl": "niedziela, 3 stycznia 2027, 18:00–19:30",
+                "ru": "воскресенье, 3 января 2027 г., 18:00–19:30",
+            },
+        ),
+        (
+            "2027-01-02T23:00:00Z",  # a midnight begins its day
+            "2027-01-03T00:00:00Z",
+            {
+                "en": "Sunday, 3 January 2027, 00:00–01:00",
+                "pl": "niedziela, 3 stycznia 2027, 00:00–01:00",
+                "ru": "воскресенье, 3 января 2027 г., 00:00–01:00",
+            },
+        ),
+    ],
+)
+def test_period__begins_on_its_day(starts: str, ends: str, said: dict[str, str]) -> None:
+    starts_at, ends_at = (dt.datetime.fromisoformat(each) for each in (starts, ends))
+
+    assert {language: phrases.period(starts_at, ends_at) for language, phrases in _PHRASES.items()} == said
+
+
+def test_soon__a_moment__bears_its_year_when_far_away() -> None:
+    near, far = (dt.datetime.fromisoformat(each) for each in ("2027-01-02T23:00:00Z", "2027-09-01T16:05:00Z"))
+
+    assert [_PHRASES["en"].soon(each) for each in (near, far)] == ["3 January, 00:00", "1 September 2027, 18:05"]
+
+
+@pytest.mark.parametrize(
+    ("hundredths", "said"),
+    [
+        (0, {"en": "0.00", "pl": "0,00", "ru": "0,00"}),
+        (5, {"en": "0.05", "pl": "0,05", "ru": "0,05"}),
+        (2500, {"en": "25.00", "pl": "25,00", "ru": "25,00"}),
+        (123456789, {"en": "1,234,567.89", "pl": "1 234 567,89", "ru": "1 234 567,89"}),
+    ],
+)
+def test_amount__has_two_decimals(hundredths: int, said: dict[str, str]) -> None:
+    assert {language: phrases.amount(hundredths) for language, phrases in _PHRASES.items()} == said
