@@ -4,7 +4,7 @@
     protocol = "daia"                   # a folder of bookwell.partners.adapters
     url = "https://library2.example/daia"
     insecure = false                    # true allows http beyond this machine
-    calls_at_once = 8                   # at most so many calls in flight, of each process
+    calls_at_once = 8                   # at most so many calls in flight, of each process, and as many about holds
     failures_until_open = 5             # so many failures in a row open its circuit breaker
     open_seconds = 10                   # for so long at first, doubled at every failed try
 

@@ -10,7 +10,7 @@ import httpx2
 from bookwell.kit.errors import NotFound
 from bookwell.partners.availability.answers import NO_SUCH_THING, Answers
 from bookwell.partners.availability.cache import AnswerCache, ProcessCache, RedisCache
-from bookwell.partners.availability.calls import Partner
+from bookwell.partners.availability.calls import LINES, Partner
 from bookwell.partners.availability.gather import gather, nobody_asked
 from bookwell.partners.availability.rules import Ages
 from bookwell.partners.configuration import PartnerEntry
@@ -133,7 +133,8 @@ class Gateway:
         self.loop.close()
 
     def _partner(self, entry: PartnerEntry, make: MakeClient) -> Partner:
-        return Partner(entry, entry.kind.build(entry.options, self._keep(make(entry.rules.calls_at_once))))
+        client = self._keep(make(LINES * entry.rules.calls_at_once))
+        return Partner(entry, entry.kind.build(entry.options, client))
 
     def _keep(self, client: httpx2.AsyncClient) -> httpx2.AsyncClient:
         self._clients.append(client)

@@ -1,9 +1,11 @@
 import time
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 import pytest
 
+from bookwell.contracts.partners import HoldRequest, HoldState
 from bookwell.partners.adapters.protocol import Availability, Failure, PartnerFailed, PartnerRefused, Refusal
 from bookwell.partners.availability.breaker import Circuit
 from bookwell.partners.availability.calls import CallFailed, Partner
@@ -16,7 +18,7 @@ def ask(partner: Partner, adapter: FakeAdapter, *, seconds: float = 1, is_idempo
 
 async def _ask(partner: Partner, adapter: FakeAdapter, seconds: float, *, is_idempotent: bool) -> Availability:
     call = lambda: adapter.fetch_availability(ISBN)  # noqa: E731 -- as callers do
-    return await partner.ask(call, seconds=seconds, is_idempotent=is_idempotent)
+    return await partner.availability.ask(call, seconds=seconds, is_idempotent=is_idempotent)
 
 
 def partner_of(adapter: FakeAdapter, clock: Callable[[], float] = time.monotonic, **rules: float) -> Partner:
@@ -30,7 +32,7 @@ def test_ask__it_fails_once__is_tried_again() -> None:
     found = ask(partner, adapter)
 
     assert found.state == "available"
-    assert (adapter.calls, partner.circuit) == (2, Circuit.CLOSED)
+    assert (adapter.calls, partner.availability.circuit) == (2, Circuit.CLOSED)
 
 
 def test_ask__it_keeps_failing__is_tried_three_times() -> None:
@@ -115,23 +117,23 @@ def test_ask__the_partner_refuses__is_told_and_counts_as_an_answer() -> None:
         with pytest.raises(PartnerRefused):
             ask(partner, adapter)
 
-    assert (partner.circuit, partner.statistics.error_rate) == (Circuit.CLOSED, 0)
+    assert (partner.availability.circuit, partner.statistics.error_rate) == (Circuit.CLOSED, 0)
 
 
 def test_circuit__a_partner_fails_and_comes_back__opens_half_opens_and_closes() -> None:
     adapter = FakeAdapter(failures=down(4))
     now = [1000.0]
     partner = partner_of(adapter, lambda: now[0], failures_until_open=3, open_seconds=10)
-    seen = [partner.circuit]
+    seen = [partner.availability.circuit]
 
     for pause in (0, 0, 0, 5, 5, 20):
         now[0] += pause
-        seen.append(partner.circuit)
+        seen.append(partner.availability.circuit)
         try:
             ask(partner, adapter, is_idempotent=False)
         except CallFailed:
             continue
-    seen.append(partner.circuit)
+    seen.append(partner.availability.circuit)
 
     assert [str(circuit) for circuit in seen] == [
         "closed",  # before
@@ -180,3 +182,63 @@ def test_ask__no_slot_becomes_free_in_time__is_busy() -> None:
     anyio.run(crowd)
 
     assert sorted(codes) == ["busy", "timeout"]
+
+
+def ask_for_hold(partner: Partner, adapter: FakeAdapter) -> HoldState:
+    call = partial(adapter.place_hold, HoldRequest(reference="reservation:1", isbn=ISBN))
+    return anyio.run(lambda: partner.holds.ask(call, seconds=1, is_idempotent=False))
+
+
+def test_hold__availability_has_opened_its_circuit__is_placed() -> None:
+    adapter = FakeAdapter(failures=down(2))
+    partner = partner_of(adapter, failures_until_open=1)
+    with pytest.raises(CallFailed):
+        ask(partner, adapter)
+    adapter.failures.clear()
+
+    placed = ask_for_hold(partner, adapter)
+
+    assert placed.state == "accepted"
+    assert (partner.availability.circuit, partner.holds.circuit) == (Circuit.OPEN, Circuit.CLOSED)
+
+
+def test_hold__fails_again_and_again__opens_its_own_circuit_alone() -> None:
+    adapter = FakeAdapter(failures=down(2))
+    partner = partner_of(adapter, failures_until_open=2)
+
+    for _ in range(2):
+        with pytest.raises(CallFailed):
+            ask_for_hold(partner, adapter)
+    with pytest.raises(CallFailed) as refused:
+        ask_for_hold(partner, adapter)
+
+    assert (refused.value.code, adapter.calls) == ("circuit_open", 2)
+    assert ask(partner, adapter).state == "available"
+
+
+def test_hold__every_slot_for_availability_hangs__is_placed() -> None:
+    slow, quick = FakeAdapter(seconds=30), FakeAdapter()
+    partner = partner_of(slow, calls_at_once=1)
+
+    async def both() -> HoldState:
+        placing = partial(quick.place_hold, HoldRequest(reference="reservation:1", isbn=ISBN))
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(_ask, partner, slow, 30, is_idempotent=True))
+            await anyio.wait_all_tasks_blocked()
+            placed = await partner.holds.ask(placing, seconds=5, is_idempotent=False)
+            group.cancel_scope.cancel()
+        return placed
+
+    assert anyio.run(both).state == "accepted"
+
+
+def test_hold__partner_asked_to_be_left_alone_by_availability__is_not_asked_either() -> None:
+    adapter = FakeAdapter(failures=[PartnerFailed(Failure.RATE_LIMITED, retry_after=60)])
+    partner = partner_of(adapter)
+    with pytest.raises(CallFailed):
+        ask(partner, adapter)
+
+    with pytest.raises(CallFailed) as refused:
+        ask_for_hold(partner, adapter)
+
+    assert (refused.value.code, adapter.calls) == ("circuit_open", 1)

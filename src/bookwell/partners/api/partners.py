@@ -35,7 +35,8 @@ def _shown(partner: Partner) -> PartnerOut:
     return PartnerOut(
         name=partner.name,
         protocol=partner.entry.rules.protocol,
-        circuit=partner.circuit,
+        circuit=partner.availability.circuit,
+        holds_circuit=partner.holds.circuit,
         last_success_at=statistics.last_success_at,
         calls=statistics.calls,
         error_rate=statistics.error_rate,

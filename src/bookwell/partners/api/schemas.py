@@ -106,7 +106,8 @@ class PartnerOut(BaseModel):
 
     name: str
     protocol: str
-    circuit: str = Field(description="closed, open or half_open")
+    circuit: str = Field(description="Of questions for availability: closed, open or half_open")
+    holds_circuit: str = Field(description="The same of holds")
     last_success_at: dt.datetime | None
     calls: int
     error_rate: float | None

@@ -19,6 +19,7 @@ __all__ = [
     "circuit_of",
     "failed",
     "hold_off",
+    "left_alone",
     "succeeded",
     "wait_of",
 ]
@@ -103,7 +104,12 @@ def failed(breaker: Breaker, rules: BreakerRules, *, now: float) -> Breaker:
 
 def hold_off(breaker: Breaker, seconds: float, *, now: float) -> Breaker:
     """After the partner asked to be left alone for so long; neither a success nor a failure. Ends a try."""
-    return replace(breaker, alone_until=max(breaker.alone_until, now + max(seconds, 0)), probe_at=None)
+    return replace(left_alone(breaker, seconds, now=now), probe_at=None)
+
+
+def left_alone(breaker: Breaker, seconds: float, *, now: float) -> Breaker:
+    """After the partner asked it of another kind of calls; a try that is under way goes on."""
+    return replace(breaker, alone_until=max(breaker.alone_until, now + max(seconds, 0)))
 
 
 def _is_probing(breaker: Breaker, now: float) -> bool:

@@ -1,4 +1,7 @@
-"""One partner as this process calls it: so many calls at once, its circuit breaker, retries, one record a call.
+"""One partner as this process calls it: so many calls at once, a circuit breaker, retries, one record a call.
+
+Availability and holds are two lines to a partner, each with slots and a breaker of its own: many may ask what it has
+while its catalogue hangs, and nobody's hold is refused or kept waiting for that.
 
 Everything here runs in the event loop's thread, so its state needs no locks.
 """
@@ -19,7 +22,10 @@ from bookwell.partners.availability import breaker as breakers
 from bookwell.partners.availability.statistics import CallStatistics
 from bookwell.partners.configuration import PartnerEntry
 
-__all__ = ["BUSY", "CIRCUIT_OPEN", "INTERNAL", "CallFailed", "Partner"]
+__all__ = ["BUSY", "CIRCUIT_OPEN", "INTERNAL", "LINES", "CallFailed", "Line", "Partner"]
+
+LINES = 2
+"""How many lines there are to a partner."""
 
 BUSY = "busy"
 CIRCUIT_OPEN = "circuit_open"
@@ -61,15 +67,34 @@ class Partner:
         self.name = entry.name
         self.adapter = adapter
         self.statistics = CallStatistics()
+        self.availability = Line(self, steady_clock)
+        self.holds = Line(self, steady_clock)
+
+    def leave_alone(self, seconds: float) -> None:
+        """Begin no call of any kind for so long: the partner has asked for that."""
+        for line in (self.availability, self.holds):
+            line.leave_alone(seconds)
+
+
+class Line:
+    """One kind of calls of a partner."""
+
+    def __init__(self, partner: Partner, steady_clock: Callable[[], float]) -> None:
+        rules = partner.entry.rules
+        self._partner = partner
         self._clock = steady_clock
         self._breaker = breakers.CLOSED
-        self._rules = breakers.BreakerRules(entry.rules.failures_until_open, entry.rules.open_seconds)
-        self._slots = anyio.CapacityLimiter(entry.rules.calls_at_once)
+        self._rules = breakers.BreakerRules(rules.failures_until_open, rules.open_seconds)
+        self._slots = anyio.CapacityLimiter(rules.calls_at_once)
 
     @property
     def circuit(self) -> breakers.Circuit:
         """The state of its breaker now."""
         return breakers.circuit_of(self._breaker, now=self._clock())
+
+    def leave_alone(self, seconds: float) -> None:
+        """Begin no call for so long."""
+        self._breaker = breakers.left_alone(self._breaker, seconds, now=self._clock())
 
     async def ask(self, call: Callable[[], Awaitable[_T]], *, seconds: float, is_idempotent: bool) -> _T:
         """What `call` of the adapter returns, within `seconds`; idempotent calls are tried again while there is time.
@@ -106,7 +131,7 @@ class Partner:
                 ended = error
                 if isinstance(error, (AdapterError, anyio.get_cancelled_exc_class())):
                     raise
-                _log.exception("partner.adapter_failed", partner=self.name)
+                _log.exception("partner.adapter_failed", partner=self._partner.name)
                 raise CallFailed(INTERNAL) from error
             finally:
                 self._breaker = self._after(ended)
@@ -144,20 +169,25 @@ class Partner:
         if not isinstance(ended, PartnerFailed):
             return breakers.failed(self._breaker, self._rules, now=now)
         if ended.code is Failure.RATE_LIMITED:
-            return breakers.hold_off(self._breaker, ended.retry_after or _UNASKED_REST_SECONDS, now=now)
+            return self._hold_off(self._breaker, ended.retry_after or _UNASKED_REST_SECONDS, now)
         if not ended.is_partner_down:
             return breakers.succeeded(self._breaker)
         after = breakers.failed(self._breaker, self._rules, now=now)
-        return after if ended.retry_after is None else breakers.hold_off(after, ended.retry_after, now=now)
+        return after if ended.retry_after is None else self._hold_off(after, ended.retry_after, now)
+
+    def _hold_off(self, breaker: breakers.Breaker, seconds: float, now: float) -> breakers.Breaker:
+        self._partner.leave_alone(seconds)
+        return breakers.hold_off(breaker, seconds, now=now)
 
     def _report(self, ended: BaseException | None, seconds: float) -> None:
         outcome = "ok" if ended is None else _code_of(ended)
         is_answered = ended is None or isinstance(ended, PartnerRefused)
-        self.statistics.record(seconds, is_success=is_answered, at=clock.now())
-        _seconds.labels(self.name, outcome).observe(seconds)
+        name = self._partner.name
+        self._partner.statistics.record(seconds, is_success=is_answered, at=clock.now())
+        _seconds.labels(name, outcome).observe(seconds)
         detail = getattr(ended, "detail", "")[:_LONGEST_DETAIL]
         log = _log.info if is_answered else _log.warning
-        log("partner.called", partner=self.name, outcome=outcome, detail=detail, milliseconds=round(seconds * 1000, 2))
+        log("partner.called", partner=name, outcome=outcome, detail=detail, milliseconds=round(seconds * 1000, 2))
 
 
 def _code_of(ended: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The state of a book at every partner, within one time budget."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bookwell.partners.availability.answers import Answers, Question, Told
@@ -28,7 +29,8 @@ def nobody_asked(partners: Sequence[Partner]) -> list[dict[str, Any]]:
 
 def _question(partner: Partner, isbn: str, seconds: float) -> Question:
     async def ask(left: float) -> Mapping[str, Any]:
-        found = await partner.ask(lambda: partner.adapter.fetch_availability(isbn), seconds=left, is_idempotent=True)
+        call = partial(partner.adapter.fetch_availability, isbn)
+        found = await partner.availability.ask(call, seconds=left, is_idempotent=True)
         return {
             "state": found.state.value,
             "copies_available": found.copies_available,

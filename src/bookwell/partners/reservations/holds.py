@@ -82,7 +82,7 @@ class Holds:
 
     def _call(self, partner: Partner, call: Callable[[], Awaitable[HoldState]], *, is_idempotent: bool) -> HoldState:
         async def ask() -> HoldState:
-            return await partner.ask(call, seconds=self._seconds, is_idempotent=is_idempotent)
+            return await partner.holds.ask(call, seconds=self._seconds, is_idempotent=is_idempotent)
 
         try:
             return self._loop.run(ask, seconds=self._seconds + _LOOP_MARGIN_SECONDS)
