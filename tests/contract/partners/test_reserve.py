@@ -111,7 +111,7 @@ def test_reserve__a_reader_sends_what_is_for_machines__is_forbidden(field: dict[
         refused = reserve(world, {"book_id": 1, **field})
 
         assert world.library.seen == []
-    assert (refused.status_code, refused.json["code"]) == (403, "reserve.machine_clients_only")
+    assert (refused.status_code, refused.json["code"]) == (403, "reservation.machine_clients_only")
 
 
 def test_reserve__a_machine_without_a_reader__is_told() -> None:

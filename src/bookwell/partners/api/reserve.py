@@ -24,7 +24,7 @@ _FORWARDED = ("Authorization", "Idempotency-Key")
 class MachineClientsOnly(Forbidden):
     """A field that only machine clients may send: readers reserve for themselves, by the book's id."""
 
-    code = "reserve.machine_clients_only"
+    code = "reservation.machine_clients_only"
     title = "Only machine clients may send this"
 
 

@@ -242,7 +242,7 @@ def test_reserve__the_library_dies_after_its_work__the_same_key_finds_the_one_re
 def test_reserve__a_reader_sends_what_is_for_machines__is_403(door: Door, library: FakeLibrary) -> None:
     problem = problem_in(reserve(door, {"book_id": 1, "reader": "C-5"}))
 
-    assert (problem.status, problem.code, library.seen) == (403, "reserve.machine_clients_only", [])
+    assert (problem.status, problem.code, library.seen) == (403, "reservation.machine_clients_only", [])
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", "Bearer a b", "Bearer é"])
