@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.rules import State
-from bookwell.tables.bookings.services import closing, deciding
+from bookwell.tables.bookings.services import closing, deciding, ending
 from bookwell.tables.bookings.services.closing import Closing
 from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired
@@ -123,6 +123,24 @@ def test_close__what_cannot_be__is_refused(restaurant: Database) -> None:
     with pytest.raises(PeriodInvalid):
         _close(restaurant, Closing(table.id, EVENING, EVENING))
     assert holders(restaurant, table.id) == []
+
+
+def test_close__where_guests_sit__begins_when_they_have_gone(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    seated, until = _confirmed(restaurant, table.id), EVENING + 5 * HOUR
+    mark: dict[str, Any] = {"booking_id": seated.id, "actor": STAFF, "now": EVENING + HOUR}
+    restaurant.write(lambda connection: ending.mark_booking(connection, state=State.SEATED, **mark))
+
+    assert _close(restaurant, Closing(table.id, EVENING + HOUR, until)) == []
+
+    kept = [(row.kind, row.starts_at) for row in holders(restaurant, table.id)]
+    assert kept == [("booking", seated.starts_at), ("closure", seated.ends_at + 15 * 60_000)]
+    restaurant.write(lambda connection: ending.mark_booking(connection, state=State.COMPLETED, **mark))
+    left = holders(restaurant, table.id)
+    assert {row.kind for row in left} == {"closure"}
+    assert {row.starts_at for row in left} >= {seated.starts_at + 60 * 60_000}
+    with pytest.raises(SlotTaken):
+        an_order(restaurant, table.id, starts_at=EVENING + HOUR)
 
 
 def test_open__gives_free_and_unflags(restaurant: Database) -> None:

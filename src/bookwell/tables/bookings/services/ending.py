@@ -7,7 +7,14 @@ from sqlalchemy import Connection
 
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.queries import get_booking_id_of_token, instant_at
-from bookwell.tables.bookings.rules import Actor, State, TokenPurpose, check_guest_cancels, check_transition
+from bookwell.tables.bookings.rules import (
+    Actor,
+    State,
+    TokenPurpose,
+    check_guest_cancels,
+    check_mark,
+    check_transition,
+)
 from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.queries import get_house
@@ -54,7 +61,7 @@ def mark_booking(
         StateRefused: if its state does not lead there, or is not one of these three.
     """
     booked = lock_booking(connection, booking_id)
-    check_transition(State(booked.state), state)
+    check_mark(State(booked.state), state)
     if state is State.SEATED:
         told: dict[str, Any] = {"action": state.value, "actor": actor, "reason": reason, "now": now}
         return change_in_tx(connection, booked, state=state.value, **told)
