@@ -6,9 +6,10 @@ from typing import Any, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
+from bookwell.kit.setting_files import SettingFiles
 
 __all__ = ["CommonSettings", "InvalidSettings"]
 
@@ -22,7 +23,10 @@ class InvalidSettings(SystemExit):
 
 
 class CommonSettings(BaseSettings):
-    """What every service reads. A variable is the field's name in capitals behind `BOOKWELL_`."""
+    """What every service reads. A variable is the field's name in capitals behind `BOOKWELL_`.
+
+    With `_FILE` behind its name a variable says in which file the value stands.
+    """
 
     model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
 
@@ -127,6 +131,13 @@ class CommonSettings(BaseSettings):
         is_kept = self.log_database and self.log_database_level != "OFF"
         table = {"level": self.log_database_level, "url": self.log_database, "writer": writer} if is_kept else None
         return {"level": self.log_level, "service": service, "table": table}
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then files that it names."""
+        return sources["init_settings"], sources["env_settings"], SettingFiles(settings_cls)
 
     @classmethod
     def load(cls) -> Self:
