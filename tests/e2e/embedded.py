@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,12 @@ class Up:
 
 @contextmanager
 def run_up(
-    folder: Path, *options: str, port: int | None = None, password: str = "", clock_offset: float = 0
+    folder: Path,
+    *options: str,
+    port: int | None = None,
+    password: str = "",
+    clock_offset: float = 0,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Up]:
     """Start `bookwell up` in `folder`, `clock_offset` seconds ahead; whatever is left of it in the end is stopped."""
     port = port or free_port()
@@ -61,8 +66,9 @@ def run_up(
     environment |= {"BOOKWELL_LIBRARY_PORT": str(port), "BOOKWELL_DATA_DIR": str(folder / "data")}
     mail_port = free_port()
     environment |= {"BOOKWELL_MAIL_PORT": str(mail_port), "BOOKWELL_CLOCK_OFFSET": str(clock_offset)}
-    environment |= {f"BOOKWELL_{name}_PORT": str(free_port()) for name in ("PARTNERS", "SIMULATORS")}
+    environment |= {f"BOOKWELL_{name}_PORT": str(free_port()) for name in ("PARTNERS", "SIMULATORS", "TABLES")}
     environment |= {"BOOKWELL_DEMO_PASSWORD": password} if password else {}
+    environment |= variables or {}
     output = folder / "output.txt"
     with output.open("wb") as stream:
         process = spawn([sys.executable, "-m", "bookwell.cli.main", "up", *options], env=environment, output=stream)

@@ -13,8 +13,8 @@ import pytest
 
 from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
 
-_ADDRESSES = ("library_url", "partners_url", "simulators_url", "mail_url")
-_ADDRESSES_TO_COME = ("tables_url", "backoffice_url")
+_ADDRESSES = ("library_url", "partners_url", "tables_url", "simulators_url", "mail_url")
+_ADDRESSES_TO_COME = ("backoffice_url",)
 _LIBRARY_ALONE = ("--only", "library")
 _DEMO_USERS = {
     "admin": "admin",

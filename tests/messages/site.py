@@ -163,7 +163,7 @@ def embedded_site(folder: Path, *, settings: Mapping[str, str] = IMPATIENT) -> I
     try:
         site.prepare()
         site.sink.start()
-        site.add("background", "bookwell.cli.background")
+        site.add("background", "bookwell.cli.background", str(folder / "background-is-ready"), "library", "notifier")
         yield site
     finally:
         site.stop()

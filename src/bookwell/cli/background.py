@@ -1,4 +1,6 @@
-"""The embedded mode's background work, one process beside the servers: `python -m bookwell.cli.background`.
+"""The embedded mode's background work, one process beside the servers.
+
+`python -m bookwell.cli.background READY_FILE SERVICE…` works for these services and loads no other.
 
 Without a broker the relay hands messages to their consumers itself, in this process. What may have to wait for others
 (a mail server, a partner library) has a thread of its own, so that nothing else waits: a sender a channel, a lane for
@@ -10,17 +12,17 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import structlog
 
-from bookwell.cli.composition import QUEUES, open_outboxes, open_work, start
+from bookwell.cli.composition import jobs_of, open_outboxes, open_work, queues_of, start
 from bookwell.cli.workers import stop_on_signals
 from bookwell.contracts.messages import Envelope
-from bookwell.contracts.schedule import JOBS, Job
+from bookwell.contracts.schedule import Job
 from bookwell.kit.messaging import DirectPublisher, Publisher
 from bookwell.kit.outbox.relay import Relay
 
@@ -36,14 +38,14 @@ _STOP_SECONDS = 8.0
 _log = structlog.get_logger()
 
 
-def run_background(*, stop: threading.Event, on_ready: Callable[[], None]) -> None:
-    """Work until `stop` is set, or a thread fails.
+def run_background(services: Collection[str], *, stop: threading.Event, on_ready: Callable[[], None]) -> None:
+    """Work for some services until `stop` is set, or a thread fails.
 
     Raises:
         SystemExit: with status 1 when a thread failed.
     """
     settings = start("background")
-    work = open_work(settings, QUEUES, service="background")
+    work = open_work(settings, queues_of(services), service="background")
     wakes = {name: threading.Event() for name in _SENDERS}
     # The relay must not wait for a mail server: it wakes the senders and goes on.
     consumers = {
@@ -52,11 +54,12 @@ def run_background(*, stop: threading.Event, on_ready: Callable[[], None]) -> No
     }
     publisher = DirectPublisher(consumers, work.receipts_of)
     lanes = {name: _Lane(publisher) for name in consumers.keys() - _DIRECT}
-    relay = Relay(list(open_outboxes(settings).values()), _Lanes(publisher, lanes))
+    relay = Relay(list(open_outboxes(settings, services).values()), _Lanes(publisher, lanes))
+    jobs = jobs_of(services)
     threads = {"relay": lambda: relay.run(stop)}
     threads |= {name: partial(_send, name, work.jobs[name], wake, stop) for name, wake in wakes.items()}
     threads |= {f"lane {name}": partial(lane.run, stop) for name, lane in lanes.items()}
-    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in JOBS if job.name not in _SENDERS}
+    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in jobs if job.name not in _SENDERS}
     failed = _run_threads(threads, stop, on_ready)
     if failed.is_set():
         raise SystemExit(1)
@@ -151,10 +154,10 @@ def _run_job(name: str, job: Callable[[], object]) -> None:
 
 
 def _main() -> None:
-    ready_file = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    ready_file, *services = sys.argv[1:]
     stop = threading.Event()
     stop_on_signals(stop)
-    run_background(stop=stop, on_ready=lambda: ready_file.touch() if ready_file else None)
+    run_background(services, stop=stop, on_ready=Path(ready_file).touch)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Which service works on which queue, and whose outboxes there are: the one place that knows them all."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import Field
 
 from bookwell.cli.management import set_up_library
+from bookwell.contracts.schedule import JOBS, Job
 from bookwell.kit import clock
 from bookwell.kit.adapters.celery import Work
 from bookwell.kit.adapters.sqlalchemy import OutboxTable, engine_of
@@ -14,22 +16,36 @@ from bookwell.kit.logs import configure
 from bookwell.kit.outbox.rules import Pace
 from bookwell.kit.settings import CommonSettings
 
+_NOTIFIER = "notifier"
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
 
-__all__ = ["QUEUES", "BackgroundSettings", "check_settings", "open_outboxes", "open_work", "start"]
+__all__ = [
+    "QUEUES",
+    "BackgroundSettings",
+    "check_settings",
+    "jobs_of",
+    "open_outboxes",
+    "open_work",
+    "queues_of",
+    "start",
+]
 
 
 class BackgroundSettings(CommonSettings):
     """Where background processes find the broker and the services' outboxes."""
 
     broker_url: str = ""
+    tables_database_url: str = ""
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
-        if not self.library_database_url:
-            yield "BOOKWELL_LIBRARY_DATABASE_URL: needed in production, the same as the library's"
+        if not (self.library_database_url or self.tables_database_url):
+            yield (
+                "BOOKWELL_LIBRARY_DATABASE_URL, BOOKWELL_TABLES_DATABASE_URL: one of them is needed in production, "
+                "the same as the service's"
+            )
 
     @property
     def pace(self) -> Pace:
@@ -39,9 +55,22 @@ class BackgroundSettings(CommonSettings):
 
     @property
     def outbox_urls(self) -> Mapping[str, str]:
-        """The database of each service that writes messages, by the service's name."""
-        embedded = f"sqlite:///{(self.data_dir / 'library.sqlite3').absolute()}"
-        return {"library": self.library_database_url or embedded}
+        """The database of each service that writes messages, by the service's name; of those that are in use.
+
+        A service is in use when its database is in the settings, or its embedded one has been made.
+        """
+        configured = {"library": self.library_database_url, "tables": self.tables_database_url}
+        files = {name: (self.data_dir / f"{name}.sqlite3").absolute() for name in configured}
+        embedded = {name: f"sqlite:///{file}" for name, file in files.items() if self._has_embedded(file)}
+        return embedded | {name: url for name, url in configured.items() if url}
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Those that have work in the background."""
+        return (*self.outbox_urls, _NOTIFIER)
+
+    def _has_embedded(self, file: Path) -> bool:
+        return self.mode == "embedded" and file.exists()
 
 
 def start(service: str) -> BackgroundSettings:
@@ -56,11 +85,24 @@ def start(service: str) -> BackgroundSettings:
     return settings
 
 
-def open_outboxes(settings: BackgroundSettings) -> Mapping[str, OutboxTable]:
-    """The outbox of every service, by the service's name; nothing is connected yet."""
+def open_outboxes(settings: BackgroundSettings, services: Collection[str] | None = None) -> Mapping[str, OutboxTable]:
+    """The outbox of every service in use (of those `services`), by the service's name; nothing is connected yet."""
     return {
-        source: OutboxTable(source, engine_of(url), pace=settings.pace) for source, url in settings.outbox_urls.items()
+        source: OutboxTable(source, engine_of(url), pace=settings.pace)
+        for source, url in settings.outbox_urls.items()
+        if services is None or source in services
     }
+
+
+def queues_of(services: Collection[str]) -> tuple[str, ...]:
+    """The queues that some services work on."""
+    return tuple(queue for queue, service in _SERVICE_OF_QUEUE.items() if service in services)
+
+
+def jobs_of(services: Collection[str]) -> tuple[Job, ...]:
+    """The part of the schedule that some services do."""
+    queues = queues_of(services)
+    return tuple(job for job in JOBS if job.queue in queues)
 
 
 def check_settings(queues: Sequence[str]) -> None:
@@ -70,7 +112,7 @@ def check_settings(queues: Sequence[str]) -> None:
         InvalidSettings
     """
     for queue in queues:
-        _SETTINGS[queue]()
+        _SETTINGS[_SERVICE_OF_QUEUE[queue]]()
 
 
 def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: str) -> Work:
@@ -79,7 +121,7 @@ def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: s
     Raises:
         KeyError: if no service works on one of them.
     """
-    works = [_LOADERS[queue]() for queue in queues]
+    works = [_LOADERS[service]() for service in dict.fromkeys(_SERVICE_OF_QUEUE[queue] for queue in queues)]
     configure(settings.logging_options(service, writer=_LOG_WRITER))  # Django has set up the library's
     return Work(
         consumers={queue: consumer for work in works for queue, consumer in work.consumers.items()},
@@ -101,6 +143,12 @@ def _load_notifier() -> Work:
     return Work(CONSUMERS, JOBS)
 
 
+def _load_tables() -> Work:
+    from bookwell.tables.tasks import CONSUMERS, JOBS  # noqa: PLC0415 -- the same
+
+    return Work(CONSUMERS, JOBS)
+
+
 def _check_library() -> None:
     from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
 
@@ -113,12 +161,20 @@ def _check_notifier() -> None:
     NotifierSettings.load()
 
 
-_NOTIFIER_QUEUES = ("mail", "sms", "webhook")
+def _check_tables() -> None:
+    from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
+
+    TablesSettings.load()
+
+
 _SETTINGS: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"library": _check_library} | dict.fromkeys(_NOTIFIER_QUEUES, _check_notifier)
+    {"library": _check_library, "tables": _check_tables, _NOTIFIER: _check_notifier}
 )
 _LOADERS: Mapping[str, Callable[[], Work]] = MappingProxyType(
-    {"library": _load_library} | dict.fromkeys(_NOTIFIER_QUEUES, _load_notifier)
+    {"library": _load_library, "tables": _load_tables, _NOTIFIER: _load_notifier}
 )
-QUEUES = tuple(_LOADERS)
+_SERVICE_OF_QUEUE: Mapping[str, str] = MappingProxyType(
+    {"library": "library", "tables": "tables"} | dict.fromkeys(("mail", "sms", "webhook"), _NOTIFIER)
+)
+QUEUES = tuple(_SERVICE_OF_QUEUE)
 """All that there are."""

@@ -1,9 +1,10 @@
 """`bookwell up`: every service on this machine, with one data folder and nothing else installed."""
 
 import fcntl
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bookwell.cli.first_start import DEMO_FILE, read_demo_file, write_demo_file
 from bookwell.cli.processes import spawn, stop
+from bookwell.cli.samples import DEMO_FILE, read_demo_file, write_demo_file
 from bookwell.cli.server import serving_command
 from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_ports
+from bookwell.kit.settings import CommonSettings
 
 __all__ = ["SERVICES", "EmbeddedSettings", "run_embedded"]
 
-SERVICES = ("library", "partners")
+SERVICES = ("library", "partners", "tables")
 """What a person may choose from; the notifier's page and the background's work run beside any of them."""
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
 
@@ -37,6 +39,7 @@ _SERVERS = {
     "library": _Server("library_port", "library_url", "API: {url}/api/docs"),
     "simulators": _Server("simulators_port", "simulators_url", "three partner libraries to try things with"),
     "partners": _Server("partners_port", "partners_url", "API: {url}/docs"),
+    "tables": _Server("tables_port", "tables_url", "API: {url}/docs"),
     "notifier": _Server("mail_port", "mail_url", "the mails that were sent"),
 }
 
@@ -51,6 +54,7 @@ class EmbeddedSettings(BaseSettings):
     partners_port: int = Field(default=5013, ge=1, le=65535)
     partners_config: Path | None = None
     simulators_port: int = Field(default=8030, ge=1, le=65535)
+    tables_port: int = Field(default=9000, ge=1, le=65535)
     mail_port: int = Field(default=8025, ge=1, le=65535)
 
 
@@ -62,11 +66,16 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
     """
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    servers = [_server(name, settings, folder) for name in _SERVERS if _is_wanted(name, only, settings)]
-    background = _background(folder)
+    environment = _environment(folder, is_demo=is_demo)
+    servers = [
+        _server(name, settings, folder, environment | _of_server(name, only))
+        for name in _SERVERS
+        if _is_wanted(name, only, settings)
+    ]
+    background = _background(folder, only, environment)
     with _folder_to_ourselves(folder):
         check_ports(servers)
-        _prepare(folder, is_demo=is_demo)
+        _prepare(folder, only, environment, is_demo=is_demo)
         if is_demo:
             urls = {_SERVERS[server.name].address: server.url for server in servers}
             addresses: dict[str, Any] = {name: urls.get(name) for name in _ADDRESSES}
@@ -82,7 +91,7 @@ def _is_wanted(name: str, only: Sequence[str], settings: EmbeddedSettings) -> bo
     return name in only or name == "notifier"
 
 
-def _server(name: str, settings: EmbeddedSettings, folder: Path) -> Service:
+def _server(name: str, settings: EmbeddedSettings, folder: Path, environment: Mapping[str, str]) -> Service:
     port: int = getattr(settings, _SERVERS[name].port)
     variable = f"BOOKWELL_{_SERVERS[name].port.upper()}"
     return Service(
@@ -90,29 +99,39 @@ def _server(name: str, settings: EmbeddedSettings, folder: Path) -> Service:
         port=port,
         port_variable=variable,
         command=serving_command(name, port=port),
-        environment=_environment(folder) | {variable: str(port)},
+        environment={**environment, variable: str(port)},
         log=folder / "logs" / f"{name}.log",
     )
 
 
-def _background(folder: Path) -> Service:
+def _background(folder: Path, only: Sequence[str], environment: Mapping[str, str]) -> Service:
     ready_file = folder / ".background-is-ready"
     return Service(
         name="background",
-        command=[sys.executable, "-m", "bookwell.cli.background", str(ready_file)],
-        environment=_environment(folder),
+        command=[sys.executable, "-m", "bookwell.cli.background", str(ready_file), *only, "notifier"],
+        environment=environment,
         log=folder / "logs" / "background.log",
         ready_file=ready_file,
     )
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return os.environ | {"BOOKWELL_DATA_DIR": str(folder)}
+def _environment(folder: Path, *, is_demo: bool) -> dict[str, str]:
+    demo = {"BOOKWELL_TABLES_DEMO": "1"} if is_demo else {}
+    return {**os.environ, **demo, "BOOKWELL_DATA_DIR": str(folder)}
 
 
-def _prepare(folder: Path, *, is_demo: bool) -> None:
-    command = [sys.executable, "-m", "bookwell.cli.first_start", str(folder), *(["--demo"] if is_demo else [])]
-    child = spawn(command, env=_environment(folder))
+def _of_server(name: str, only: Sequence[str]) -> dict[str, str]:
+    """What one server is told besides: beside the library, tables take its tokens too."""
+    if name != "tables" or "library" not in only:
+        return {}
+    issuers = [issuer.model_dump(mode="json") for issuer in CommonSettings.load().issuers_with_library]
+    return {"BOOKWELL_ISSUERS": json.dumps(issuers)}
+
+
+def _prepare(folder: Path, only: Sequence[str], environment: Mapping[str, str], *, is_demo: bool) -> None:
+    options = ["--demo"] if is_demo else []
+    command = [sys.executable, "-m", "bookwell.cli.first_start", str(folder), *only, *options]
+    child = spawn(command, env=environment)
     try:
         status = child.wait()
     finally:

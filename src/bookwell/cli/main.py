@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
-from bookwell.cli.management import migrate_library, migrate_logs, migrate_notifier, run_library_command
+from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.supervisor import StartFailed
 from bookwell.simulators.running import run_simulators
@@ -61,7 +61,7 @@ app.add_typer(outbox, name="outbox")
 def up(
     data_dir: Annotated[Path | None, typer.Option(help="Default: BOOKWELL_DATA_DIR, or ./.bookwell.")] = None,
     only: Annotated[str, typer.Option(help="Services, separated by commas.")] = ",".join(SERVICES),
-    demo: Annotated[bool, typer.Option(help="Load the sample library into an empty database.")] = False,
+    demo: Annotated[bool, typer.Option(help="Load samples into empty databases.")] = False,
 ) -> None:
     """Run everything on this machine, without any other server; stops on Ctrl-C."""
     wanted = [name.strip() for name in only.split(",")]
@@ -105,11 +105,18 @@ def serve(
 
 
 @app.command()
-def migrate() -> None:
-    """Bring every service's database up to date; one process at a time, whoever comes later finds nothing to do."""
-    migrate_library()
-    migrate_logs()
-    migrate_notifier()
+def migrate(
+    services: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(MIGRATIONS)}. Default: all.")] = None,
+) -> None:
+    """Bring databases up to date; one process at a time, whoever comes later finds nothing to do.
+
+    In production, services without a database in the settings are left out.
+    """
+    unknown = [name for name in services or () if name not in MIGRATIONS]
+    if unknown:
+        raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(MIGRATIONS)}")
+    for name in services or services_in_use():
+        MIGRATIONS[name]()
 
 
 @app.command()
@@ -122,7 +129,7 @@ def relay() -> None:
 
 @app.command()
 def worker(
-    queues: Annotated[list[str], typer.Argument(help="Of: library, mail, sms, webhook.")],
+    queues: Annotated[list[str], typer.Argument(help="Of: library, tables, mail, sms, webhook.")],
     concurrency: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
 ) -> None:
     """Handle the messages and jobs of some queues; stops after finishing what it has begun."""

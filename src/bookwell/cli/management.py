@@ -1,12 +1,15 @@
-"""The library's management commands, from outside of Django."""
+"""Migrations of every service, and the library's management commands from outside of Django."""
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
-__all__ = ["migrate_library", "migrate_logs", "migrate_notifier", "run_library_command", "set_up_library"]
+from bookwell.kit.settings import CommonSettings
+
+__all__ = ["MIGRATIONS", "migrate_library", "run_library_command", "services_in_use", "set_up_library"]
 
 _TAKE_LOCK = {
     "mysql": ["SELECT GET_LOCK('bookwell_migrations', 600)"],
@@ -47,22 +50,53 @@ def migrate_library() -> None:
     run_library_command(["migrate", "--no-input", "--verbosity=0"])
 
 
-def migrate_notifier() -> None:
-    """The same for the notifier's."""
+def services_in_use() -> list[str]:
+    """Which services' databases to bring up to date when nobody says: in production those that are in the settings.
+
+    Raises:
+        InvalidSettings
+    """
+    settings = _Databases.load()
+    if settings.mode == "embedded":
+        return list(MIGRATIONS)
+    absent = {"tables"} if not settings.tables_database_url else set[str]()
+    if settings.tables_database_url and not settings.library_database_url:
+        absent.add("library")
+    return [name for name in MIGRATIONS if name not in absent]
+
+
+class _Databases(CommonSettings):
+    tables_database_url: str = ""
+
+
+def _migrate_notifier() -> None:
     from bookwell.notifier.migrating import migrate  # noqa: PLC0415 -- needs the extra
     from bookwell.notifier.settings import NotifierSettings  # noqa: PLC0415 -- the same
 
     migrate(NotifierSettings.load().database_url)
 
 
-def migrate_logs() -> None:
-    """The same for the table of log records, where it is in another database than the library's."""
-    from bookwell.kit.adapters.sqlalchemy.log_table import ensure_log_table  # noqa: PLC0415 -- as above
-    from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
+def _migrate_tables() -> None:
+    from bookwell.tables.migrating import migrate  # noqa: PLC0415 -- as above
+    from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
 
-    settings = LibrarySettings.load()
-    if settings.log_database not in {"", settings.database_url}:
+    migrate(TablesSettings.load().database_url)
+
+
+def _migrate_logs() -> None:
+    """The table of log records, where it is in another database than the library's, whose migrations make it there."""
+    from bookwell.kit.adapters.sqlalchemy.log_table import ensure_log_table  # noqa: PLC0415 -- as above
+
+    settings = CommonSettings.load()
+    library = settings.library_database_url or f"sqlite:///{(settings.data_dir / 'library.sqlite3').absolute()}"
+    if settings.log_database not in {"", library}:
         ensure_log_table(settings.log_database)
+
+
+MIGRATIONS: Mapping[str, Callable[[], None]] = MappingProxyType(
+    {"library": migrate_library, "logs": _migrate_logs, "notifier": _migrate_notifier, "tables": _migrate_tables}
+)
+"""What brings the database of a service up to date, by its name. Each needs that service's extra alone."""
 
 
 @contextmanager

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from bookwell.cli.composition import BackgroundSettings, check_settings, open_outboxes, open_work, start
-from bookwell.contracts.schedule import JOBS
+from bookwell.cli.composition import BackgroundSettings, check_settings, jobs_of, open_outboxes, open_work, start
 from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
 from bookwell.kit.outbox.relay import Relay
 
@@ -51,12 +50,13 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
 
 
 def run_schedule() -> None:
-    """Call the jobs of the schedule, until SIGTERM.
+    """Call the jobs that services in use have in the schedule, until SIGTERM.
 
     Raises:
         BrokerMissing, InvalidSettings
     """
-    run_scheduler(_broker_url(start("scheduler")), jobs=JOBS)
+    settings = start("scheduler")
+    run_scheduler(_broker_url(settings), jobs=jobs_of(settings.services))
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -36,6 +36,12 @@ JOBS = (
         900,
         "Keys, sessions, cache entries, told messages and log records are not kept for ever.",
     ),
+    Job("tables.expire", "tables", 30, "An order that nobody answered in time is not left open: its guest is told."),
+    Job("tables.escalate", "tables", 60, "Staff hear of an order that waits while there is time to decide it."),
+    Job("tables.remind", "tables", 60, "Guests hear of their booking the day before, at a decent hour."),
+    Job(
+        "tables.forget", "tables", 900, "What is known of guests, keys, tokens and told messages is not kept for ever."
+    ),
     Job("notifier.deliver", "mail", 5, "What could not be sent before is tried again when its pause is over."),
     Job("notifier.deliver_sms", "sms", 5, "What a provider of SMS did not take is tried again, and holds up no mail."),
     Job("notifier.deliver_webhooks", "webhook", 5, "An endpoint that was away gets its webhooks for three days."),

@@ -1,0 +1,101 @@
+"""The samples of a demo: what each service loads into its empty database, and people who can log in everywhere."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from bookwell.kit.settings import CommonSettings
+
+__all__ = ["DEMO_FILE", "DEMO_USERS", "load_samples", "read_demo_file", "write_demo_file"]
+
+DEMO_FILE = "demo.json"
+_PASSWORD_BYTES = 12
+
+DEMO_USERS: Mapping[str, str] = MappingProxyType(
+    {
+        "admin": "admin",
+        "librarian": "librarian",
+        "staff": "staff",
+        "reader": "reader",
+        "customer": "reader",
+        "josh": "reader",
+        "mike": "reader",
+    }
+)
+"""Roles by username; the same people in the library and in the restaurant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What a service loads; `load` takes the passwords of `DEMO_USERS`, and does nothing unless it is empty still."""
+
+    is_empty: Callable[[], bool]
+    load: Callable[[Mapping[str, str]], None]
+
+
+def read_demo_file(folder: Path) -> dict[str, Any]:
+    """The addresses and users written at an earlier start; empty when there was none."""
+    file = folder / DEMO_FILE
+    document: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return document
+
+
+def write_demo_file(folder: Path, document: dict[str, Any]) -> None:
+    """Replace `demo.json` whole; only its owner may read it."""
+    draft = folder / f".{DEMO_FILE}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(document, stream, indent=2)
+        stream.write("\n")
+    draft.replace(folder / DEMO_FILE)
+
+
+def load_samples(folder: Path, services: Collection[str]) -> None:
+    """Load the samples of some services into those of their databases that are empty.
+
+    The passwords are in `demo.json` before any database knows them, and stay there: whenever this is killed, and
+    whichever services come later, they are the same everywhere.
+    """
+    empty = [sample for sample in (_SAMPLES[name]() for name in services if name in _SAMPLES) if sample.is_empty()]
+    if not empty:
+        return
+    passwords = _passwords(folder)
+    for sample in empty:
+        sample.load(passwords)
+
+
+def _passwords(folder: Path) -> Mapping[str, str]:
+    document = read_demo_file(folder)
+    users = document.get("users")
+    if not users:
+        one_for_all = CommonSettings.load().demo_password.get_secret_value()
+        made = {name: one_for_all or secrets.token_urlsafe(_PASSWORD_BYTES) for name in DEMO_USERS}
+        users = [{"role": role, "username": name, "password": made[name]} for name, role in DEMO_USERS.items()]
+        write_demo_file(folder, document | {"users": users})
+    return {user["username"]: user["password"] for user in users}
+
+
+def _library() -> _Sample:
+    from bookwell.library.demo import is_empty, load_demo  # noqa: PLC0415 -- Django must be set up first
+
+    return _Sample(is_empty, lambda passwords: load_demo(passwords=passwords))
+
+
+def _tables() -> _Sample:
+    from bookwell.tables.db import Database  # noqa: PLC0415 -- needs the extra
+    from bookwell.tables.sample import is_empty, load_sample  # noqa: PLC0415 -- the same
+    from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
+
+    database = Database.of_url(TablesSettings.load().database_url)
+    return _Sample(
+        lambda: database.read(is_empty),
+        lambda passwords: load_sample(database, passwords=passwords, roles=DEMO_USERS),
+    )
+
+
+_SAMPLES: Mapping[str, Callable[[], _Sample]] = MappingProxyType({"library": _library, "tables": _tables})
