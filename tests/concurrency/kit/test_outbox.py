@@ -1,6 +1,7 @@
 """The outbox as Django writes it and SQLAlchemy reads it: claims, receipts, and what operators do."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -223,6 +224,22 @@ def test_end__twice_and_after_everything_else__the_first_word_stands(outbox: Out
         dead.aggregate: (RowState.DEAD, "Poison: no recipient"),
     }
     assert not outbox.claim(now=now + dt.timedelta(days=1), limit=10).rows
+
+
+def test_end__links__are_forgotten_and_nothing_else(outbox: OutboxTable, now: dt.datetime) -> None:
+    said = {"name": "Żółw", "facts": {"cancel_url": "https://x.example/?id=SECRET", "price": 5}}
+    rows = [OutgoingMessage(queue, "thing.changed", "a", 1, said) for queue in ("mail", "sms", "webhook")]
+    run_in_transaction(lambda: append_in_tx(rows))
+    mail, sms, webhook = sorted(_publish(outbox, now), key=lambda envelope: envelope.queue)
+    connection.cursor().execute("UPDATE outbox SET payload = '{\"url\": \"SECRET\"}' WHERE queue = 'sms'")
+
+    outbox.end([mail, sms], now=now)
+    outbox.refuse(webhook, "unknown", now=now)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payload FROM outbox ORDER BY queue")
+        left = [json.loads(row[0]) for row in cursor.fetchall()]
+    assert left == [{"name": "Żółw", "facts": {"cancel_url": "", "price": 5}}, {"url": ""}, said]
 
 
 def test_end__before_the_relay_marked_it__is_done(outbox: OutboxTable, now: dt.datetime) -> None:

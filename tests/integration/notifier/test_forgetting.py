@@ -1,8 +1,10 @@
 """What was said is forgotten after its time; what failed may be asked for again until then."""
 
 import datetime as dt
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -14,7 +16,7 @@ from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.queries import DeliveryNotFound
 from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, AttemptOutcome, RetryRefused, Verdict
 from bookwell.notifier.deliveries.services.record import retry_in_tx
-from tests.notifying import RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier
+from tests.notifying import ACCEPTED, RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier
 
 _REFUSED = Verdict(AttemptOutcome.REFUSED, 550, "550 reader@example.org unknown")
 _LATER = Verdict(AttemptOutcome.TRANSIENT, 451, "451 later")
@@ -106,3 +108,19 @@ def test_retry__what_was_sent_or_never_was__is_refused(database: Database) -> No
 
     assert deliveries_of(database) == [row]
     assert len(channel.messages) == 1
+
+
+def test_sent__links__are_forgotten_and_those_of_what_failed_are_kept_for_another_try(database: Database) -> None:
+    notifier, _ = make_notifier(database, channel=RememberingChannel([ACCEPTED, _REFUSED]))
+    links: dict[str, Any] = {"unsubscribe_url": "https://library.example/u/SECRET"}
+    sent, failed = (an_envelope(aggregate=f"reservation:{number}", **links) for number in (1, 2))
+
+    for envelope in (sent, failed):
+        notifier.take_in([envelope])
+        notifier.deliver([envelope])
+
+    (done,), (dead,) = deliveries_of(database, sent), deliveries_of(database, failed)
+    assert (done.state, dead.state) == ("sent", "failed")
+    assert "SECRET" not in repr(done)
+    assert json.loads(done.notice)["facts"]["title"] == "Solaris"
+    assert "SECRET" in dead.notice

@@ -36,6 +36,8 @@ from sqlalchemy.exc import OperationalError
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
+from bookwell.kit.adapters.sqlalchemy.outbox_scrubbing import forget_links_in_tx
+from bookwell.kit.outbox.links import has_links
 from bookwell.kit.outbox.relay import Claim, Claimed
 from bookwell.kit.outbox.rules import Pace, RowState, gap_after, milliseconds, state_of
 
@@ -137,9 +139,16 @@ class OutboxTable:
         self._write(lambda connection: _change(connection, envelopes, changes, _row.lease_until == lease_until))
 
     def end(self, envelopes: Sequence[Envelope], *, now: dt.datetime) -> None:
-        """Write the receipt of messages that were handled."""
+        """Write the receipt of messages that were handled; their links are forgotten by that."""
         changes = {"done_at": milliseconds(now), "lease_until": None, "error": ""}
-        self._write(lambda connection: _change(connection, envelopes, changes))
+        linked = {envelope.event_id for envelope in envelopes if has_links(envelope.payload)}
+
+        def work(connection: Connection) -> None:
+            _change(connection, envelopes, changes)
+            if linked:
+                forget_links_in_tx(connection, linked)
+
+        self._write(work)
 
     def refuse(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
         """End a message that can never be handled; its row stays, with the reason."""

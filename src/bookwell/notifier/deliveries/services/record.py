@@ -1,11 +1,13 @@
 """What came of an attempt is kept; what failed may be asked for again; what was said is forgotten in time."""
 
 import datetime as dt
+import json
 
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
 from bookwell.kit.ids import is_id
+from bookwell.kit.outbox.links import without_links
 from bookwell.notifier.db import milliseconds
 from bookwell.notifier.deliveries.locks import lock_delivery
 from bookwell.notifier.deliveries.models import attempt, delivery
@@ -56,7 +58,7 @@ def record_outcome_in_tx(
         schedule=schedule_of(claim.channel),
     )
     _keep_attempt(connection, claim, verdict, began_at=began_at, ended_at=now)
-    changed = update(delivery).where(delivery.c.id == claim.id).values(_changes(step, now))
+    changed = update(delivery).where(delivery.c.id == claim.id).values(_changes(step, now) | _left_of(claim, step))
     if verdict.outcome is AttemptOutcome.ACCEPTED:
         changed = changed.where(delivery.c.state.in_(MOVING))
     else:
@@ -126,6 +128,13 @@ def forget_rows_in_tx(connection: Connection, *, ended_before: dt.datetime) -> i
         connection.execute(delete(attempt).where(attempt.c.delivery_id.in_(ids)))
         connection.execute(delete(delivery).where(delivery.c.id.in_(ids)))
     return len(ids)
+
+
+def _left_of(claim: Claimed, step: NextStep) -> dict[str, str]:
+    """What is kept of a notice that was sent: its links were for the recipient alone. A webhook's body is whole."""
+    if step.state is not DeliveryState.SENT or claim.channel == WEBHOOK:
+        return {}
+    return {"notice": json.dumps(without_links(json.loads(claim.notice)))}
 
 
 def _changes(step: NextStep, now: dt.datetime) -> dict[str, object]:
