@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.event import listen, remove
 
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of
 from bookwell.tables.bookings.models import booking, outbox
@@ -29,6 +30,7 @@ __all__ = [
     "a_table",
     "an_order",
     "booked",
+    "counted",
     "holders",
     "mails",
     "tables_database",
@@ -103,3 +105,19 @@ def mails(database: Database, booking_id: int, *, kind: str = "booking") -> list
     """The outbox's rows about a booking, in order."""
     chosen = select(outbox).where(outbox.c.aggregate == f"{kind}:{booking_id}").order_by(outbox.c.id)
     return database.read(lambda connection: list(connection.execute(chosen)))
+
+
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    """The statements that the database is sent meanwhile, but for those about transactions."""
+    statements: list[str] = []
+
+    def remember(*event: Any) -> None:
+        if not event[2].startswith(("BEGIN", "SAVEPOINT")):
+            statements.append(event[2])
+
+    listen(engine, "before_cursor_execute", remember)
+    try:
+        yield statements
+    finally:
+        remove(engine, "before_cursor_execute", remember)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-__all__ = ["accepts_json", "is_json"]
+__all__ = ["accepts_json", "is_json", "preferred_language"]
 
 _JSON_RANGES = {"application/json": 3, "application/*": 2, "*/*": 1}
 
@@ -40,3 +40,15 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+@lru_cache(maxsize=512)
+def preferred_language(accept_language: str, offered: tuple[str, ...]) -> str:
+    """The best of `offered` for an `Accept-Language` header (RFC 9110 §12.5.4); the first where none is wanted."""
+    best, best_quality = offered[0], 0.0
+    for item in accept_language.split(","):
+        tag, *parameters = (part.strip().lower() for part in item.split(";"))
+        language, quality = tag.partition("-")[0], _quality(parameters)
+        if language in offered and quality > best_quality:
+            best, best_quality = language, quality
+    return best

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table
 
-__all__ = ["id_column", "metadata"]
+from bookwell.kit.adapters.sqlalchemy.idempotency import idempotency_columns
+
+__all__ = ["id_column", "idempotency_key", "metadata"]
 
 metadata = MetaData()
 
@@ -12,3 +14,6 @@ metadata = MetaData()
 def id_column() -> Column[Any]:
     """A key that the database counts up."""
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+idempotency_key = Table("idempotency_key", metadata, *idempotency_columns(), Index("idempotency_key_age", "created_at"))

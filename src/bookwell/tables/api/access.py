@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from bookwell.kit import clock
 from bookwell.kit.errors import Forbidden
@@ -19,7 +20,18 @@ from bookwell.tables.accounts.rules import STAFF_ROLES
 from bookwell.tables.bookings.rules import Actor
 from bookwell.tables.site import Site, SiteDep
 
-__all__ = ["BEARER", "Caller", "RoleForbidden", "ScopeMissing", "Staff", "find_caller", "machine", "staff"]
+__all__ = [
+    "BEARER",
+    "Anyone",
+    "Caller",
+    "RoleForbidden",
+    "ScopeMissing",
+    "Staff",
+    "anyone",
+    "find_caller",
+    "machine",
+    "staff",
+]
 
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
@@ -64,6 +76,11 @@ class Caller:
         return f"{self.issuer} {self.kind} {self.subject}"
 
     @property
+    def is_staff(self) -> bool:
+        """Whether it is an employee or administrator of the restaurant."""
+        return bool(self.roles & STAFF_ROLES)
+
+    @property
     def actor(self) -> Actor:
         """The caller as bookings know them."""
         return Actor("staff", self.reference)
@@ -96,13 +113,27 @@ def staff(site: SiteDep, credentials: Credentials) -> Caller:
         RoleForbidden: for others.
     """
     caller = _authenticated(site, credentials)
-    if not caller.roles & STAFF_ROLES:
+    if not caller.is_staff:
         raise RoleForbidden
     return caller
 
 
 Staff = Annotated[Caller, Depends(staff)]
 """An operation's parameter: the employee who calls."""
+
+
+async def anyone(request: Request, site: SiteDep) -> Caller | None:
+    """Who calls an operation that needs no token; one that is sent must be good. Most send none: it takes no thread.
+
+    Raises:
+        HttpRefusal: 401 for a token that is not good.
+    """
+    credentials = await BEARER(request)
+    return await run_in_threadpool(_authenticated, site, credentials) if credentials else None
+
+
+Anyone = Annotated[Caller | None, Depends(anyone)]
+"""An operation's parameter: who calls, None for a stranger."""
 
 
 def machine(scope: str) -> Callable[..., Caller]:

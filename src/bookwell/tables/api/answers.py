@@ -1,19 +1,25 @@
 """How operations answer: JSON written once by pydantic-core, with prices in the form that people know."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic_core import to_json
+from sqlalchemy import Connection
 
 from bookwell.contracts.bookings import FreeTable
-from bookwell.contracts.problems import Problem
+from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
+from bookwell.kit.adapters.fastapi.problems import instance_of
 from bookwell.kit.errors import DomainError
-from bookwell.kit.idempotency import Answer
-from bookwell.kit.problems import render_problem
+from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of, parse_key
+from bookwell.kit.problems import problem_of, render_problem
+from bookwell.kit.request_context import request_id
 from bookwell.tables.bookings.errors import SlotTaken
+from bookwell.tables.site import Site
 
-__all__ = ["json_answer", "render_refusal", "response_of"]
+__all__ = ["json_answer", "render_refusal", "respond_in_transaction", "response_of"]
 
 _JSON = "application/json"
 # A member's name, which no text can hold unescaped; only whole hundredths follow it.
@@ -30,12 +36,41 @@ def response_of(answer: Answer) -> Response:
     return Response(answer.body, status_code=answer.status, headers={"Content-Type": _JSON} | answer.headers)
 
 
+def respond_in_transaction(
+    request: Request, site: Site, work: Callable[[Connection], Answer], *, caller: str = ""
+) -> Response:
+    """Run `work` (a service and its rendering) in one transaction, once per Idempotency-Key of a POST.
+
+    `caller` keeps the keys of one caller apart from another's; strangers share the operation's.
+
+    Raises:
+        DomainError: what the service refuses, when no key was sent.
+    """
+    key = _key_of(request, caller)
+    write = site.database.write
+    return response_of(site.idempotency.run(write, work, key=key, render=partial(_refusal, request)))
+
+
 def render_refusal(problem: Problem, error: DomainError) -> bytes:
     """The problem document of a domain error; one of a table that is taken tells which are free instead."""
     if not isinstance(error, SlotTaken):
         return render_problem(problem)
     alternatives = [_free_table(free) for free in error.alternatives]
     return _PRICE.sub(_with_decimals, render_problem(problem, {"alternatives": alternatives}))
+
+
+def _key_of(request: Request, caller: str) -> IdempotencyKey | None:
+    header = request.headers.get("Idempotency-Key")
+    if header is None or request.method != "POST":
+        return None
+    scope = f"{caller or '-'} {request.method} {request.scope['route'].path}"
+    body: bytes = getattr(request.state, "raw_body", b"")
+    return IdempotencyKey(scope, parse_key(header), fingerprint_of(request.url.query, body))
+
+
+def _refusal(request: Request, error: DomainError) -> Answer:
+    problem = problem_of(error, instance=instance_of(request.scope), trace_id=request_id())
+    return Answer(problem.status, render_refusal(problem, error), {"Content-Type": PROBLEM_MEDIA_TYPE})
 
 
 def _free_table(free: FreeTable) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _USUAL_HEADERS = {
     b"content-security-policy": API_POLICY.encode(),
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-store",
+    b"x-robots-tag": b"noindex",
 }
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 

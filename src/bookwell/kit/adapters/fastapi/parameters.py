@@ -79,7 +79,7 @@ async def read_body(request: Request) -> dict[str, Any]:
     Raises:
         HttpRefusal: 415 for another content type, 400 for what is not JSON, 422 for another value than an object.
     """
-    raw = await request.body()
+    raw = request.state.raw_body = await request.body()
     if not raw:
         return {}
     content = read_json(raw, request.headers.get("Content-Type", ""))
@@ -118,13 +118,20 @@ def _kinds_of(model: type[BaseModel]) -> Mapping[str, frozenset[str]]:
     }
 
 
+@lru_cache(maxsize=256)
+def _attributes_of(model: type[BaseModel]) -> Mapping[str, str]:
+    """The attribute of each name that is sent."""
+    return {field.alias or attribute: attribute for attribute, field in model.model_fields.items()}
+
+
 def _validate(model: type[M], query: dict[str, Any], body: dict[str, Any]) -> M:
     read = _read(model, {**query, **body}, query.keys() - body.keys())
     shared = query.keys() & body.keys()
     if shared:
         as_in_query = _read(model, {**body, **query}, query.keys())
         for name in sorted(shared):
-            if getattr(read, name) != getattr(as_in_query, name):
+            attribute = _attributes_of(model)[name]
+            if getattr(read, attribute) != getattr(as_in_query, attribute):
                 detail = "The query and the body give it different values"
                 _refuse(FieldProblem(code="contradictory", detail=detail, parameter=name))
     return read
@@ -136,7 +143,8 @@ def _read(model: type[M], content: dict[str, Any], in_query: Any) -> M:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         fields = tuple(field_of_error(item, parameter=_parameter_of(item["loc"], in_query)) for item in found)
-    raise HttpRefusal(INVALID, errors=fields)
+        missing = sorted(str(item["loc"][0]) for item in found if item["type"] == "missing" and len(item["loc"]) == 1)
+    raise HttpRefusal(INVALID, f"Needed: {', '.join(missing)}" if missing else "", errors=fields)
 
 
 def _parameter_of(place: tuple[int | str, ...], in_query: Any) -> str | None:

@@ -4,6 +4,9 @@ Revision ID: 0002
 Revises: 0001
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -11,8 +14,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Filled in as the part is built."""
+    op.create_table(
+        "idempotency_key",
+        sa.Column("digest", sa.CHAR(64), primary_key=True),
+        sa.Column("fingerprint", sa.CHAR(64), nullable=False),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("headers", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        if_not_exists=True,
+    )
+    op.create_index("idempotency_key_age", "idempotency_key", ["created_at"], if_not_exists=True)
 
 
 def downgrade() -> None:
-    """The same."""
+    op.drop_table("idempotency_key")

@@ -1,0 +1,67 @@
+"""What guests say of themselves, in the one form in which it is kept, compared and sent to."""
+
+import re
+from typing import Annotated
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from bookwell.kit.addresses import AddressInvalid, parse_address, parse_phone
+
+__all__ = ["Comment", "Email", "GuestName", "Locale", "Phone", "offered_locale"]
+
+LOCALES = ("en", "pl", "ru")
+_LONGEST_EMAIL = 254
+_TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
+
+
+def _email(text: str) -> str:
+    if not text:
+        return text
+    try:
+        normalized = validate_email(text, check_deliverability=False, globally_deliverable=False).normalized
+        return str(parse_address(normalized.lower()))
+    except (EmailNotValidError, AddressInvalid):
+        raise ValueError("This is no e-mail address") from None
+
+
+def _phone(text: str) -> str:
+    if not text:
+        return text
+    try:
+        return parse_phone(text)
+    except AddressInvalid as error:
+        raise ValueError(f"This {error}, as in +48 22 123 45 67") from None
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Only characters that print")
+    return text
+
+
+def _trimmed(text: object) -> object:
+    """Nothing said is the same as nothing sent."""
+    if text is None:
+        return ""
+    return text.strip() if isinstance(text, str) else text
+
+
+def _tag(text: str) -> str:
+    if text and not _TAG.fullmatch(text):
+        raise ValueError("This is no language tag")
+    return text
+
+
+_Trimmed = BeforeValidator(_trimmed)
+Email = Annotated[str, _Trimmed, Field(max_length=_LONGEST_EMAIL), AfterValidator(_email)]
+Phone = Annotated[str, _Trimmed, Field(max_length=64), AfterValidator(_phone)]
+GuestName = Annotated[str, _Trimmed, Field(max_length=200), AfterValidator(_one_line)]
+Comment = Annotated[str, _Trimmed, Field(max_length=2000)]
+Locale = Annotated[str, _Trimmed, Field(max_length=35), AfterValidator(_tag)]
+
+
+def offered_locale(locale: str) -> str:
+    """The language that we write in for who asks for this one; English where we do not know it."""
+    language = re.split("[-_]", locale.lower(), maxsplit=1)[0]
+    return language if language in LOCALES else LOCALES[0]

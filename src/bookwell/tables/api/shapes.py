@@ -1,0 +1,79 @@
+"""Bookings as guests and as staff see them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, WithJsonSchema
+from sqlalchemy import Connection
+
+from bookwell.tables.bookings.queries import instant_at
+from bookwell.tables.bookings.rules import State
+from bookwell.tables.floor.queries import get_table
+from bookwell.tables.floor.rules import TableType
+
+__all__ = ["BookingOut", "GuestBookingOut", "guest_view", "staff_view", "staff_views"]
+
+
+class GuestBookingOut(BaseModel):
+    """A booking, or the order that it still is; instants in UTC, to be shown in `time_zone`."""
+
+    id: int
+    state: State
+    table_id: int
+    table: str = Field(description="The table's name")
+    table_type: TableType
+    party_size: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    time_zone: str
+    price: Annotated[float, WithJsonSchema({"type": "number", "description": "As it was when the order was made"})]
+    decide_by: dt.datetime | None = Field(description="Until when an order waits for a decision")
+    name: str
+    reason: str = Field(description="What staff said about its last change")
+
+
+class BookingOut(GuestBookingOut):
+    """A booking as staff see it."""
+
+    version: int
+    slot_taken: bool = Field(description="The order waits, but its table is not free any more")
+    email: str
+    phone: str
+    comment: str
+    locale: str
+    made_by: str
+    made_at: dt.datetime
+    backoffice_ref: str
+
+
+def guest_view(booked: Any, table: Any) -> dict[str, Any]:
+    """A booking and its table in the shape of `GuestBookingOut`, for `answers.json_answer`."""
+    return {
+        "id": booked.id,
+        "state": booked.state,
+        "table_id": booked.table_id,
+        "table": table.name,
+        "table_type": table.table_type,
+        "party_size": booked.party_size,
+        "starts_at": instant_at(booked.starts_at),
+        "ends_at": instant_at(booked.ends_at),
+        "time_zone": booked.time_zone,
+        "price": booked.price,
+        "decide_by": None if booked.decide_by is None else instant_at(booked.decide_by),
+        "name": booked.name,
+        "reason": booked.reason,
+    }
+
+
+def staff_view(booked: Any, table: Any) -> dict[str, Any]:
+    """The same in the shape of `BookingOut`."""
+    told = ("version", "slot_taken", "email", "phone", "comment", "locale", "made_by", "backoffice_ref")
+    seen = {name: getattr(booked, name) for name in told}
+    return guest_view(booked, table) | seen | {"made_at": instant_at(booked.made_at)}
+
+
+def staff_views(connection: Connection, rows: Sequence[Any], *, now: dt.datetime) -> list[dict[str, Any]]:
+    """Several bookings of few tables."""
+    tables = {table_id: get_table(connection, table_id, now=now) for table_id in {row.table_id for row in rows}}
+    return [staff_view(row, tables[row.table_id]) for row in rows]
