@@ -92,11 +92,12 @@ class Filter:
     event_id: str = ""
     recipient: str = ""
     aggregate: str = ""
+    channel: str = ""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """For a WHERE."""
         wanted = {"state": self.state, "event_id": self.event_id, "recipient": self.recipient}
-        wanted |= {"aggregate": self.aggregate}
+        wanted |= {"aggregate": self.aggregate, "channel": self.channel}
         return [delivery.c[name] == value for name, value in wanted.items() if value]
 
 
