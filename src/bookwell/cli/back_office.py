@@ -1,0 +1,55 @@
+"""What a demo gives its back office: an endpoint for events, and secrets by which the two sides know each other.
+
+Everything lies in the data folder, readable for its owner alone. Secrets stay as they are from start to start; a
+`webhooks.toml` that somebody has written is left alone.
+"""
+
+import os
+import secrets
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["ENDPOINT", "prepare_back_office"]
+
+ENDPOINT = "backoffice"
+"""The endpoint's name in webhooks.toml."""
+
+_MARK = "# Written by `bookwell up --demo`, and again at every start; without this line it is left alone."
+_SECRET_BYTES = 32
+_EVENTS, _DECISIONS = "backoffice-events.secret", "backoffice-decisions.secret"
+
+
+def prepare_back_office(folder: Path, *, backoffice_url: str, tables_url: str) -> Mapping[str, str]:
+    """Write what is missing, and say which environment the tables service, the notifier and the simulators get.
+
+    `backoffice_url` is where the simulated back office is, as in `http://127.0.0.1:8030/backoffice`. Whoever has
+    endpoints of their own has no simulated back office: then the environment is empty.
+    """
+    file = folder / "webhooks.toml"
+    if "BOOKWELL_WEBHOOKS_FILE" in os.environ or (file.exists() and not file.read_text().startswith(_MARK)):
+        return {}
+    for name in (_EVENTS, _DECISIONS):
+        if not (folder / name).exists():
+            _write(folder / name, f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}\n")
+    _write(file, _endpoints(backoffice_url))
+    return {
+        "BOOKWELL_TABLES_BACKOFFICE": ENDPOINT,
+        "BOOKWELL_TABLES_DECISION_SECRETS_FILE": str(folder / _DECISIONS),
+        "BOOKWELL_BACKOFFICE_TABLES_URL": tables_url,
+        "BOOKWELL_BACKOFFICE_WEBHOOK_SECRETS_FILE": str(folder / _EVENTS),
+        "BOOKWELL_BACKOFFICE_DECISION_SECRET_FILE": str(folder / _DECISIONS),
+    }
+
+
+def _endpoints(url: str) -> str:
+    lines = [_MARK, f"[endpoints.{ENDPOINT}]", f'url = "{url}/hooks"', f'secret_file = "{_EVENTS}"', "private = true"]
+    return "\n".join(lines) + "\n"
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all; only its owner may read it."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(text)
+    draft.replace(file)
