@@ -16,10 +16,10 @@ from bookwell.tables.bookings.models import booking, outbox
 from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import Decision, Exemption, State
 from bookwell.tables.bookings.services import closing, deadlines, deciding, ending, moving, placing
-from bookwell.tables.bookings.services.closing import Closing
+from bookwell.tables.bookings.services.closing import Closing, Opening
 from bookwell.tables.bookings.services.placing import OrderRequest
 from bookwell.tables.db import Database
-from bookwell.tables.floor.errors import TableRetired
+from bookwell.tables.floor.errors import PeriodInvalid, TableRetired
 from bookwell.tables.floor.models import restaurant
 from bookwell.tables.floor.rules import FOREVER, House, TableType
 from bookwell.tables.floor.services import tables
@@ -226,7 +226,7 @@ class ModelRestaurant:
         wanted = Closing(table.id if table else None, starts_at, until if hours else None, "a pipe burst")
         ids = {each.id for each in ([table] if table else self.tables) if not each.is_retired}
         hit = [b for b in self._open_at(ids) if b.overlaps(since, until) and self.now < b.ends_at]
-        refusal = TableRetired if table and table.is_retired else None
+        refusal = TableRetired if table and table.is_retired else PeriodInvalid if until <= self.now else None
         said = self._by_staff(refusal, closing.close_tables, closing=wanted, is_dry_run=is_dry_run)
         if refusal is None:
             self._expect_hit(said, hit, is_dry_run=is_dry_run)
@@ -238,7 +238,7 @@ class ModelRestaurant:
         table_id = table.id if table else None
         standing = [each for each in self.closed if each.table == table_id and each.ends_at > self.now]
         refusal = TableRetired if table and table.is_retired else None
-        if self._try(refusal, closing.open_tables, table_id=table_id) is not None:
+        if self._try(refusal, closing.open_tables, opening=Opening(table_id)) is not None:
             self.closed = [each for each in self.closed if each not in standing]
 
     def remove(self, table: Placed, *, is_dry_run: bool) -> None:

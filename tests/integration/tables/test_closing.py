@@ -11,9 +11,9 @@ from sqlalchemy import Connection, text
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services import closing, deciding, ending
-from bookwell.tables.bookings.services.closing import Closing
+from bookwell.tables.bookings.services.closing import Closing, Opening
 from bookwell.tables.db import Database
-from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired
+from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired, WallTimeAmbiguous, WallTimeMissing
 from bookwell.tables.floor.queries import get_house
 from bookwell.tables.floor.rules import House, Span
 from tests.restaurant import (
@@ -51,6 +51,20 @@ def _close(database: Database, wanted: Closing, *, is_dry_run: bool = False) -> 
         return [row.id for row in hit]
 
     return database.write(work)
+
+
+def _open(database: Database, wanted: Opening, *, is_dry_run: bool = False) -> list[Any]:
+    def work(connection: Connection) -> list[Any]:
+        return list(closing.open_tables(connection, opening=wanted, now=NOW, is_dry_run=is_dry_run))
+
+    return database.write(work)
+
+
+def _closed(database: Database, table_id: int) -> list[tuple[float, float]]:
+    """Hours after `EVENING`."""
+    evening = EVENING.timestamp() * 1000
+    held = [(row.starts_at, row.ends_at) for row in holders(database, table_id)]
+    return [((start - evening) / 3_600_000, (end - evening) / 3_600_000) for start, end in held]
 
 
 def _states(database: Database, *rows: Any) -> list[str]:
@@ -147,11 +161,57 @@ def test_open__gives_free_and_unflags(restaurant: Database) -> None:
     table = a_table(restaurant)
     _close(restaurant, Closing(table.id))
 
-    opened = restaurant.write(lambda connection: closing.open_tables(connection, table_id=table.id, now=NOW))
+    opened = _open(restaurant, Opening(table.id))
 
-    assert opened == 1
+    assert [(each.table_id, each.opened_at) for each in opened] == [(table.id, None)]
     assert holders(restaurant, table.id) == []
     an_order(restaurant, table.id)
+
+
+def test_open__for_some_time__stays_closed_around_it(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    _close(restaurant, Closing(table.id, EVENING, EVENING + 5 * HOUR, "paint dries"))
+    wanted = Opening(table.id, EVENING + HOUR, EVENING + 2 * HOUR)
+
+    assert len(_open(restaurant, wanted, is_dry_run=True)) == 1
+    assert _closed(restaurant, table.id) == [(0, 5)]
+    _open(restaurant, wanted)
+
+    assert _closed(restaurant, table.id) == [(0, 1), (2, 5)]
+    again = _open(restaurant, Opening(table.id))
+    assert [each.reason for each in again] == ["paint dries", "paint dries"]
+    assert _closed(restaurant, table.id) == []
+
+
+def test_open__another_time__finds_nothing(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    _close(restaurant, Closing(table.id, EVENING, EVENING + HOUR))
+
+    assert _open(restaurant, Opening(table.id, EVENING + HOUR)) == []
+
+    assert _closed(restaurant, table.id) == [(0, 1)]
+
+
+def test_close__wall_time__is_the_restaurants(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    six = dt.datetime(2030, 5, 7, 18, 0)  # noqa: DTZ001 -- that is the point
+
+    _close(restaurant, Closing(table.id, six, six + HOUR))
+
+    assert _closed(restaurant, table.id) == [(0, 1)]
+    with pytest.raises(WallTimeMissing):
+        _close(restaurant, Closing(table.id, dt.datetime(2031, 3, 30, 2, 30)))  # noqa: DTZ001
+    with pytest.raises(WallTimeAmbiguous):
+        _open(restaurant, Opening(table.id, None, dt.datetime(2030, 10, 27, 2, 30)))  # noqa: DTZ001
+
+
+def test_close__what_is_over__is_refused(restaurant: Database) -> None:
+    table = a_table(restaurant)
+
+    with pytest.raises(PeriodInvalid):
+        _close(restaurant, Closing(table.id, NOW - HOUR, NOW))
+
+    assert holders(restaurant, table.id) == []
 
 
 def test_close__the_restaurant__holds_new_tables_too_until_it_opens(own: Database) -> None:
@@ -163,7 +223,7 @@ def test_close__the_restaurant__holds_new_tables_too_until_it_opens(own: Databas
     added = a_table(own)
     assert hit == [order.id]
     assert [len(holders(own, each.id)) for each in (table, added)] == [1, 1]
-    own.write(lambda connection: closing.open_tables(connection, table_id=None, now=NOW))
+    _open(own, Opening(None))
     assert [len(holders(own, each.id)) for each in (table, added)] == [0, 0]
 
 

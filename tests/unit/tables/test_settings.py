@@ -1,15 +1,21 @@
 """The tables service's settings."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bookwell.kit.settings import InvalidSettings
 from bookwell.tables.settings import TablesSettings
 
+_KEY = generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
 _PRODUCTION = {
     "BOOKWELL_MODE": "production",
     "BOOKWELL_SECRET_KEY": "x" * 50,
     "BOOKWELL_TABLES_DATABASE_URL": "postgresql://db/tables",
     "BOOKWELL_TABLES_URL": "https://tables.example.org/",
+    "BOOKWELL_TABLES_SIGNING_KEYS": _KEY.decode(),
 }
 
 
@@ -25,7 +31,9 @@ def test_load__production_with_all_it_needs__is_taken(monkeypatch: pytest.Monkey
     assert (settings.public_url, settings.is_demo) == ("https://tables.example.org", False)
 
 
-@pytest.mark.parametrize("name", ["BOOKWELL_TABLES_DATABASE_URL", "BOOKWELL_TABLES_URL"])
+@pytest.mark.parametrize(
+    "name", ["BOOKWELL_TABLES_DATABASE_URL", "BOOKWELL_TABLES_URL", "BOOKWELL_TABLES_SIGNING_KEYS"]
+)
 def test_load__production_without_what_it_needs__names_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with pytest.raises(InvalidSettings, match=name):
         _load(monkeypatch, {**_PRODUCTION, name: ""})
@@ -37,3 +45,16 @@ def test_load__a_demo__not_in_production(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(InvalidSettings, match="BOOKWELL_TABLES_DEMO"):
         _load(monkeypatch, {**_PRODUCTION, "BOOKWELL_TABLES_DEMO": "1"})
+
+
+def test_load__production_with_outside_accounts_alone__needs_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = {"BOOKWELL_TABLES_LOCAL_ACCOUNTS": "false", "BOOKWELL_ISSUERS": "https://id.example.org,tables"}
+
+    settings = _load(monkeypatch, {**_PRODUCTION, **outside, "BOOKWELL_TABLES_SIGNING_KEYS": ""})
+
+    assert not settings.hands_on_logins
+
+
+def test_load__keys_that_are_none__are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidSettings, match="BOOKWELL_TABLES_SIGNING_KEYS: is no list"):
+        _load(monkeypatch, {"BOOKWELL_TABLES_SIGNING_KEYS": "secret"})

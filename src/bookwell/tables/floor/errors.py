@@ -5,6 +5,7 @@ from bookwell.kit.errors import Conflict, Invalid, NotFound
 __all__ = [
     "PeriodInvalid",
     "PriceInvalid",
+    "SettingsChanged",
     "TableNameTaken",
     "TableNotFound",
     "TableRetired",
@@ -46,6 +47,13 @@ class PeriodInvalid(Invalid):
 
     code = "period.invalid"
     title = "The period must end after it begins"
+
+
+class SettingsChanged(Conflict):
+    """Somebody has changed the settings that `If-Match` names."""
+
+    code = "settings.changed"
+    title = "The settings have changed since they were read"
 
 
 class WallTimeMissing(Invalid):

@@ -18,7 +18,7 @@ __all__ = [
     "get_house",
     "get_table",
     "is_occupied",
-    "list_closures_of_restaurant",
+    "list_closures",
     "list_tables",
     "price_at",
 ]
@@ -113,10 +113,14 @@ def is_occupied(
     return connection.execute(taken.limit(1)).first() is not None
 
 
-def list_closures_of_restaurant(connection: Connection, *, now: dt.datetime) -> Sequence[Any]:
-    """Closures of the whole restaurant that are not over; a new table falls under them."""
-    ahead = and_(closure.c.table_id.is_(None), closure.c.opened_at.is_(None), closure.c.ends_at > milliseconds(now))
-    return connection.execute(select(closure).where(ahead)).all()
+def list_closures(
+    connection: Connection, *, table_id: int | None, starts_at: dt.datetime, ends_at: dt.datetime
+) -> Sequence[Any]:
+    """Closures of a table, or of the whole restaurant (None), that stand at some time in `[starts_at, ends_at)`."""
+    whose = closure.c.table_id.is_(None) if table_id is None else closure.c.table_id == table_id
+    when = and_(closure.c.starts_at < milliseconds(ends_at), closure.c.ends_at > milliseconds(starts_at))
+    chosen = select(closure).where(whose, closure.c.opened_at.is_(None), when)
+    return connection.execute(chosen.order_by(closure.c.starts_at, closure.c.id)).all()
 
 
 def _overlaps(table_id: ColumnElement[int] | int, starts_at: dt.datetime, ends_at: dt.datetime) -> ColumnElement[bool]:

@@ -20,18 +20,31 @@ from bookwell.tables.bookings.services.changing import end_in_tx, flag_waiting_i
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.errors import TableNotFound, TableRetired
 from bookwell.tables.floor.locks import lock_all_tables, lock_restaurant, lock_tables
-from bookwell.tables.floor.queries import get_house
-from bookwell.tables.floor.rules import FOREVER, House, check_period, is_open
+from bookwell.tables.floor.queries import get_house, list_closures
+from bookwell.tables.floor.rules import FOREVER, House, check_period, instant_of, is_open
 from bookwell.tables.floor.services.house import keep_house_in_tx
-from bookwell.tables.floor.services.occupying import close_in_tx, open_in_tx
+from bookwell.tables.floor.services.occupying import close_in_tx
+from bookwell.tables.floor.services.opening import open_in_tx
 from bookwell.tables.floor.services.tables import retire_table_in_tx
 
-__all__ = ["Closing", "change_house", "close_tables", "open_tables", "remove_table"]
+__all__ = ["Closing", "Opening", "change_house", "close_tables", "open_tables", "remove_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is opened: one table, or the restaurant without `table_id`; from now and for good by default.
+
+    A time without a zone is the restaurant's wall time.
+    """
+
+    table_id: int | None
+    starts_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What is closed, and why: one table, or the restaurant without `table_id`; from now and for good by default."""
+    """What is closed, and why; otherwise as `Opening`."""
 
     table_id: int | None
     starts_at: dt.datetime | None = None
@@ -46,12 +59,12 @@ def close_tables(
 
     Raises:
         TableNotFound, TableRetired: if there is no such table in use.
-        PeriodInvalid: if the period ends before it begins.
+        PeriodInvalid: if the period ends before it begins, or is over.
+        WallTimeMissing, WallTimeAmbiguous: if the restaurant's clocks do not show a time once.
     """
-    starts_at, ends_at = closing.starts_at or now, closing.ends_at or FOREVER
-    check_period(starts_at, ends_at)
     table_ids = _lock(connection, closing.table_id)
     house = get_house(connection)
+    starts_at, ends_at = _period(house, closing, now)
     hit = list_hit(connection, table_ids=table_ids, starts_at=starts_at, ends_at=ends_at, buffer=house.buffer)
     hit = [each for each in hit if milliseconds(now) < each.ends_at]
     if is_dry_run:
@@ -71,20 +84,30 @@ def close_tables(
     return hit
 
 
-def open_tables(connection: Connection, *, table_id: int | None, now: dt.datetime) -> int:
-    """Take back the closures of a table, or those of the restaurant; answers how many.
+def open_tables(
+    connection: Connection, *, opening: Opening, now: dt.datetime, is_dry_run: bool = False
+) -> Sequence[Any]:
+    """Take back the closures of a table, or those of the restaurant, in a period; answers them, as they were.
 
     A table stays closed while the restaurant is.
 
     Raises:
         TableNotFound, TableRetired: if there is no such table in use.
+        PeriodInvalid: if the period ends before it begins, or is over.
+        WallTimeMissing, WallTimeAmbiguous: if the restaurant's clocks do not show a time once.
     """
-    table_ids = _lock(connection, table_id)
+    table_ids = _lock(connection, opening.table_id)
     house = get_house(connection)
-    opened = open_in_tx(connection, table_id=table_id, now=now)
-    for each in table_ids if opened else ():
-        flag_waiting_in_tx(connection, house, table_id=each, starts_at=milliseconds(now), ends_at=milliseconds(FOREVER))
-    return opened
+    starts_at, ends_at = _period(house, opening, now)
+    closures = list_closures(connection, table_id=opening.table_id, starts_at=starts_at, ends_at=ends_at)
+    if is_dry_run or not closures:
+        return closures
+    period = {"starts_at": starts_at, "ends_at": ends_at}
+    open_in_tx(connection, closures=closures, table_ids=table_ids, now=now, **period)
+    around = {"starts_at": milliseconds(starts_at), "ends_at": milliseconds(ends_at)}
+    for each in table_ids:
+        flag_waiting_in_tx(connection, house, table_id=each, **around)
+    return closures
 
 
 def remove_table(
@@ -122,6 +145,13 @@ def change_house(
     keep_house_in_tx(connection, house=house, now=now)
     _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
     return hit
+
+
+def _period(house: House, wanted: Opening | Closing, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    starts_at = instant_of(wanted.starts_at, house.zone) if wanted.starts_at else now
+    ends_at = instant_of(wanted.ends_at, house.zone) if wanted.ends_at else FOREVER
+    check_period(max(starts_at, now), ends_at)
+    return starts_at, ends_at
 
 
 def _lock(connection: Connection, table_id: int | None) -> list[int]:

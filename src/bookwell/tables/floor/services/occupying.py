@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.models import closure, occupancy
 from bookwell.tables.floor.rules import Period, shared, without
 
-__all__ = ["close_in_tx", "occupy_in_tx", "open_in_tx", "release_in_tx"]
+__all__ = ["close_in_tx", "occupy_in_tx", "release_in_tx"]
 
 
 def occupy_in_tx(
@@ -59,17 +59,6 @@ def close_in_tx(
     free = {each: without((period["starts_at"], period["ends_at"]), held[each]) for each in table_ids}
     _keep_closed(connection, closure_id, [(each, piece) for each in table_ids for piece in free[each]])
     return closure_id
-
-
-def open_in_tx(connection: Connection, *, table_id: int | None, now: dt.datetime) -> int:
-    """Take back what is not over of the closures of a table, or of the restaurant (None): how many."""
-    instant = milliseconds(now)
-    whose = closure.c.table_id.is_(None) if table_id is None else closure.c.table_id == table_id
-    standing = select(closure.c.id).where(whose, closure.c.opened_at.is_(None), closure.c.ends_at > instant)
-    ids = list(connection.scalars(standing))
-    connection.execute(update(closure).where(closure.c.id.in_(ids)).values(opened_at=instant))
-    connection.execute(delete(occupancy).where(occupancy.c.closure_id.in_(ids)))
-    return len(ids)
 
 
 def _list_held(

@@ -2,14 +2,14 @@
 
 import datetime as dt
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.errors import TableNotFound, TableRetired
 from bookwell.tables.floor.locks import lock_restaurant, lock_tables
 from bookwell.tables.floor.models import dining_table, occupancy, table_price
-from bookwell.tables.floor.queries import DiningTable, get_table, list_closures_of_restaurant
-from bookwell.tables.floor.rules import TableType, check_price
+from bookwell.tables.floor.queries import DiningTable, get_house, get_table, list_closures
+from bookwell.tables.floor.rules import FOREVER, TableType, check_price, instant_of
 
 __all__ = ["add_table", "retire_table_in_tx", "set_price", "update_table"]
 
@@ -36,10 +36,11 @@ def add_table(
     added = insert(dining_table).values(**values, active_name=name or None).returning(dining_table.c.id)
     table_id = int(connection.execute(added).scalar_one())
     if not name:
-        named = {"name": str(table_id), "active_name": str(table_id)}
+        number = _free_name(connection, str(table_id))
+        named = {"name": number, "active_name": number}
         connection.execute(update(dining_table).where(dining_table.c.id == table_id).values(named))
     _put_price(connection, table_id, price, now)
-    for closed in list_closures_of_restaurant(connection, now=now):
+    for closed in list_closures(connection, table_id=None, starts_at=now, ends_at=FOREVER):
         period = {"starts_at": closed.starts_at, "ends_at": closed.ends_at, "closure_id": closed.id}
         connection.execute(insert(occupancy).values(table_id=table_id, kind="closure", **period))
     return get_table(connection, table_id, now=now)
@@ -74,13 +75,17 @@ def set_price(
 ) -> DiningTable:
     """Another price from a moment on, in hundredths; orders keep the one they were made at.
 
+    A moment without a zone is the restaurant's wall time.
+
     Raises:
         TableNotFound, TableRetired: if there is none in use.
         PriceInvalid: for a price below zero.
+        WallTimeMissing, WallTimeAmbiguous: if the restaurant's clocks do not show the time once.
     """
     check_price(price)
     _lock_in_use(connection, table_id)
-    _put_price(connection, table_id, price, valid_from or now)
+    moment = instant_of(valid_from, get_house(connection).zone) if valid_from else now
+    _put_price(connection, table_id, price, moment)
     return get_table(connection, table_id, now=now)
 
 
@@ -88,6 +93,15 @@ def retire_table_in_tx(connection: Connection, *, table_id: int, now: dt.datetim
     """Take a locked table out of use; its bookings were ended before."""
     retired = {"retired_at": milliseconds(now), "active_name": None, "version": dining_table.c.version + 1}
     connection.execute(update(dining_table).where(dining_table.c.id == table_id).values(retired))
+
+
+def _free_name(connection: Connection, number: str) -> str:
+    """The number, unless somebody has given it to another table as its name."""
+    taken = set(
+        connection.scalars(select(dining_table.c.active_name).where(dining_table.c.active_name.like(f"{number}%")))
+    )
+    candidates = (number, *(f"{number}.{count}" for count in range(1, len(taken) + 1)))
+    return next(name for name in candidates if name not in taken)
 
 
 def _put_price(connection: Connection, table_id: int, price: int, valid_from: dt.datetime) -> None:
