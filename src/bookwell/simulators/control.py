@@ -131,6 +131,8 @@ def _shown(hold: Hold) -> dict[str, Any]:
 def _move(library: SimulatedLibrary, ref: str, move: _Move) -> Answer:
     for hold in library.holds:
         if str(hold.number) == ref:
+            if move.status is HoldStatus.BORROWED:
+                hold.copy_number = library.copy_for(hold)
             hold.move(move.status, clock.now())
             return json_answer(_shown(hold))
     return _problem(404, "no such hold")

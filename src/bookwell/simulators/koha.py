@@ -16,7 +16,13 @@ from bookwell.simulators.stock import Condition, Title, isbn10_of
 __all__ = ["KohaServer"]
 
 _PLACES = ("CPL", "MPL")
-_STATUS = {HoldStatus.ACCEPTED: None, HoldStatus.IN_TRANSIT: "T", HoldStatus.READY: "W"}
+_STATUS = {
+    HoldStatus.ACCEPTED: None,
+    HoldStatus.IN_TRANSIT: "T",
+    HoldStatus.READY: "W",
+    HoldStatus.BORROWED: "F",
+    HoldStatus.RETURNED: "F",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,9 @@ class KohaServer:
             case _, ["holds", *rest]:
                 return self._holds(request, rest)
             case "GET", ["patrons", self.library.patron, "holds"]:
-                return _page(request, self._open_holds())
+                return _page(request, self._old_holds() if _is_set(request, "old") else self._open_holds())
+            case "GET", ["checkouts"]:
+                return self._checkouts(request)
         return _error(404, "Not found.")
 
     def _token(self, request: Request) -> Answer:
@@ -136,6 +144,17 @@ class KohaServer:
     def _open_holds(self) -> list[dict[str, Any]]:
         return [_hold(hold, self.library) for hold in self.library.holds if hold.status in OPEN]
 
+    def _old_holds(self) -> list[dict[str, Any]]:
+        return [_hold(hold, self.library) for hold in self.library.holds if hold.status not in OPEN]
+
+    def _checkouts(self, request: Request) -> Answer:
+        """Loans of our making; those of its own readers are nobody's business."""
+        if request.arguments.get("patron_id") != self.library.patron:
+            return _error(404, "Patron not found")
+        status = HoldStatus.RETURNED if _is_set(request, "checked_in") else HoldStatus.BORROWED
+        lent = (hold for hold in self.library.holds if hold.status is status)
+        return _page(request, [_checkout(hold) for hold in lent])
+
     def _other_readers(self) -> Iterator[dict[str, Any]]:
         for title in self.library.titles.values():
             yield from _other_readers(title)
@@ -194,7 +213,7 @@ def _hold(hold: Hold, library: SimulatedLibrary) -> dict[str, Any]:
         "hold_id": hold.number,
         "patron_id": int(hold.patron),
         "biblio_id": hold.title.number,
-        "item_id": None if is_for_any_copy else _copy_of(hold, library),
+        "item_id": None if is_for_any_copy else library.copy_for(hold),
         "pickup_library_id": hold.pickup,
         "hold_date": hold.placed_at.date().isoformat(),
         "priority": int(is_for_any_copy),
@@ -204,9 +223,28 @@ def _hold(hold: Hold, library: SimulatedLibrary) -> dict[str, Any]:
         "notes": hold.notes,
         "suspended": False,
         "suspended_until": None,
-        "cancellation_date": None,
+        "cancellation_date": clock.now().date().isoformat() if hold.status is HoldStatus.CANCELLED else None,
         "timestamp": clock.now().isoformat(),
     }
+
+
+def _checkout(hold: Hold) -> dict[str, Any]:
+    is_back = hold.status is HoldStatus.RETURNED
+    return {
+        "checkout_id": 40_000 + hold.number,
+        "patron_id": int(hold.patron),
+        "item_id": hold.copy_number,
+        "due_date": (hold.due_at or clock.now()).isoformat(timespec="seconds"),
+        "checkout_date": hold.placed_at.isoformat(timespec="seconds"),
+        "checkin_date": clock.now().isoformat(timespec="seconds") if is_back else None,
+        "library_id": hold.pickup,
+        "renewals_count": 0,
+        "onsite_checkout": False,
+    }
+
+
+def _is_set(request: Request, name: str) -> bool:
+    return request.arguments.get(name) in {"true", "1"}
 
 
 @lru_cache(maxsize=4096)
@@ -229,10 +267,6 @@ def _other_readers(title: Title) -> Sequence[dict[str, Any]]:
         }
         for place in range(1, 1 + sum(copy.queue for copy in title.copies))
     ]
-
-
-def _copy_of(hold: Hold, library: SimulatedLibrary) -> int | None:
-    return next((at.copy.number for at in library.shelf(hold.title) if at.hold is hold), None)
 
 
 def _page(request: Request, rows: Sequence[dict[str, Any]]) -> Answer:

@@ -47,6 +47,8 @@ class Hold:
     status: HoldStatus = HoldStatus.ACCEPTED
     pickup_deadline_at: dt.datetime | None = None
     due_at: dt.datetime | None = None
+    copy_number: int | None = None
+    """The copy that was lent for it."""
 
     def move(self, status: HoldStatus, now: dt.datetime) -> None:
         """Change its status, with the deadline that comes with it."""
@@ -139,6 +141,12 @@ class SimulatedLibrary:
         """The copies of a title, the free ones given to its holds in turn."""
         takers = iter(self.holds_on(title))
         return [Shelved(copy, next(takers, None) if copy.is_free else None) for copy in title.copies]
+
+    def copy_for(self, hold: Hold) -> int | None:
+        """The number of a hold's copy, or of the one that would be lent for it."""
+        given = (at.copy.number for at in self.shelf(hold.title) if at.hold is hold)
+        others = (copy.number for copy in hold.title.copies)
+        return hold.copy_number or next(given, None) or next(others, None)
 
     def waiting(self, title: Title) -> Sequence[Hold]:
         """Holds for which there is no copy yet."""

@@ -55,9 +55,6 @@ class AdapterSuite(ABC):
     """Fetching, holds, and every way in which a partner can misbehave."""
 
     library: ClassVar[str]
-    lists_loans: ClassVar[bool] = True
-    """Whether the partner still lists a hold when its book is borrowed."""
-
     tells_holds_apart: ClassVar[bool] = True
     """Whether a title may be held for several readers at once."""
     posts_before_placing: ClassVar[int] = 0
@@ -197,9 +194,20 @@ class AdapterSuite(ABC):
         gone = await adapter.find_hold(ref)
 
         assert (waiting.state, ready.state) == (HoldStatus.ACCEPTED, HoldStatus.READY)
-        assert borrowed.state is (HoldStatus.BORROWED if self.lists_loans else HoldStatus.UNKNOWN)
-        assert (borrowed.due_at is not None) is self.lists_loans
-        assert gone.state is HoldStatus.UNKNOWN
+        assert borrowed.state is HoldStatus.BORROWED
+        assert borrowed.due_at is not None
+        assert gone.state in {HoldStatus.RETURNED, HoldStatus.UNKNOWN}
+
+    async def test_find__lent_while_nobody_looked__is_told_as_a_loan(self, adapter: Adapter, site: Site) -> None:
+        await site.stock(self.library, ISBN, free=2)
+        ref = (await adapter.place_hold(request())).ref
+
+        await site.move(self.library, "borrowed")
+        told = await adapter.find_hold(ref)
+
+        assert told.state is HoldStatus.BORROWED
+        assert told.due_at is not None
+        assert told.due_at > clock.now()
 
     async def test_find__nothing_of_ours__is_unknown(self, adapter: Adapter) -> None:
         for ref in ("reservation:1", "%2e%2e", "é", "a" * 400):

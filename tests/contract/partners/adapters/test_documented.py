@@ -262,6 +262,7 @@ def koha_script(**script: list[Told]) -> Partner:
             "GET /api/v1/biblios/5/items": script.get("items", [(200, [])]),
             "GET /api/v1/holds": script.get("holds", [(200, [])]),
             "GET /api/v1/patrons/51/holds": script.get("ours", [(200, [])]),
+            "GET /api/v1/checkouts": script.get("loans", [(200, [])]),
             "POST /api/v1/holds": script.get("place", []),
             "DELETE /api/v1/holds/9": script.get("delete", []),
             "DELETE /api/v1/holds/10": script.get("delete", []),
@@ -337,6 +338,55 @@ async def test_koha__two_holds_of_one_reference__the_younger_is_deleted() -> Non
 
     assert state.state is HoldStatus.ACCEPTED
     assert [request.url.path for request in partner.requests if request.method == "DELETE"] == ["/api/v1/holds/10"]
+
+
+LENT = {"hold_id": 9, "biblio_id": 5, "item_id": 7, "status": "F", "notes": "[reservation:17]"}
+
+
+async def test_koha__hold_became_a_loan__old_holds_and_loans_tell() -> None:
+    loan = {"checkout_id": 3, "patron_id": 51, "item_id": 7, "due_date": "2099-12-01T23:59:00+01:00"}
+    other = loan | {"checkout_id": 2, "item_id": 6, "due_date": "2099-01-01T00:00:00Z"}
+    partner = koha_script(ours=[(200, []), (200, [LENT])], loans=[(200, [other, loan])])
+
+    state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
+
+    due = dt.datetime(2099, 12, 1, 22, 59, tzinfo=dt.UTC)
+    assert state == HoldState(ref="reservation:17", state=HoldStatus.BORROWED, due_at=due)
+    _, old, loans = partner.requests
+    assert (old.url.params["old"], loans.url.params["patron_id"]) == ("true", "51")
+    assert json.loads(loans.url.params["q"]) == {"item_id": 7}
+
+
+@pytest.mark.parametrize("loans", [(200, []), (403, {"error": "Authorization failure."})])
+async def test_koha__hold_became_a_loan_that_is_not_listed__is_over(loans: Told) -> None:
+    partner = koha_script(ours=[(200, []), (200, [LENT])], loans=[loans])
+
+    state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
+
+    assert state.state is HoldStatus.RETURNED
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        (400, {"error": "Malformed query string"}),
+        (200, [LENT | {"cancellation_date": "2026-11-01", "status": None}]),
+        (200, [LENT | {"notes": "[reservation:170]"}]),
+    ],
+)
+async def test_koha__no_old_hold_that_was_lent__is_unknown(old: Told) -> None:
+    partner = koha_script(ours=[(200, []), old])
+
+    state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
+
+    assert state.state is HoldStatus.UNKNOWN
+
+
+async def test_koha__loans_cannot_be_read_now__is_a_failure() -> None:
+    partner = koha_script(ours=[(200, []), (200, [LENT])], loans=[(500, {"error": "x"})])
+
+    with pytest.raises(PartnerFailed):
+        await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, None), (404, {"error": "Hold not found"}), (202, None)])

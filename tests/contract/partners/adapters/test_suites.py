@@ -3,10 +3,13 @@
 from typing import ClassVar
 
 import httpx2
+import pytest
 
-from bookwell.partners.adapters.protocol import Adapter
+from bookwell.contracts.partners import HoldStatus
+from bookwell.partners.adapters.protocol import Adapter, PartnerFailed
 from bookwell.partners.adapters.registry import adapter_kind
-from tests.contract.partners.adapters.suite import AdapterSuite
+from tests.contract.partners.adapters.conftest import Site
+from tests.contract.partners.adapters.suite import ISBN, AdapterSuite, request
 
 ACCOUNT = ("bookwell", "simulated")
 
@@ -45,7 +48,6 @@ class TestDaiaOfLibrary4(_DaiaSuite):
 
 class TestKoha(AdapterSuite):
     library = "library-3"
-    lists_loans = False
 
     def build(self, url: str, client: httpx2.AsyncClient, seconds: float) -> Adapter:
         kind = adapter_kind("koha")
@@ -61,3 +63,31 @@ class TestKoha(AdapterSuite):
             }
         )
         return kind.build(options, client)
+
+    async def test_place__answer_was_lost_and_the_book_is_lent_by_now__is_the_loan(
+        self, adapter: Adapter, impatient: Adapter, site: Site
+    ) -> None:
+        await site.stock(self.library, ISBN, free=2)
+        await impatient.find_hold("reservation:1")  # logged in
+        await site.feel(self.library, only="POST", outage="lost_answers")
+        with pytest.raises(PartnerFailed):
+            await impatient.place_hold(request())
+        await site.feel(self.library)
+        await site.move(self.library, "borrowed")
+
+        again = await adapter.place_hold(request())
+
+        assert again.state is HoldStatus.BORROWED
+        assert len(await site.holds(self.library)) == 1
+
+    async def test_find__two_reservations_of_a_title__each_has_its_own_loan(self, adapter: Adapter, site: Site) -> None:
+        await site.stock(self.library, ISBN, free=2)
+        for number in (1, 2):
+            await adapter.place_hold(request(ISBN, f"reservation:{number}"))
+            await site.move(self.library, "borrowed")
+
+        first = (await site.holds(self.library))[0]["ref"]
+        await site.client.post(f"{site.url}/control/{self.library}/holds/{first}", json={"status": "returned"})
+
+        states = [(await adapter.find_hold(f"reservation:{number}")).state for number in (1, 2)]
+        assert states == [HoldStatus.RETURNED, HoldStatus.BORROWED]

@@ -17,6 +17,7 @@ from bookwell.partners.adapters.koha.records import (
     availability_of,
     carries,
     live_first,
+    loan_of,
     marker_of,
     matching,
     state_of,
@@ -42,9 +43,9 @@ _PLACING_REFUSED = "hold cannot be placed"
 class KohaAdapter:
     """See `protocol.Adapter`. A hold's ref is our reference, which its notes carry.
 
-    Before placing, the patron's holds are searched for the reference, so an attempt whose answer was lost is found
-    again. One that was still running then can arrive later, as a second hold; the next look at the reference keeps
-    the more advanced, else the older, and deletes the other.
+    Before placing, the patron's holds are searched for the reference, those that became loans too, so an attempt whose
+    answer was lost is found again. One that was still running then can arrive later, as a second hold; the next look at
+    the reference keeps the more advanced, else the older, and deletes the other.
     """
 
     def __init__(self, options: KohaOptions, client: httpx2.AsyncClient) -> None:
@@ -76,19 +77,22 @@ class KohaAdapter:
             known = await self._known(patron_id, hold.reference)
             if known is not None:
                 return state_of(known, hold.reference, self._zone)
+            if (lent := await self._lent(patron_id, hold.reference)) is not None:
+                return lent
             biblio = await self._best_biblio(hold.isbn)
             placed = await self._place(patron_id, biblio, hold)
         return state_of(placed, hold.reference, self._zone)
 
     async def find_hold(self, ref: str) -> HoldState:
-        """The patron's list tells; a hold leaves it when the book is borrowed."""
+        """The patron's list tells; a hold leaves it when the book is borrowed, then old holds and loans do."""
         if self._options.patron_id is None:
             return HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason=Refusal.HOLDS_UNSUPPORTED)
         with within(self._options.hold_timeout_seconds):
             known = await self._known(self._options.patron_id, ref)
-        if known is None:
-            return HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
-        return state_of(known, ref, self._zone)
+            lent = None if known else await self._lent(self._options.patron_id, ref)
+        if known is not None:
+            return state_of(known, ref, self._zone)
+        return lent or HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
 
     async def cancel_hold(self, ref: str) -> HoldState:
         """Delete the hold, and with it any other one of the same reference."""
@@ -141,6 +145,16 @@ class KohaAdapter:
         found = await self._holds_of(patron_id, reference)
         await self._delete_all([hold for hold in found[1:] if hold.is_live])
         return found[0] if found else None
+
+    async def _lent(self, patron_id: int, reference: str) -> HoldState | None:
+        """The loan that a reference's hold became, as long as Koha keeps old holds; None if it became none."""
+        old = await self._staff.old_holds_of(patron_id, marker_of(reference))
+        fulfilled = [hold for hold in old if hold.is_fulfilled and carries(hold, reference)]
+        if not fulfilled:
+            return None
+        latest = max(fulfilled, key=lambda hold: hold.hold_id)
+        checkouts = [] if latest.item_id is None else await self._staff.checkouts_of(patron_id, latest.item_id)
+        return loan_of(latest, checkouts, reference, self._zone)
 
     async def _delete_all(self, superfluous: Sequence[Hold]) -> None:
         for hold in superfluous:

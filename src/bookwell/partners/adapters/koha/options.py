@@ -13,7 +13,8 @@ class KohaOptions(AdapterOptions):
     """`url` ends with `/api/v1`. Either a user and password, or an OAuth client; a patron and place for holds.
 
     The patron is one for all of our readers; its circulation rules must allow as many holds as we may have. The
-    account reads records, items and holds, and places holds where there is a patron.
+    account reads records, items and holds, and places holds where there is a patron. To follow a hold that became a
+    loan it also reads the patron's checkouts (`circulate_remaining_permissions`).
     """
 
     username: str | None = None

@@ -11,7 +11,19 @@ from bookwell.contracts.partners import HoldState, HoldStatus, PartnerState
 from bookwell.partners.adapters.protocol import Availability, Failure, PartnerFailed
 from bookwell.partners.adapters.values import Answer, Text, day_of, instant_of, isbn_forms, isbns_in
 
-__all__ = ["Biblio", "Hold", "Item", "availability_of", "carries", "live_first", "marker_of", "matching", "state_of"]
+__all__ = [
+    "Biblio",
+    "Checkout",
+    "Hold",
+    "Item",
+    "availability_of",
+    "carries",
+    "live_first",
+    "loan_of",
+    "marker_of",
+    "matching",
+    "state_of",
+]
 
 Number = Annotated[int, Field(ge=1, lt=2**63)]
 Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]
@@ -19,6 +31,7 @@ Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 _STATES = {None: HoldStatus.ACCEPTED, "T": HoldStatus.ACCEPTED, "P": HoldStatus.ACCEPTED, "W": HoldStatus.READY}
 _MOST_ADVANCED_FIRST = ("W", "T", "P", None)
+_FULFILLED = "F"
 
 
 class Biblio(Answer):
@@ -50,7 +63,10 @@ class Item(Answer):
 
 
 class Hold(Answer):
-    """A hold; `status` is null while it waits for a copy, W waiting for pickup, T in transit, P in processing."""
+    """A hold; `status` is null while it waits for a copy, W waiting for pickup, T in transit, P in processing.
+
+    Among the old ones F is one whose copy was lent.
+    """
 
     hold_id: Number
     biblio_id: Number | None = None
@@ -64,6 +80,18 @@ class Hold(Answer):
     def is_live(self) -> bool:
         """Whether it was not cancelled."""
         return self.cancellation_date is None
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether its copy was lent."""
+        return self.is_live and self.status == _FULFILLED
+
+
+class Checkout(Answer):
+    """A loan that has not ended."""
+
+    item_id: Number | None = None
+    due_date: Text = None
 
 
 def matching(biblios: Iterable[Biblio], isbn: str) -> list[Biblio]:
@@ -110,6 +138,14 @@ def live_first(holds: Iterable[Hold]) -> list[Hold]:
         return not hold.is_live, _MOST_ADVANCED_FIRST.index(hold.status) if known else 9, hold.hold_id
 
     return sorted(holds, key=rank)
+
+
+def loan_of(hold: Hold, checkouts: Iterable[Checkout], ref: str, zone: ZoneInfo) -> HoldState:
+    """What became of a fulfilled hold: its copy is among the patron's loans, or it is back."""
+    loan = next((one for one in checkouts if one.item_id is not None and one.item_id == hold.item_id), None)
+    if loan is None:
+        return HoldState(ref=ref, state=HoldStatus.RETURNED)
+    return HoldState(ref=ref, state=HoldStatus.BORROWED, due_at=instant_of(loan.due_date, zone))
 
 
 def state_of(hold: Hold, ref: str, zone: ZoneInfo) -> HoldState:

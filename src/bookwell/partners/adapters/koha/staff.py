@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from bookwell.partners.adapters.koha.options import KohaOptions
-from bookwell.partners.adapters.koha.records import Biblio, Hold, Item
+from bookwell.partners.adapters.koha.records import Biblio, Checkout, Hold, Item
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed
 from bookwell.partners.adapters.values import Answer
 from bookwell.partners.adapters.wire import Reply, Wire, read_as, with_query
@@ -53,6 +53,26 @@ class KohaStaff:
         rows = await self._listed(f"/patrons/{patron_id}/holds", {"notes": {"-like": f"%{notes}%"}})
         return [read_as(Hold, row) for row in rows]
 
+    async def old_holds_of(self, patron_id: int, notes: str) -> list[Hold]:
+        """The same of a patron's holds that are over; nothing from a Koha that cannot tell (before 24.05)."""
+        try:
+            rows = await self._listed(f"/patrons/{patron_id}/holds", {"notes": {"-like": f"%{notes}%"}}, old="true")
+        except PartnerFailed as failure:
+            if failure.code is not Failure.REJECTED:
+                raise
+            return []
+        return [read_as(Hold, row) for row in rows]
+
+    async def checkouts_of(self, patron_id: int, item_id: int) -> list[Checkout]:
+        """A patron's loans of a copy that have not ended, and maybe others; none where we may not see loans."""
+        try:
+            rows = await self._listed("/checkouts", {"item_id": item_id}, patron_id=str(patron_id))
+        except PartnerFailed as failure:
+            if failure.code is not Failure.UNAUTHORIZED:
+                raise
+            return []
+        return [read_as(Checkout, row) for row in rows]
+
     async def call(self, method: str, path: str, body: Any = None) -> Reply:
         """One call; sent again, with a new token, only when it was not let in.
 
@@ -67,11 +87,11 @@ class KohaStaff:
             raise PartnerFailed(Failure.UNAUTHORIZED)
         return reply
 
-    async def _listed(self, path: str, wanted: Mapping[str, Any]) -> list[Any]:
+    async def _listed(self, path: str, wanted: Mapping[str, Any], **more: str) -> list[Any]:
         """All rows of a list, page by page until one is not full."""
         rows: list[Any] = []
         for number in range(1, _MAX_PAGES + 1):
-            arguments = {"_page": str(number), "_per_page": str(_PER_PAGE)}
+            arguments = {"_page": str(number), "_per_page": str(_PER_PAGE), **more}
             if wanted:
                 arguments["q"] = to_json(wanted).decode()
             reply = await self.call("GET", with_query(path, **arguments))
