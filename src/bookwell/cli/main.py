@@ -12,6 +12,7 @@ from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.supervisor import StartFailed
+from bookwell.cli.webhooks import webhooks
 from bookwell.simulators.running import run_simulators
 
 __all__ = ["app"]
@@ -55,6 +56,7 @@ app.add_typer(keys, name="keys")
 clients = typer.Typer(no_args_is_help=True, help="Programs that may call the services, and what they may.")
 app.add_typer(clients, name="clients")
 app.add_typer(outbox, name="outbox")
+app.add_typer(webhooks, name="webhooks")
 
 
 @app.command()
