@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from bookwell.notifier.channels.protocol import Channel, Message
 from bookwell.notifier.db import Database, instant_of
 from bookwell.notifier.deliveries.rules import WEBHOOK, AttemptOutcome, DeliveryState, Verdict
 from bookwell.notifier.deliveries.services.claim import Claim, Claimed, Wanted, claim_in_tx, put_back_in_tx
-from bookwell.notifier.deliveries.services.record import record_outcome_in_tx
+from bookwell.notifier.deliveries.services.record import OnGone, record_outcome_in_tx
 from bookwell.notifier.rendering import RenderedMessage, Unrenderable
 
 __all__ = ["Pace", "Render", "Sender"]
@@ -64,6 +64,7 @@ class Sender:
         render: Render,
         mail_sender: str,
         pace: Pace,
+        on_gone: OnGone,
     ) -> None:
         self._database = database
         self._channels = channels
@@ -71,6 +72,7 @@ class Sender:
         self._render = render
         self._mail_sender = mail_sender
         self._pace = pace
+        self._on_gone = on_gone
 
     def send_of(self, envelopes: Sequence[Envelope], *, seconds: float) -> int:
         """Send these messages now, then what waited for them, for about `seconds` at most; what is left is due later.
@@ -140,7 +142,8 @@ class Sender:
         now, spread = clock.now(), random.random()  # noqa: S311 -- no secret
 
         def record(connection: Connection) -> DeliveryState | None:
-            return record_outcome_in_tx(connection, claimed, verdict, began_at=began_at, now=now, spread=spread)
+            when: dict[str, Any] = {"began_at": began_at, "now": now, "spread": spread}
+            return record_outcome_in_tx(connection, claimed, verdict, on_gone=self._on_gone, **when)
 
         _report(claimed, verdict, self._record(record, leased_until))
         return verdict

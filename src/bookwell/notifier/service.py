@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from sqlalchemy import Connection
+
 from bookwell.contracts.messages import PERSON_FORGOTTEN, ChannelName, Envelope
 from bookwell.kit import clock
 from bookwell.notifier.addresses import MailScheme
@@ -19,6 +21,7 @@ from bookwell.notifier.deliveries.rules import WEBHOOK
 from bookwell.notifier.deliveries.services.forget_person import BeingSent, forget_person_in_tx, suppress_forgotten
 from bookwell.notifier.deliveries.services.record import forget_notices_in_tx, forget_rows_in_tx
 from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
+from bookwell.notifier.deliveries.services.tell_staff import tell_staff_in_tx
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, render
 from bookwell.notifier.sending import Pace, Render, Sender
 from bookwell.notifier.settings import NotifierSettings
@@ -56,6 +59,7 @@ class Notifier:
                 render=render,
                 mail_sender=settings.mail_from,
                 pace=pace,
+                on_gone=self._tell_staff,
             )
             for channel, pace in _paces_of(settings).items()
         }
@@ -84,6 +88,12 @@ class Notifier:
             (self._settings.mail_folder / mail_name(delivery_id)).unlink(missing_ok=True)
         if moving:
             raise BeingSent(moving)
+
+    def _tell_staff(self, connection: Connection, endpoint: str, now: dt.datetime) -> None:
+        """An endpoint has just said that it is gone; without an address the log alone says so."""
+        if staff := self._settings.staff:
+            versions = self._template_versions
+            tell_staff_in_tx(connection, staff, endpoint=endpoint, template_versions=versions, now=now)
 
     def deliver(self, envelopes: Sequence[Envelope]) -> None:
         """Send what one queue just brought in over the queue's channel, without waiting for its turn among the due."""

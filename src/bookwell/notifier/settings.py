@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from bookwell.kit.addresses import parse_address
 from bookwell.kit.settings import CommonSettings
 from bookwell.notifier.addresses import MailServer, parse_mail_url
+from bookwell.notifier.deliveries.services.tell_staff import Staff
 from bookwell.notifier.endpoints import Endpoint, parse_endpoints
+from bookwell.notifier.wording import LANGUAGES
 
 __all__ = ["NotifierSettings"]
 
@@ -22,7 +25,7 @@ _LEAST_LEASE = 1.5  # deadlines in a lease: a lease that a slow server outlasts 
 
 
 class NotifierSettings(CommonSettings):
-    """`BOOKWELL_NOTIFIER_*`, `BOOKWELL_MAIL_*`, `BOOKWELL_SMS_*`, `BOOKWELL_WEBHOOK*` and what every service reads."""
+    """`BOOKWELL_{NOTIFIER,MAIL,SMS,STAFF}_*`, `BOOKWELL_WEBHOOK*` and what every service reads."""
 
     notifier_database_url: str = ""
     notifier_url: str = ""
@@ -52,6 +55,8 @@ class NotifierSettings(CommonSettings):
     webhooks_file: Path | None = Field(default=None, description="Default: webhooks.toml in the data folder, if any")
     webhook_deadline_seconds: float = Field(default=15, gt=0)
     webhook_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
+    staff_email: str = Field(default="", description="Who hears that a webhook endpoint is gone; the log alone without")
+    staff_language: str = Field(default=LANGUAGES[0], description="Of mails to staff: " + ", ".join(LANGUAGES))
 
     @field_validator("smtp_url")
     @classmethod
@@ -74,6 +79,18 @@ class NotifierSettings(CommonSettings):
         if not (value.isascii() and (value.isprintable() or not value)):
             raise ValueError("is no value of a header")
         return auth
+
+    @field_validator("staff_email")
+    @classmethod
+    def _check_staff_email(cls, email: str) -> str:
+        return str(parse_address(email)) if email else email
+
+    @field_validator("staff_language")
+    @classmethod
+    def _check_staff_language(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(f"is none of {', '.join(LANGUAGES)}")
+        return language
 
     @field_validator("mail_from")
     @classmethod
@@ -121,6 +138,11 @@ class NotifierSettings(CommonSettings):
     def mail_server(self) -> MailServer:
         """Where mails go."""
         return parse_mail_url(self.smtp_url.get_secret_value())
+
+    @property
+    def staff(self) -> Staff | None:
+        """Who is told what only staff can set right."""
+        return Staff(self.staff_email, self.staff_language) if self.staff_email else None
 
     @property
     def mail_folder(self) -> Path:

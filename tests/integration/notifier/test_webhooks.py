@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from email import message_from_bytes
+from email.policy import default as default_policy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,7 @@ def test_deliver__gone__disables_the_endpoint_and_what_waits_or_comes_later_is_d
     assert [row.reason for row in deliveries_of(database)][1:] == [
         "the endpoint is disabled: it said that it is gone"
     ] * 2
+    assert {row.channel for row in deliveries_of(database)} == {WEBHOOK}  # no address of staff is known
     (endpoint,) = database.read(list_endpoints)
     assert (endpoint.name, endpoint.dead_letters, endpoint.disabled_at is not None) == ("backoffice", 3, True)
     for work in (
@@ -190,6 +193,30 @@ def test_deliver__gone__disables_the_endpoint_and_what_waits_or_comes_later_is_d
         with pytest.raises(EndpointDisabled):
             database.write(work)
     assert _states(database) == ["failed"] * 3
+
+
+@pytest.mark.parametrize(("language", "greeting"), [("en", "Hello,"), ("pl", "Dzień dobry!"), ("ru", "Здравствуйте!")])
+def test_deliver__gone__staff_are_told_once_each_time(
+    database: Database, make: Make, tmp_path: Path, language: str, greeting: str
+) -> None:
+    settings = {"staff_email": "staff@house.example", "staff_language": language}
+    with receiver(usual=_GONE) as server:
+        notifier = make(settings, backoffice=server)
+        _take_in(notifier, _message(aggregate="booking:1"), _message(aggregate="booking:2"))
+        database.write(lambda tx: enable_endpoint_in_tx(tx, name="backoffice", now=clock.now()))
+        notifier.deliver_due(channel=WEBHOOK)
+    notifier.deliver_due()
+
+    told = [row for row in deliveries_of(database) if row.type == "endpoint.disabled"]
+    assert [(row.state, row.address, row.aggregate) for row in told] == [
+        ("sent", "staff@house.example", "backoffice")
+    ] * 2
+    mail = message_from_bytes((tmp_path / "mails" / f"{told[0].id}.eml").read_bytes(), policy=default_policy)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().startswith(greeting)
+    assert "backoffice" in body.get_content()
+    assert "backoffice" in mail["Subject"]
 
 
 def test_enable__an_endpoint_that_was_gone__gets_its_dead_letters_in_order(database: Database, make: Make) -> None:

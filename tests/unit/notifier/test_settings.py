@@ -15,6 +15,8 @@ from bookwell.notifier.settings import NotifierSettings
         ("BOOKWELL_MAIL_LEASE_SECONDS", "21"),
         ("BOOKWELL_MAIL_PER_SECOND", "-1"),
         ("BOOKWELL_ISSUERS", "https://issuer.example"),
+        ("BOOKWELL_STAFF_EMAIL", "hush"),
+        ("BOOKWELL_STAFF_LANGUAGE", "de"),
     ],
 )
 def test_load__a_wrong_value__names_the_variable_and_not_the_value(

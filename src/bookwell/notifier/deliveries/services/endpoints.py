@@ -34,9 +34,10 @@ def check_enabled(connection: Connection, name: str) -> None:
         raise EndpointDisabled(f"Enable the endpoint {name} first.")
 
 
-def disable_endpoint_in_tx(connection: Connection, *, name: str, now: dt.datetime) -> None:
-    """Send nothing more to an endpoint; what waits for it becomes dead letters."""
-    if not lock_endpoint(connection, name):
+def disable_endpoint_in_tx(connection: Connection, *, name: str, now: dt.datetime) -> bool:
+    """Send nothing more to an endpoint; what waits for it becomes dead letters. Answers whether that is news."""
+    is_news = not lock_endpoint(connection, name)
+    if is_news:
         connection.execute(insert(endpoint).values(name=name, disabled_at=milliseconds(now)))
         _log.error("webhook.endpoint_disabled", endpoint=name)
     changes = {"state": DeliveryState.FAILED.value, "reason": ENDPOINT_DISABLED, "ended_at": milliseconds(now)}
@@ -44,6 +45,7 @@ def disable_endpoint_in_tx(connection: Connection, *, name: str, now: dt.datetim
         delivery.c.channel == WEBHOOK, delivery.c.address == name, delivery.c.state == DeliveryState.QUEUED.value
     )
     connection.execute(waiting.values(changes))
+    return is_news
 
 
 def enable_endpoint_in_tx(connection: Connection, *, name: str, now: dt.datetime) -> int:

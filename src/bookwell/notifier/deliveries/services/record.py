@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
@@ -27,7 +28,9 @@ from bookwell.notifier.deliveries.rules import (
 from bookwell.notifier.deliveries.services.claim import Claimed
 from bookwell.notifier.deliveries.services.endpoints import check_enabled, disable_endpoint_in_tx
 
-__all__ = ["forget_notices_in_tx", "forget_rows_in_tx", "record_outcome_in_tx", "retry_in_tx"]
+__all__ = ["OnGone", "forget_notices_in_tx", "forget_rows_in_tx", "record_outcome_in_tx", "retry_in_tx"]
+
+OnGone = Callable[[Connection, str, dt.datetime], None]
 
 _AT_ONCE = 500
 _FORGOTTEN = "forgotten"
@@ -43,11 +46,12 @@ def record_outcome_in_tx(
     began_at: dt.datetime,
     now: dt.datetime,
     spread: float,
+    on_gone: OnGone,
 ) -> DeliveryState | None:
     """Keep the attempt and take the delivery's next step; None when the claim had ended before.
 
     That a mail was accepted counts in any case: nobody shall send it once more. A receiver that is gone gets nothing
-    any more.
+    any more; `on_gone` is called with its name when that is news.
     """
     step = next_step(
         verdict,
@@ -64,8 +68,8 @@ def record_outcome_in_tx(
     else:
         changed = changed.where(delivery.c.state == DeliveryState.SENDING.value, delivery.c.attempts == claim.number)
     is_ours = connection.execute(changed).rowcount > 0
-    if verdict.outcome is AttemptOutcome.GONE:
-        disable_endpoint_in_tx(connection, name=claim.address, now=now)
+    if verdict.outcome is AttemptOutcome.GONE and disable_endpoint_in_tx(connection, name=claim.address, now=now):
+        on_gone(connection, claim.address, now)
     return step.state if is_ours else None
 
 
