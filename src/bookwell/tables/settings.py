@@ -35,7 +35,6 @@ class TablesSettings(CommonSettings):
         default=SecretStr(""), description="What signs the back office's decisions: whsec_…, or two with a comma"
     )
     tables_decision_secrets_file: Path | None = Field(default=None, description="A file that holds them instead")
-    tables_feed_days: int = Field(default=30, ge=1, description="How long the back office can read events")
     tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders")
 
     @field_validator("tables_signing_keys")

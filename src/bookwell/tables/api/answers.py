@@ -19,7 +19,7 @@ from bookwell.kit.request_context import request_id
 from bookwell.tables.bookings.errors import SlotTaken
 from bookwell.tables.site import Site
 
-__all__ = ["json_answer", "render_refusal", "respond_in_transaction", "response_of"]
+__all__ = ["json_answer", "refusal_answer", "render_refusal", "respond_in_transaction", "response_of"]
 
 _JSON = "application/json"
 # A member's name, which no text can hold unescaped; only whole hundredths follow it.
@@ -48,7 +48,7 @@ def respond_in_transaction(
     """
     key = _key_of(request, caller)
     write = site.database.write
-    return response_of(site.idempotency.run(write, work, key=key, render=partial(_refusal, request)))
+    return response_of(site.idempotency.run(write, work, key=key, render=partial(refusal_answer, request)))
 
 
 def render_refusal(problem: Problem, error: DomainError) -> bytes:
@@ -59,6 +59,12 @@ def render_refusal(problem: Problem, error: DomainError) -> bytes:
     return _PRICE.sub(_with_decimals, render_problem(problem, {"alternatives": alternatives}))
 
 
+def refusal_answer(request: Request, error: DomainError) -> Answer:
+    """The answer to what the domain refuses, where it is to be kept."""
+    problem = problem_of(error, instance=instance_of(request.scope), trace_id=request_id())
+    return Answer(problem.status, render_refusal(problem, error), {"Content-Type": PROBLEM_MEDIA_TYPE})
+
+
 def _key_of(request: Request, caller: str) -> IdempotencyKey | None:
     header = request.headers.get("Idempotency-Key")
     if header is None or request.method != "POST":
@@ -66,11 +72,6 @@ def _key_of(request: Request, caller: str) -> IdempotencyKey | None:
     scope = f"{caller or '-'} {request.method} {request.scope['route'].path}"
     body: bytes = getattr(request.state, "raw_body", b"")
     return IdempotencyKey(scope, parse_key(header), fingerprint_of(request.url.query, body))
-
-
-def _refusal(request: Request, error: DomainError) -> Answer:
-    problem = problem_of(error, instance=instance_of(request.scope), trace_id=request_id())
-    return Answer(problem.status, render_refusal(problem, error), {"Content-Type": PROBLEM_MEDIA_TYPE})
 
 
 def _free_table(free: FreeTable) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What the back office is refused for, beside what bookings refuse."""
+"""What the feed refuses."""
 
 from bookwell.kit.errors import Conflict, Invalid
 
-__all__ = ["CursorForgotten", "CursorUnknown", "WebhookIdReused"]
+__all__ = ["CursorForgotten", "CursorUnknown"]
 
 
 class CursorUnknown(Invalid):
@@ -18,9 +18,3 @@ class CursorForgotten(Conflict):
     code = "feed.cursor_forgotten"
     title = "Events behind this cursor have been forgotten"
 
-
-class WebhookIdReused(Conflict):
-    """The `webhook-id` came before, with another body."""
-
-    code = "webhook.id_reused"
-    title = "A webhook of this id came before, with another body"

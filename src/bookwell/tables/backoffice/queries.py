@@ -1,7 +1,6 @@
-"""Reads of the back office: the feed of events, and what it sent before."""
+"""Reads of the back office: the feed of events."""
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from bookwell.tables.backoffice.errors import CursorForgotten, CursorUnknown
-from bookwell.tables.backoffice.models import received_webhook
 from bookwell.tables.backoffice.rules import cursor_of, position_of
 from bookwell.tables.bookings.models import feed_event, feed_head
 from bookwell.tables.bookings.queries import instant_at
 
-__all__ = ["FeedItem", "FeedPage", "digest_of_id", "find_received", "has_unplaced", "read_feed"]
+__all__ = ["FeedItem", "FeedPage", "has_unplaced", "read_feed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,3 @@ def read_feed(connection: Connection, *, after: str, limit: int) -> FeedPage:
     items = [FeedItem(row.event_id, row.type, instant_at(row.at), json.loads(row.data)) for row in rows]
     return FeedPage(items, cursor_of(rows[-1].position if rows else position))
 
-
-def find_received(connection: Connection, webhook_id: str) -> Any | None:
-    """What was answered to a webhook of this id."""
-    chosen = select(received_webhook).where(received_webhook.c.digest == digest_of_id(webhook_id))
-    return connection.execute(chosen).one_or_none()
-
-
-def digest_of_id(webhook_id: str) -> str:
-    """What is kept of a `webhook-id`."""
-    return hashlib.sha256(webhook_id.encode()).hexdigest()

@@ -39,15 +39,14 @@ def upgrade() -> None:
     op.bulk_insert(head, [{"id": 1, "position": 0, "forgotten": 0}])
     op.create_table(
         "received_webhook",
-        sa.Column("digest", sa.CHAR(64), nullable=False),
+        sa.Column("digest", sa.CHAR(64), primary_key=True),
         sa.Column("fingerprint", sa.CHAR(64), nullable=False),
         sa.Column("status", sa.Integer, nullable=False),
-        sa.Column("content_type", sa.String(64), nullable=False),
+        sa.Column("headers", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
-        sa.Column("at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("digest", name="received_webhook_once"),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
     )
-    op.create_index("received_webhook_age", "received_webhook", ["at"])
+    op.create_index("received_webhook_age", "received_webhook", ["created_at"])
 
 
 def downgrade() -> None:
