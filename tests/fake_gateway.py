@@ -46,7 +46,7 @@ class FakeGateway:
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
         path = unquote(request.url.path)
-        self.seen.append(f"{request.method} {path}")
+        self.seen.append(f"{request.method} {unquote(request.url.raw_path.decode())}")
         self.tokens.append(request.headers["Authorization"])
         if self.is_down:
             raise httpx2.ConnectError("refused", request=request)

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
+from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.kit.setting_files import SettingFiles
 
 __all__ = ["CommonSettings", "InvalidSettings"]
@@ -91,6 +92,10 @@ class CommonSettings(BaseSettings):
             yield "BOOKWELL_CLOCK_OFFSET: for demos, not for production"
         if self.demo_password.get_secret_value():
             yield "BOOKWELL_DEMO_PASSWORD: for demos, not for production"
+
+    def shared_secret(self) -> str:
+        """The secret of all services: the configured one, else that of the data folder, made when there is none."""
+        return self.secret_key.get_secret_value() or load_or_create_secret(self.data_dir.absolute() / "keys" / "secret")
 
     @property
     def library(self) -> str:

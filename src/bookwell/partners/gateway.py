@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from bookwell.kit.errors import NotFound
+from bookwell.kit.service_keys import service_key
 from bookwell.partners.availability.answers import NO_SUCH_THING, Answers
 from bookwell.partners.availability.cache import AnswerCache, ProcessCache, RedisCache
 from bookwell.partners.availability.calls import LINES, Partner
@@ -16,7 +17,7 @@ from bookwell.partners.availability.rules import Ages
 from bookwell.partners.configuration import PartnerEntry
 from bookwell.partners.library import Library, LibraryUnreachable, PassedOn
 from bookwell.partners.loop import EventLoop
-from bookwell.partners.reservations.holds import Holds
+from bookwell.partners.reservations.holds import Holds, UnknownPartner
 from bookwell.partners.settings import PartnersSettings
 
 __all__ = ["BookUnknown", "Gateway"]
@@ -24,6 +25,7 @@ __all__ = ["BookUnknown", "Gateway"]
 MakeClient = Callable[[int], httpx2.AsyncClient]
 """A client for one host, with so many connections."""
 
+_SERVICE = "partners"
 _LIBRARY_CONNECTIONS = 200
 _IDLE_SECONDS = 20
 _LONGEST_SECONDS, _CONNECT_SECONDS = 120, 5
@@ -56,12 +58,17 @@ class Gateway:
         self._clients: list[httpx2.AsyncClient] = []
         self.partners = self.loop.call(lambda: [self._partner(entry, make) for entry in entries])
         client = self.loop.call(lambda: self._keep(make(_LIBRARY_CONNECTIONS)))
-        self.library = Library(settings.library, client, public_url=settings.library_token_issuer)
+        self.library = Library(
+            settings.library,
+            client,
+            public_url=settings.library_token_issuer,
+            service_key=service_key(settings.shared_secret(), _SERVICE),
+        )
         self.cache: AnswerCache = RedisCache(settings.redis_url) if settings.redis_url else ProcessCache()
         ages = Ages(settings.partners_fresh_seconds, settings.partners_stale_seconds, settings.partners_kept_seconds)
         self._answers = Answers(self.cache, self.loop, ages)
-        by_name = {partner.name: partner for partner in self.partners}
-        self.holds = Holds(by_name, self.loop, seconds=settings.partners_hold_ms / 1000)
+        self._by_name = {partner.name: partner for partner in self.partners}
+        self.holds = Holds(self._by_name, self.loop, seconds=settings.partners_hold_ms / 1000)
         # Held back from the budget for what comes after the partners: the answer itself.
         budget = settings.budget_seconds
         self._seconds = budget - max(_LEAST_RESERVE_SECONDS, _RESERVE_SHARE * budget)
@@ -80,14 +87,23 @@ class Gateway:
         if told.answer is None:
             raise LibraryUnreachable
         isbn = told.answer.content["isbn"]
-        return nobody_asked(self.partners) if isbn is None else self._gather(isbn, deadline)
+        return nobody_asked(self.partners) if isbn is None else self._gather(self.partners, isbn, deadline)
 
-    def availability_of_isbn(self, isbn: str) -> list[dict[str, Any]]:
-        """Each partner's state of an ISBN-13."""
-        return self._gather(isbn, time.monotonic() + self._seconds)
+    def availability_of_isbn(self, isbn: str, *, partner: str | None = None) -> list[dict[str, Any]]:
+        """Each partner's state of an ISBN-13; where one is named nobody else is asked, or waited for.
 
-    def _gather(self, isbn: str, deadline: float) -> list[dict[str, Any]]:
-        return gather(self.partners, self._answers, isbn, deadline=deadline, budget_seconds=self._seconds)
+        Raises:
+            UnknownPartner
+        """
+        deadline = time.monotonic() + self._seconds
+        if partner is None:
+            return self._gather(self.partners, isbn, deadline)
+        if partner not in self._by_name:
+            raise UnknownPartner
+        return self._gather([self._by_name[partner]], isbn, deadline)
+
+    def _gather(self, partners: Sequence[Partner], isbn: str, deadline: float) -> list[dict[str, Any]]:
+        return gather(partners, self._answers, isbn, deadline=deadline, budget_seconds=self._seconds)
 
     def place_reservation(self, body: bytes, headers: Mapping[str, str]) -> PassedOn:
         """Hand a reservation on to the library.

@@ -11,6 +11,7 @@ import structlog
 
 from bookwell.kit.errors import Unavailable
 from bookwell.kit.request_context import request_id, traceparent
+from bookwell.kit.service_keys import SERVICE_HEADER
 from bookwell.partners.availability.answers import NO_SUCH_THING, Question
 from bookwell.partners.availability.calls import CallFailed
 from bookwell.partners.isbn import IsbnInvalid, isbn13_of
@@ -46,11 +47,15 @@ class PassedOn:
 
 
 class Library:
-    """One library service at `url`, which calls itself `public_url`; its methods run in the event loop."""
+    """One library service at `url`, which calls itself `public_url` and knows this one by `service_key`.
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, *, public_url: str | None = None) -> None:
+    Its methods run in the event loop.
+    """
+
+    def __init__(self, url: str, client: httpx2.AsyncClient, *, public_url: str, service_key: str) -> None:
         self._url = url
-        self._public_url = public_url or url
+        self._public_url = public_url
+        self._service_key = service_key
         self._client = client
 
     def isbn_question(self, book_id: int, *, seconds: float) -> Question:
@@ -63,7 +68,8 @@ class Library:
 
     async def _fetch_isbn(self, book_id: int, seconds: float) -> str | None:
         try:
-            answer = await self._send("GET", f"/api/books/{book_id}/", headers={}, body=None, seconds=seconds)
+            headers = {SERVICE_HEADER: self._service_key}
+            answer = await self._send("GET", f"/api/books/{book_id}/", headers=headers, body=None, seconds=seconds)
         except LibraryUnreachable as error:
             raise CallFailed(UNREACHABLE) from error
         if answer.status_code == httpx2.codes.NOT_FOUND:

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
+
+from bookwell.kit.service_keys import SERVICE_HEADER, service_key
 
 pytestmark = pytest.mark.urls("tests.contract.kit.toy_api")
 
@@ -41,6 +44,22 @@ def test_answer__carries_the_limit() -> None:
 
     assert response["RateLimit-Policy"] == '"default";q=3;w=60'
     assert response["RateLimit"] == '"default";r=2;t=40'
+
+
+def test_service__with_its_key__is_not_counted() -> None:
+    stranger: dict[str, Any] = {"REMOTE_ADDR": "203.0.113.77"}
+    ours = stranger | {"headers": {SERVICE_HEADER: service_key(settings.SECRET_KEY, "partners")}}
+    others = stranger | {"headers": {SERVICE_HEADER: service_key("another secret", "partners")}}
+    unnamed = stranger | {"headers": {SERVICE_HEADER: service_key(settings.SECRET_KEY, "tables")}}
+    odd = stranger | {"headers": {SERVICE_HEADER: "é"}}
+
+    assert statuses(5, "/limited/everyones/", **ours) == [200] * 5
+    assert [statuses(1, "/limited/everyones/", **caller)[0] for caller in (others, unnamed, odd, stranger)] == [
+        200,
+        200,
+        200,
+        429,
+    ]
 
 
 def test_address__anonymous_callers__share_one_count() -> None:

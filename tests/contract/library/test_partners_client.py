@@ -50,6 +50,15 @@ def test_availability__is_read(world: World) -> None:
     assert told["library 3"].error
 
 
+def test_availability__of_one_partner__is_asked_there_alone(world: World) -> None:
+    (told,) = client.fetch_availability(ISBN, partner=PARTNER)
+
+    assert (told.name, told.state) == (PARTNER, PartnerState.AVAILABLE)
+    assert world.adapters["library 3"].calls == 0
+    with pytest.raises(PartnersSilent):
+        client.fetch_availability(ISBN, partner="library 77")
+
+
 def test_hold__placed_twice_found_and_cancelled__is_one(world: World) -> None:
     placed = [client.place_hold(PARTNER, HOLD) for _ in range(2)]
 

@@ -1,5 +1,6 @@
 """What readers get within the budget, whatever partners do."""
 
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,7 @@ import time_machine
 from structlog.testing import LogCapture
 
 from bookwell.contracts.partners import PartnerState
+from bookwell.kit.service_keys import is_service_key
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed
 from bookwell.partners.availability import calls
 from tests.fake_partners import ISBN, FakeAdapter, World, down, in_world
@@ -141,7 +143,47 @@ def test_status__the_book_was_removed__is_not_found_any_more() -> None:
 
         assert world.client.get("/status/1").status_code == 404
         world.library.is_down = True
+        traveller.shift(31)
         assert world.client.get("/status/1").status_code == 503
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_status__no_such_book__is_known_for_half_a_minute(shared: bool, request: pytest.FixtureRequest) -> None:
+    redis = {"redis_url": request.getfixturevalue("redis_url")} if shared else {}
+    book_id = secrets.randbelow(2**62) + 10
+    with in_world(**redis) as world, time_machine.travel("2026-03-01T12:00:00Z", tick=True) as traveller:
+        answers = [world.client.get(f"/status/{book_id}") for _ in range(5)]
+        asked = len(world.library.seen)
+        world.library.books[book_id] = ISBN
+        traveller.shift(31)
+        found = world.client.get(f"/status/{book_id}")
+
+    assert {(answer.status_code, answer.json["code"]) for answer in answers if answer.json} == {(404, "book.not_found")}
+    assert asked == 1
+    assert found.status_code == 200
+
+
+def test_status__the_library_is_asked__by_a_service_that_it_knows() -> None:
+    with in_world(secret_key="shared") as world:
+        status(world)
+        (seen,) = world.library.seen
+
+    assert is_service_key(seen.headers["X-Bookwell-Service"], "shared", "partners")
+
+
+def test_availability__at_one_partner__asks_and_waits_for_nobody_else() -> None:
+    with in_world({"a": FakeAdapter(), "b/ü": FakeAdapter(), "c": FakeAdapter(seconds=HANGING_SECONDS)}) as world:
+        told = world.client.get(f"/books/{ISBN}/availability?partner=b%2F%C3%BC").json
+        nobody = world.client.get(f"/books/{ISBN}/availability?partner=d")
+        nameless = world.client.get(f"/books/{ISBN}/availability?partner=")
+
+        assert [adapter.calls for adapter in world.adapters.values()] == [0, 1, 0]
+    assert told is not None
+    assert told["availability"] == {"b/ü": True}
+    assert nobody.json is not None
+    assert (nobody.status_code, nobody.json["code"]) == (404, "partner.unknown")
+    assert nameless.json is not None
+    assert (nameless.status_code, nameless.json["errors"][0]["parameter"]) == (422, "partner")
 
 
 def test_availability__by_isbn__shares_what_is_remembered() -> None:

@@ -3,7 +3,16 @@ import datetime as dt
 import pytest
 
 from bookwell.contracts.partners import PartnerAvailability
-from bookwell.partners.availability.rules import Ages, Freshness, Remembered, freshness_of, merged, shown, unknown
+from bookwell.partners.availability.rules import (
+    MISSING,
+    Ages,
+    Freshness,
+    Remembered,
+    freshness_of,
+    merged,
+    shown,
+    unknown,
+)
 
 AGES = Ages(fresh=60, stale=900, kept=86_400)
 ANSWER = Remembered(1_000_000, {"state": "available", "copies_available": 2})
@@ -25,6 +34,11 @@ ANSWER = Remembered(1_000_000, {"state": "available", "copies_available": 2})
 )
 def test_freshness__by_age(age: float, freshness: Freshness) -> None:
     assert freshness_of(ANSWER, AGES, now=ANSWER.fetched_at + age) is freshness
+
+
+@pytest.mark.parametrize(("age", "freshness"), [(29.9, Freshness.FRESH), (30, Freshness.GONE), (-31, Freshness.GONE)])
+def test_freshness__that_there_is_no_such_thing__is_soon_gone(age: float, freshness: Freshness) -> None:
+    assert freshness_of(Remembered(1000, MISSING), AGES, now=1000 + age) is freshness
 
 
 def test_freshness__nothing_remembered__is_gone() -> None:

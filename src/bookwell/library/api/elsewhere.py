@@ -36,7 +36,7 @@ def choose_partner(library: str | None, *, book_id: int | None, isbn: str | None
     if number is None or not takes_holds:
         return PartnerChoice(library, number, takes_holds, has_said_no=False)
     try:
-        answers = client.fetch_availability(number)
+        answers = client.fetch_availability(number, partner=library)
     except PartnersSilent:
         answers = []
     answer = next((answer for answer in answers if answer.name == library), None)

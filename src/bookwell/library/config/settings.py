@@ -4,7 +4,6 @@ import datetime as dt
 from pathlib import Path
 
 from bookwell.kit import clock
-from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.library.config.databases import cache_settings, database_settings, log_database_settings
 from bookwell.library.config.environment import LibrarySettings
 
@@ -12,7 +11,7 @@ ENV = LibrarySettings.load()
 clock.set_offset(ENV.clock_offset)
 
 KEYS_DIR = ENV.data_dir.absolute() / "keys"
-SECRET_KEY = ENV.secret_key.get_secret_value() or load_or_create_secret(KEYS_DIR / "secret")
+SECRET_KEY = ENV.shared_secret()
 DEBUG = False
 ALLOWED_HOSTS = ENV.library_hosts.split(",")
 ROOT_URLCONF = "bookwell.library.config.urls"
@@ -82,6 +81,7 @@ WHITENOISE_USE_FINDERS = True
 
 REDIS_URL = ENV.redis_url
 RATE_LIMIT_PER_MINUTE = ENV.rate_limit_per_minute
+RATE_LIMIT_EXEMPT_SERVICES = ("partners",)  # it asks for many, and counts them itself
 RATE_LIMIT_LOOPBACK = ENV.mode == "production"
 TRUSTED_PROXIES = ENV.trusted_proxies
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.max_body_bytes

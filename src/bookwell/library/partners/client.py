@@ -59,13 +59,14 @@ def fetch_partners() -> list[ListedPartner]:
     return _ask("GET", "/partners", _PARTNERS, seconds=settings.PARTNERS_BUDGET_SECONDS).items
 
 
-def fetch_availability(isbn: str) -> list[PartnerAvailability]:
-    """What every partner says of an ISBN-13, within the partners service's time budget.
+def fetch_availability(isbn: str, *, partner: str | None = None) -> list[PartnerAvailability]:
+    """What every partner, or one by its name, says of an ISBN-13, within the partners service's time budget.
 
     Raises:
         PartnersSilent
     """
-    path, seconds = f"/books/{isbn}/availability", settings.PARTNERS_BUDGET_SECONDS
+    chosen = f"?partner={quote(partner, safe='')}" if partner else ""
+    path, seconds = f"/books/{isbn}/availability{chosen}", settings.PARTNERS_BUDGET_SECONDS
     return _ask("GET", path, _AVAILABILITY, seconds=seconds).libraries
 
 

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from bookwell.kit.adapters.flask.edge import json_only
 from bookwell.kit.adapters.flask.operations import operation
-from bookwell.partners.api.schemas import BookPath, IsbnAvailability, IsbnPath, Status
+from bookwell.partners.api.schemas import BookPath, IsbnAvailability, IsbnPath, PartnerQuery, Status
 from bookwell.partners.availability.rules import merged
 from bookwell.partners.gateway import Gateway
 from bookwell.partners.isbn import isbn13_of
@@ -33,10 +33,10 @@ def availability_blueprint(gateway: PerProcess[Gateway]) -> APIBlueprint:
 
     @blueprint.get("/books/<isbn>/availability", responses={200: IsbnAvailability})
     @operation()
-    def get_availability(path: IsbnPath) -> Response:
-        """The same by ISBN-10 or -13."""
+    def get_availability(path: IsbnPath, query: PartnerQuery) -> Response:
+        """The same by ISBN-10 or -13, at all partners or at one."""
         isbn = isbn13_of(path.isbn)
-        return _answer({"isbn": isbn}, gateway().availability_of_isbn(isbn))
+        return _answer({"isbn": isbn}, gateway().availability_of_isbn(isbn, partner=query.partner))
 
     return blueprint
 

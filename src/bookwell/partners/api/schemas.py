@@ -15,6 +15,7 @@ __all__ = [
     "IsbnPath",
     "PartnerOut",
     "PartnerPath",
+    "PartnerQuery",
     "PartnersOut",
     "Reserve",
     "Status",
@@ -46,6 +47,14 @@ class IsbnPath(BaseModel):
     """A book by its number."""
 
     isbn: str = Field(min_length=10, max_length=32, description="ISBN-10 or -13, with or without hyphens")
+
+
+class PartnerQuery(BaseModel):
+    """Whom to ask."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=80)] | None = Field(
+        default=None, description="Only this one, by its name"
+    )
 
 
 class PartnerPath(BaseModel):

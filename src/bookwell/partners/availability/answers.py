@@ -16,13 +16,13 @@ from anyio import to_thread
 from bookwell.kit import clock
 from bookwell.partners.availability.cache import AnswerCache, RedisCache
 from bookwell.partners.availability.calls import INTERNAL, CallFailed
-from bookwell.partners.availability.rules import Ages, Freshness, Remembered, freshness_of
+from bookwell.partners.availability.rules import MISSING, Ages, Freshness, Remembered, freshness_of
 from bookwell.partners.loop import EventLoop
 
 __all__ = ["NO_SUCH_THING", "Answers", "Question", "Told"]
 
 NO_SUCH_THING = "not_found"
-"""The code of a failure that is an answer: what was remembered is forgotten."""
+"""The code of a failure that is an answer: it takes the place of what was remembered, for a short while."""
 
 TIMEOUT = "timeout"
 _POLL_SECONDS = 0.05
@@ -65,7 +65,7 @@ class Answers:
         now = clock.now().timestamp()
         found = self._cache.find([question.key for question in questions])
         freshness = [freshness_of(remembered, self._ages, now=now) for remembered in found]
-        told = [Told(remembered, from_cache=True) for remembered in found]
+        told = [_told_of(remembered) for remembered in found]
         needed = [index for index, fresh in enumerate(freshness) if fresh >= Freshness.OLD]
         meanwhile = [questions[index] for index, fresh in enumerate(freshness) if fresh is Freshness.STALE]
         if needed or meanwhile:
@@ -114,7 +114,7 @@ class Answers:
             try:
                 answer = await self._fresh(question.key) if self._is_shared else None
                 if answer is not None:
-                    return Told(answer, from_cache=True)
+                    return _told_of(answer)
                 if token is not None:
                     return await self._ask_now(question, deadline - time.monotonic())
             finally:
@@ -129,14 +129,17 @@ class Answers:
             content = await question.ask(seconds)
         except CallFailed as failure:
             if failure.code == NO_SUCH_THING:
-                await self._use(self._cache.forget, question.key)
+                await self._remember(question.key, MISSING, self._ages.missing)
             return Told(error=failure.code)
         except Exception:  # noqa: BLE001 -- a fault of ours is told as one, and stops nobody else's question
             _log.exception("partners.question_failed", key=question.key)
             return Told(error=INTERNAL)
+        return Told(await self._remember(question.key, content, self._ages.kept))
+
+    async def _remember(self, key: str, content: Mapping[str, Any], seconds: float) -> Remembered:
         answer = Remembered(clock.now().timestamp(), content)
-        await self._use(self._cache.remember, question.key, answer.fetched_at, content, self._ages.kept)
-        return Told(answer)
+        await self._use(self._cache.remember, key, answer.fetched_at, dict(content), seconds)
+        return answer
 
     async def _fresh(self, key: str) -> Remembered | None:
         """What another process may have remembered since we looked."""
@@ -149,6 +152,12 @@ class Answers:
         if self._is_shared:
             return await to_thread.run_sync(method, *arguments)
         return method(*arguments)
+
+
+def _told_of(remembered: Remembered | None) -> Told:
+    if remembered is not None and remembered.is_missing:
+        return Told(from_cache=True, error=NO_SUCH_THING)
+    return Told(remembered, from_cache=True)
 
 
 def _in_spite(outcome: Told, kept: Remembered | None) -> Told:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bookwell.contracts.partners import PartnerState
 
-__all__ = ["Ages", "Freshness", "Remembered", "freshness_of", "merged", "shown", "unknown"]
+__all__ = ["MISSING", "Ages", "Freshness", "Remembered", "freshness_of", "merged", "shown", "unknown"]
 
 
 class Freshness(IntEnum):
@@ -27,11 +27,12 @@ class Freshness(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """Until which age an answer is fresh, stale, kept; in seconds."""
+    """Until which age an answer is fresh, stale, kept; in seconds. That there is no such thing is only ever fresh."""
 
     fresh: float = 60
     stale: float = 900
     kept: float = 86_400
+    missing: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class Remembered:
 
     fetched_at: float
     content: Mapping[str, Any]
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it says that there is no such thing."""
+        return self.content == MISSING
+
+
+MISSING: Mapping[str, Any] = MappingProxyType({"missing": True})
+"""The content of such an answer."""
 
 
 _TRUTH: Mapping[str, bool | None] = MappingProxyType(
@@ -52,6 +62,8 @@ def freshness_of(remembered: Remembered | None, ages: Ages, *, now: float) -> Fr
     if remembered is None:
         return Freshness.GONE
     age = now - remembered.fetched_at
+    if remembered.is_missing:
+        return Freshness.FRESH if abs(age) < ages.missing else Freshness.GONE
     if age < -ages.fresh:
         return Freshness.OLD
     for limit, freshness in ((ages.fresh, Freshness.FRESH), (ages.stale, Freshness.STALE), (ages.kept, Freshness.OLD)):

@@ -88,7 +88,7 @@ def test_place__nothing_is_asked_of_a_partner_inside_the_request_but_its_availab
 ) -> None:
     _place(api, book)
 
-    assert gateway.seen == [f"GET /books/{ISBN}/availability"]
+    assert gateway.seen == [f"GET /books/{ISBN}/availability?partner={PARTNER}"]
 
 
 @pytest.mark.parametrize("state", ["available", "unknown"])

@@ -1,11 +1,12 @@
-"""Operations of a Flask API with our conventions: who calls is asked first, then path and body are read strictly.
+"""Operations of a Flask API with our conventions: who calls is asked first, then what was sent is read strictly.
 
-flask-openapi documents an operation from the annotations of its `path` and `body`; here they are checked as well,
-once the caller may ask at all (401, 403, then 404, 422).
+flask-openapi documents an operation from the annotations of its `path`, `query` and `body`; here they are checked as
+well, once the caller may ask at all (401, 403, then 404, 422).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from flask import request
@@ -21,25 +22,20 @@ View = Callable[..., Any]
 
 
 def operation(authenticate: Callable[[], object] | None = None) -> Callable[[View], View]:
-    """A view that is called with `path` and `body` as its annotations say, after `authenticate` let the caller pass.
+    """A view called with `path`, `query` and `body` as its annotations say, after `authenticate` let the caller pass.
 
-    Put it between the route and the view. What names nothing in the path is 404, what breaks the body's schema 422.
+    Put it between the route and the view. What names nothing in the path is 404, what breaks another schema 422.
     """
 
     def decorate(view: View) -> View:
         hints = get_type_hints(view)
-        path_model, body_model = hints.get("path"), hints.get("body")
+        readers = {name: (read, hints[name]) for name, read in _READERS.items() if name in hints}
 
         @wraps(view)
         def checked(**place: Any) -> Any:
             if authenticate is not None:
                 authenticate()
-            arguments: dict[str, Any] = {}
-            if path_model is not None:
-                arguments["path"] = _path(path_model, place)
-            if body_model is not None:
-                arguments["body"] = _body(body_model)
-            return view(**arguments)
+            return view(**{name: read(model, place) for name, (read, model) in readers.items()})
 
         checked.__delay_validate_request__ = True  # type: ignore[attr-defined]  # flask-openapi leaves it to us
         return checked
@@ -54,7 +50,18 @@ def _path(model: type[BaseModel], place: dict[str, Any]) -> BaseModel:
         raise HttpRefusal(NOT_FOUND) from None
 
 
-def _body(model: type[BaseModel]) -> BaseModel:
+def _query(model: type[BaseModel], _place: dict[str, Any]) -> BaseModel:
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        fields = (
+            FieldProblem(code=item["type"], detail=item["msg"], parameter=str(item["loc"][0]))
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise HttpRefusal(INVALID, errors=tuple(fields)) from None
+
+
+def _body(model: type[BaseModel], _place: dict[str, Any]) -> BaseModel:
     if request.content_length is None and "Transfer-Encoding" in request.headers:
         raise HttpRefusal(LENGTH_REQUIRED)
     content = read_json(request.get_data(cache=False), request.headers.get("Content-Type", ""))
@@ -69,3 +76,9 @@ def _body(model: type[BaseModel]) -> BaseModel:
 
 def _field(code: str, detail: str, place: tuple[str | int, ...]) -> FieldProblem:
     return FieldProblem(code=code, detail=detail.removeprefix("Value error, "), pointer=pointer_of(place))
+
+
+_READERS: Mapping[str, Callable[[Any, dict[str, Any]], BaseModel]] = MappingProxyType(
+    {"path": _path, "query": _query, "body": _body}
+)
+"""In the order in which they are held against their schemas."""

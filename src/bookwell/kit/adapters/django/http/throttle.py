@@ -6,9 +6,11 @@ from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
 from bookwell.kit.limits import RateLimiter, Verdict, subscriber_of
+from bookwell.kit.service_keys import SERVICE_HEADER, is_service_key
 
 __all__ = ["CallerThrottle", "add_to_cache_counter", "client_address"]
 
+_SERVICE_META = f"HTTP_{SERVICE_HEADER.upper().replace('-', '_')}"
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -17,7 +19,8 @@ class CallerThrottle(BaseThrottle):
 
     A caller is known when `request.auth` has a `user_id`.
 
-    Anonymous callers are counted by address, except loopback ones where `settings.RATE_LIMIT_LOOPBACK` is off.
+    Anonymous callers are counted by address, except loopback ones where `settings.RATE_LIMIT_LOOPBACK` is off, and
+    the services of `settings.RATE_LIMIT_EXEMPT_SERVICES`, known by their keys.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -38,10 +41,18 @@ class CallerThrottle(BaseThrottle):
         user_id = getattr(getattr(request, "auth", None), "user_id", None)
         if user_id is not None:
             return self._limiter.hit(f"caller:{user_id}")
+        if _is_exempt_service(request):
+            return None
         address = client_address(request)
         if address.startswith(_LOOPBACK) and not settings.RATE_LIMIT_LOOPBACK:
             return None
         return self._limiter.hit(f"address:{subscriber_of(address)}")
+
+
+def _is_exempt_service(request: HttpRequest) -> bool:
+    sent = request.META.get(_SERVICE_META)
+    services = settings.RATE_LIMIT_EXEMPT_SERVICES if sent else ()
+    return any(is_service_key(sent, settings.SECRET_KEY, service) for service in services)
 
 
 def client_address(request: HttpRequest) -> str:
