@@ -57,8 +57,8 @@ class _Setting(BaseModel):
 class Span(_Setting):
     """Open from minute `opens` to minute `closes` of a day; half-open, over midnight too."""
 
-    opens: int = Field(ge=0, lt=1440)
-    closes: int = Field(gt=0, le=2880)
+    opens: int = Field(strict=True, ge=0, lt=1440)
+    closes: int = Field(strict=True, gt=0, le=2880)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -70,8 +70,8 @@ class Span(_Setting):
 class SlotLength(_Setting):
     """Parties of up to `party_size` get a table for `minutes`."""
 
-    party_size: int = Field(ge=1)
-    minutes: int = Field(ge=15, le=1440)
+    party_size: int = Field(strict=True, ge=1, le=1000)
+    minutes: int = Field(strict=True, ge=15, le=1440)
 
 
 _DAILY = Span(opens=12 * 60, closes=23 * 60)

@@ -1,0 +1,98 @@
+"""The restaurant's settings, for who administers it: read whole, replaced whole."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import GetCoreSchemaHandler, create_model
+from pydantic_core import CoreSchema
+from sqlalchemy import Connection
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.fastapi.parameters import parameters
+from bookwell.kit.conditional import etag_of, is_known
+from bookwell.kit.idempotency import Answer
+from bookwell.kit.request_types import make_strict
+from bookwell.tables.api.access import Staff
+from bookwell.tables.api.answers import json_answer, response_of
+from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
+from bookwell.tables.bookings.services.closing import change_house
+from bookwell.tables.floor.errors import SettingsChanged
+from bookwell.tables.floor.locks import lock_restaurant
+from bookwell.tables.floor.queries import get_house
+from bookwell.tables.floor.rules import House
+from bookwell.tables.site import SiteDep
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["floor"])
+
+_PATH = "/api/admin/settings/"
+
+
+class _Whole(House):
+    """Settings as they are sent: none is left out, so that none is reset by silence."""
+
+    dry_run: DryRun = False
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook."""
+        schema = handler(source)
+        make_strict(schema)
+        return schema
+
+
+_REQUIRED: Any = {name: (field.rebuild_annotation(), ...) for name, field in House.model_fields.items()}
+HouseIn = create_model("HouseIn", __base__=_Whole, __doc__=House.__doc__, **_REQUIRED)
+
+
+class HouseChangeOut(HitsOut):
+    """What the new settings hit, and the settings that hold now."""
+
+    settings: House
+
+
+@router.get(_PATH, response_model=House)
+def view_settings(request: Request, site: SiteDep, caller: Staff) -> Response:  # noqa: ARG001 -- lets staff in
+    """How the restaurant takes bookings."""
+    answer = _answer(site.database.read(get_house))
+    if is_known(request.headers.get("If-None-Match", ""), answer.headers["ETag"]):
+        return Response(status_code=304, headers=answer.headers)
+    return response_of(answer)
+
+
+@router.put(_PATH, response_model=HouseChangeOut)
+def change_settings(
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[_Whole, parameters(HouseIn)]
+) -> Response:
+    """Replace the settings; with `If-Match` only those that were read.
+
+    Bookings to come that the new opening hours leave out are cancelled, their orders declined, and each guest is told.
+    """
+    now, is_dry_run = clock.now(), sent.dry_run
+    expected = request.headers.get("If-Match")
+    house = House.model_validate(sent.model_dump(exclude={"dry_run"}))
+
+    def work(connection: Connection) -> Answer:
+        lock_restaurant(connection)
+        before = get_house(connection)
+        if expected is not None and not is_known(expected, _answer(before).headers["ETag"]):
+            raise SettingsChanged
+        hit = change_house(
+            connection,
+            house=house,
+            actor=caller.actor,
+            public_url=site.public_url,
+            now=now,
+            is_dry_run=is_dry_run,
+        )
+        valid = before if is_dry_run else house
+        return json_answer({**hits_out(connection, hit, is_dry_run=is_dry_run, now=now), "settings": valid})
+
+    return response_of(site.database.write(work))
+
+
+def _answer(house: House) -> Answer:
+    answer = json_answer(house)
+    answer.headers.update({"ETag": etag_of(answer.body), "Cache-Control": "private, no-cache"})
+    return answer
