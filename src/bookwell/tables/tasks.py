@@ -10,10 +10,12 @@ import structlog
 from sqlalchemy import Connection
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.sqlalchemy.idempotency import IdempotencyStore
 from bookwell.kit.adapters.sqlalchemy.outbox_forgetting import forget_told_in_tx
 from bookwell.kit.jobs import each_due, repeated, tried
 from bookwell.kit.messaging import Consumer
 from bookwell.tables.accounts.services.sessions import forget_dead_sessions
+from bookwell.tables.backoffice.services.receiving import RECEIVED
 from bookwell.tables.bookings.services.deadlines import (
     escalate_order,
     expire_order,
@@ -21,8 +23,10 @@ from bookwell.tables.bookings.services.deadlines import (
     list_expirable,
 )
 from bookwell.tables.bookings.services.forgetting import forget_expired_tokens, forget_guest, list_forgettable
+from bookwell.tables.bookings.services.publishing import forget_events
 from bookwell.tables.bookings.services.reminding import list_remindable, remind_guest
 from bookwell.tables.db import Database
+from bookwell.tables.schema import idempotency_key
 from bookwell.tables.settings import TablesSettings
 
 __all__ = ["CONSUMERS", "JOBS", "Housekeeping"]
@@ -42,6 +46,7 @@ class Housekeeping:
     database: Database
     public_url: str
     keep_messages: dt.timedelta
+    idempotency: IdempotencyStore
 
     def expire(self, *, now: dt.datetime) -> int:
         """End the orders that nobody decided in time."""
@@ -62,7 +67,10 @@ class Housekeeping:
         steps: tuple[Callable[[Connection], int], ...] = (
             partial(forget_expired_tokens, now=now),
             partial(forget_dead_sessions, now=now),
+            partial(self.idempotency.forget_expired_in_tx, now=now),
+            partial(RECEIVED.forget_expired_in_tx, now=now),
             partial(forget_told_in_tx, now=now, keep=self.keep_messages),
+            partial(forget_events, before=now - self.keep_messages),
         )
         guests = self._each(partial(list_forgettable, now=now), partial(forget_guest, now=now), "guest.not_forgotten")
         return guests + sum(repeated(partial(self.database.write, step)) for step in steps)
@@ -83,9 +91,12 @@ def _housekeeping() -> Housekeeping:
     settings = TablesSettings.load()
     clock.set_offset(settings.clock_offset)
     return Housekeeping(
-        database=Database.of_url(settings.database_url, connections=_CONNECTIONS),
+        database=Database.of_url(
+            settings.database_url, connections=_CONNECTIONS, backoffice=settings.tables_backoffice
+        ),
         public_url=settings.public_url,
         keep_messages=dt.timedelta(days=settings.outbox_days),
+        idempotency=IdempotencyStore(idempotency_key, lifetime=dt.timedelta(hours=settings.idempotency_hours)),
     )
 
 

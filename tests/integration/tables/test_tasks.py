@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Table, func, select, text, update
 
+from bookwell.kit.adapters.sqlalchemy.idempotency import IdempotencyStore
 from bookwell.tables.accounts.models import token_session
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services.accounts import create_account
 from bookwell.tables.bookings.errors import TokenUnknown
-from bookwell.tables.bookings.models import booking, guest_token, outbox, reminder_opt_out
+from bookwell.tables.bookings.models import booking, feed_event, guest_token, outbox, reminder_opt_out
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services import deciding, ending, moving
 from bookwell.tables.bookings.services.reminding import opt_out_of_reminders
 from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House
 from bookwell.tables.floor.services.house import keep_house_in_tx
+from bookwell.tables.schema import idempotency_key
 from bookwell.tables.tasks import Housekeeping
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, mails, tables_database
 
@@ -43,7 +46,7 @@ def own(tmp_path: Path) -> Iterator[Database]:
 def jobs(own: Database) -> Housekeeping:
     house = House(staff_email="staff@example.org", guest_data_days=30)
     own.write(lambda connection: keep_house_in_tx(connection, house=house, now=NOW))
-    return Housekeeping(own, SITE, keep_messages=30 * DAY)
+    return Housekeeping(own, SITE, keep_messages=30 * DAY, idempotency=IdempotencyStore(idempotency_key, lifetime=DAY))
 
 
 def _confirmed(database: Database, starts_at: dt.datetime = LATER, *, at: dt.datetime = NOW, **guest: Any) -> int:
@@ -177,6 +180,7 @@ def test_forget__some_days_after_the_visit__leaves_nothing_of_the_guest(own: Dat
         "from_address": "192.0.2.7",
     }
     booking_id, recent = _confirmed(own, **guest), _confirmed(own, LATER + DAY, **guest)
+    jobs = replace(jobs, keep_messages=90 * DAY)
     over = LATER + 1.5 * HOUR + 30 * DAY
 
     jobs.forget(now=over - dt.timedelta(seconds=1))
@@ -194,6 +198,9 @@ def test_forget__some_days_after_the_visit__leaves_nothing_of_the_guest(own: Dat
     assert told[-1].done_at is None
     assert told[-1].aggregate_version > told[-2].aggregate_version
     assert all(each.payload == "{}" and each.done_at for each in told[:-1])
+    fed = select(feed_event.c.data).where(feed_event.c.booking_id == booking_id)
+    events = own.read(lambda connection: list(connection.scalars(fed)))
+    assert {json.loads(event)[name] for event in events for name in ("name", "email", "phone", "comment")} == {""}
     tokens = select(func.count()).where(guest_token.c.booking_id == booking_id)
     assert own.read(lambda connection: connection.scalar(tokens)) == 0
 
@@ -218,6 +225,7 @@ def test_forget__old_tokens_sessions_and_told_messages__go(own: Database, jobs: 
         lambda connection: connection.execute(receipt.where(outbox.c.type != "booking.requested").values(error="x"))
     )
     _open_session(own, expires_at=NOW + DAY)
+    own.write(_keep_a_key)
 
     jobs.forget(now=NOW + 29 * DAY)
     kept = _types(own, booking_id)
@@ -226,7 +234,7 @@ def test_forget__old_tokens_sessions_and_told_messages__go(own: Database, jobs: 
     assert kept == ["booking.requested", "booking.confirmed"]
     assert "booking.requested" not in _types(own, booking_id)
     assert "booking.confirmed" in _types(own, booking_id)
-    for table in (guest_token, token_session):
+    for table in (guest_token, token_session, idempotency_key, feed_event):
         assert own.read(partial(_count, table)) == 0
 
 
@@ -262,6 +270,12 @@ def _fail_on(database: Database, booking_id: int) -> None:
         statements = [function, f"{trigger} EXECUTE FUNCTION spoil()"]
     for statement in statements:
         database.write(partial(_execute, statement))
+
+
+def _keep_a_key(connection: Connection) -> None:
+    """Somebody sent one with a request."""
+    answer = {"status": 201, "headers": "{}", "body": "", "created_at": int(NOW.timestamp() * 1000)}
+    connection.execute(idempotency_key.insert().values(digest="d" * 64, fingerprint="f" * 64, **answer))
 
 
 def _execute(statement: str, connection: Connection) -> None:

@@ -10,6 +10,7 @@ from bookwell.tables.bookings.events import guest_forgotten
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import booking, guest_token, outbox
 from bookwell.tables.bookings.rules import State
+from bookwell.tables.bookings.services.publishing import forget_feed_in_tx
 from bookwell.tables.floor.queries import get_house
 
 __all__ = ["forget_expired_tokens", "forget_guest", "list_forgettable"]
@@ -49,6 +50,7 @@ def forget_guest(connection: Connection, *, booking_id: int, now: dt.datetime) -
     told = outbox.c.aggregate.in_([f"booking:{booking_id}", f"escalation:{booking_id}"])
     connection.execute(update(outbox).where(told, outbox.c.done_at.is_(None)).values(done_at=milliseconds(now)))
     connection.execute(update(outbox).where(told).values(payload="{}"))
+    forget_feed_in_tx(connection, [booking_id])
     append_in_tx(connection, [guest_forgotten(booking_id=booking_id, version=booked.version + 1)], now=now)
     return True
 
