@@ -14,7 +14,6 @@ import pytest
 from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
 
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "simulators_url", "mail_url")
-_ADDRESSES_TO_COME = ("backoffice_url",)
 _LIBRARY_ALONE = ("--only", "library")
 _DEMO_USERS = {
     "admin": "admin",
@@ -44,8 +43,8 @@ def test_up__with_demo__writes_addresses_and_users_for_scripts(demo: Up) -> None
 
     assert document["library_url"] == f"http://127.0.0.1:{demo.port}"
     assert document["mail_url"] == f"http://127.0.0.1:{demo.mail_port}"
-    assert [document[name] for name in _ADDRESSES_TO_COME] == [None] * len(_ADDRESSES_TO_COME)
-    assert set(document) == {"users", *_ADDRESSES, *_ADDRESSES_TO_COME}
+    assert set(document) == {"users", "backoffice_url", *_ADDRESSES}
+    assert httpx2.get(document["backoffice_url"], trust_env=False).status_code == 200
     assert {httpx2.get(f"{document[name]}/health/ready", trust_env=False).status_code for name in _ADDRESSES} == {200}
     assert {user["username"]: user["role"] for user in document["users"]} == _DEMO_USERS
     assert all(set(user) == {"role", "username", "password"} for user in document["users"])

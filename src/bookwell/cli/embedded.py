@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import DEMO_FILE, read_demo_file, write_demo_file
 from bookwell.cli.server import serving_command
@@ -37,7 +38,9 @@ class _Server:
 
 _SERVERS = {
     "library": _Server("library_port", "library_url", "API: {url}/api/docs"),
-    "simulators": _Server("simulators_port", "simulators_url", "three partner libraries to try things with"),
+    "simulators": _Server(
+        "simulators_port", "simulators_url", "partner libraries and a back office to try things with"
+    ),
     "partners": _Server("partners_port", "partners_url", "API: {url}/docs"),
     "tables": _Server("tables_port", "tables_url", "API: {url}/docs"),
     "notifier": _Server("mail_port", "mail_url", "the mails that were sent"),
@@ -66,21 +69,22 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
     """
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    environment = _environment(folder, is_demo=is_demo)
-    servers = [
-        _server(name, settings, folder, environment | _of_server(name, only))
-        for name in _SERVERS
-        if _is_wanted(name, only, settings)
-    ]
-    background = _background(folder, only, environment)
     with _folder_to_ourselves(folder):
+        back_office = _back_office(settings, folder) if is_demo and "tables" in only else {}
+        environment = {**_environment(folder, is_demo=is_demo), **back_office}
+        wanted = {name for name in _SERVERS if _is_wanted(name, only, settings)}
+        wanted |= {"simulators"} if back_office else set()
+        servers = [
+            _server(name, settings, folder, environment | _of_server(name, only)) for name in _SERVERS if name in wanted
+        ]
         check_ports(servers)
         _prepare(folder, only, environment, is_demo=is_demo)
         if is_demo:
             urls = {_SERVERS[server.name].address: server.url for server in servers}
+            urls |= {"backoffice_url": _back_office_url(settings)} if back_office else {}
             addresses: dict[str, Any] = {name: urls.get(name) for name in _ADDRESSES}
             write_demo_file(folder, addresses | {"users": read_demo_file(folder).get("users", [])})
-        supervisor = Supervisor([*servers, background], say)
+        supervisor = Supervisor([*servers, _background(folder, only, environment)], say)
         supervisor.run(on_ready=lambda: _tell(servers, folder, is_demo=is_demo, say=say))
 
 
@@ -89,6 +93,16 @@ def _is_wanted(name: str, only: Sequence[str], settings: EmbeddedSettings) -> bo
     if name == "simulators":
         return "partners" in only and settings.partners_config is None
     return name in only or name == "notifier"
+
+
+def _back_office(settings: EmbeddedSettings, folder: Path) -> Mapping[str, str]:
+    """What the services are told of the simulated back office; nothing where somebody has endpoints of their own."""
+    tables_url = f"http://127.0.0.1:{settings.tables_port}"
+    return prepare_back_office(folder, backoffice_url=_back_office_url(settings), tables_url=tables_url)
+
+
+def _back_office_url(settings: EmbeddedSettings) -> str:
+    return f"http://127.0.0.1:{settings.simulators_port}/backoffice"
 
 
 def _server(name: str, settings: EmbeddedSettings, folder: Path, environment: Mapping[str, str]) -> Service:
@@ -144,7 +158,10 @@ def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Calla
     for server in servers:
         say(f"{server.name}: {server.url} ({_SERVERS[server.name].shows.format(url=server.url)}, log: {server.log})")
     if is_demo:
-        users = read_demo_file(folder)["users"]
+        document = read_demo_file(folder)
+        if document["backoffice_url"]:
+            say(f"back office: {document['backoffice_url']} (where an employee answers orders of tables)")
+        users = document["users"]
         for user in users:
             say(f"  {user['role']:<10} {user['username']:<10} {user['password']}")
         say(
