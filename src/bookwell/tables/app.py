@@ -27,7 +27,7 @@ from bookwell.kit.errors import DomainError
 from bookwell.kit.health import Check
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
-from bookwell.tables.api import guests, tokens, view_tables
+from bookwell.tables.api import active_bookings, backoffice, bookings, floor, guests, house, tokens, view_tables
 from bookwell.tables.api.access import find_caller
 from bookwell.tables.api.answers import render_refusal
 from bookwell.tables.db import Database
@@ -42,7 +42,16 @@ _DESCRIPTION = "Tables of a restaurant and their bookings. Every error is a prob
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
 _UNLIMITED = ("/health", "/metrics", "/docs", "/openapi.json")
 
-_JSON_ROUTERS = (view_tables.router, guests.router, tokens.router)
+_JSON_ROUTERS = (
+    view_tables.router,
+    guests.router,
+    tokens.router,
+    floor.router,
+    house.router,
+    bookings.router,
+    active_bookings.router,
+    backoffice.router,
+)
 """Operations that answer JSON alone."""
 _OTHER_ROUTERS: tuple[Any, ...] = ()
 """Operations that look at `Accept` themselves, and pages."""

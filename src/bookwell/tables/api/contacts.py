@@ -4,13 +4,15 @@ import re
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
+from fastapi import Request
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bookwell.kit.addresses import AddressInvalid, parse_address, parse_phone
+from bookwell.kit.negotiation import preferred_language
 
-__all__ = ["Comment", "Email", "GuestName", "Locale", "Phone", "offered_locale"]
+__all__ = ["Comment", "Email", "GuestName", "Locale", "Phone", "guest_locale"]
 
-LOCALES = ("en", "pl", "ru")
+_LOCALES = ("en", "pl", "ru")
 _LONGEST_EMAIL = 254
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 
@@ -61,7 +63,9 @@ Comment = Annotated[str, _Trimmed, Field(max_length=2000)]
 Locale = Annotated[str, _Trimmed, Field(max_length=35), AfterValidator(_tag)]
 
 
-def offered_locale(locale: str) -> str:
-    """The language that we write in for who asks for this one; English where we do not know it."""
-    language = re.split("[-_]", locale.lower(), maxsplit=1)[0]
-    return language if language in LOCALES else LOCALES[0]
+def guest_locale(request: Request, sent: str) -> str:
+    """The language that we write to a guest in: the one sent, else by `Accept-Language`; English for others."""
+    if not sent:
+        return preferred_language(request.headers.get("Accept-Language", ""), _LOCALES)
+    language = re.split("[-_]", sent.lower(), maxsplit=1)[0]
+    return language if language in _LOCALES else _LOCALES[0]

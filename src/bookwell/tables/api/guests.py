@@ -1,9 +1,8 @@
-"""A guest orders a table, and looks at what became of it."""
+"""A guest orders a table; what the links of its messages open is in `web`."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 from sqlalchemy import Connection
 
 from bookwell.kit import clock
@@ -11,28 +10,19 @@ from bookwell.kit.adapters.fastapi.parameters import parameters
 from bookwell.kit.adapters.fastapi.throttle import address_of, is_loopback
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.limits import subscriber_of
-from bookwell.kit.negotiation import preferred_language
-from bookwell.kit.request_types import StrictBody
 from bookwell.tables.api.access import Anyone, Caller
-from bookwell.tables.api.answers import json_answer, respond_in_transaction, response_of
-from bookwell.tables.api.contacts import LOCALES, offered_locale
+from bookwell.tables.api.answers import json_answer, respond_in_transaction
+from bookwell.tables.api.contacts import guest_locale
 from bookwell.tables.api.order_parameters import BookTable, order_request
 from bookwell.tables.api.shapes import GuestBookingOut, guest_view
-from bookwell.tables.bookings.queries import get_booking, get_booking_id_of_token
-from bookwell.tables.bookings.rules import Exemption, TokenPurpose
+from bookwell.tables.bookings.rules import Exemption
 from bookwell.tables.bookings.services.placing import place_order
 from bookwell.tables.floor.queries import get_table
 from bookwell.tables.site import Site, SiteDep
 
-__all__ = ["TokenQuery", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["guests"])
-
-
-class TokenQuery(StrictBody):
-    """What a guest's link holds."""
-
-    id: str = Field(description="The token of a link that the guest was sent")
 
 
 @router.post(
@@ -52,7 +42,7 @@ def book_table(
     kept, which an answer that is given again for an Idempotency-Key would break.
     """
     now = clock.now()
-    locale = offered_locale(wanted.locale) if wanted.locale else _language_of(request)
+    locale = guest_locale(request, wanted.locale)
     order = order_request(wanted, locale=locale, from_address=subscriber_of(address_of(request)))
     exemption = _exemption(request, site, caller)
 
@@ -62,23 +52,6 @@ def book_table(
         return json_answer(guest_view(booked, table), status=201)
 
     return respond_in_transaction(request, site, work, caller=caller.key if caller else "")
-
-
-@router.get("/api/customer/booking/", response_model=GuestBookingOut)
-def view_booking(site: SiteDep, wanted: Annotated[TokenQuery, parameters(TokenQuery)]) -> Response:
-    """The state of the order or booking that a guest's link opens; a wrong link and one whose time is up are alike."""
-    now = clock.now()
-
-    def work(connection: Connection) -> Answer:
-        found = get_booking_id_of_token(connection, wanted.id, purposes={TokenPurpose.VIEW}, now=now)
-        booked = get_booking(connection, found)
-        return json_answer(guest_view(booked, get_table(connection, booked.table_id, now=now)))
-
-    return response_of(site.database.read(work))
-
-
-def _language_of(request: Request) -> str:
-    return preferred_language(request.headers.get("Accept-Language", ""), LOCALES)
 
 
 def _exemption(request: Request, site: Site, caller: Caller | None) -> Exemption:

@@ -3,24 +3,29 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, tuple_, union_all
 
 from bookwell.contracts.bookings import FreeTable
 from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
 from bookwell.tables.bookings.models import booking, booking_step, guest_token
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
+from bookwell.tables.floor.models import dining_table
 from bookwell.tables.floor.queries import Wish, list_tables
 from bookwell.tables.floor.rules import House
 
 __all__ = [
+    "Board",
     "count_open",
     "digest_of",
     "get_booking",
     "get_booking_id_of_token",
     "instant_at",
+    "list_active",
     "list_alternatives",
     "list_hit",
     "list_steps",
@@ -29,6 +34,7 @@ __all__ = [
 ]
 
 _ALTERNATIVES = 5
+_LONGEST_SLOT = dt.timedelta(days=1)
 
 
 def instant_at(value: int) -> dt.datetime:
@@ -129,3 +135,56 @@ def count_open(connection: Connection, *, email: str, phone: str, from_address: 
     of_contact = connection.scalar(waiting.where(or_(*by_contact))) if by_contact else 0
     of_address = connection.scalar(waiting.where(booking.c.from_address == from_address)) if from_address else 0
     return of_contact or 0, of_address or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Which bookings staff look at: of these states, at some time in `[starts_at, ends_at)`, at one table."""
+
+    states: frozenset[State]
+    starts_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = None
+    table_id: int | None = None
+    slot_taken: bool | None = None
+
+
+def list_active(connection: Connection, board: Board, *, position: Position, limit: int) -> Sequence[Row[Any]]:
+    """A page of bookings by their start, in the direction of `position`, each with its table's name and type.
+
+    Each state is walked along its own index, up to the page's length: the cost is the same at any depth.
+    """
+    columns = (booking.c.starts_at, booking.c.id)
+    order = [column.desc() if position.is_backward else column.asc() for column in columns]
+    wanted = [*_wanted(board), *_behind(position)]
+    walks = [
+        select(booking.c.id).where(booking.c.state == state, *wanted).order_by(*order).limit(limit).subquery()
+        for state in sorted(board.states)
+    ]
+    ids = union_all(*(select(walk.c.id) for walk in walks)) if walks else select(booking.c.id).where(false())
+    chosen = (
+        select(booking, dining_table.c.name.label("table_name"), dining_table.c.table_type)
+        .join(dining_table, dining_table.c.id == booking.c.table_id)
+        .where(booking.c.id.in_(ids))
+    )
+    return connection.execute(chosen.order_by(*order).limit(limit)).all()
+
+
+def _wanted(board: Board) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if board.starts_at is not None:  # the longest slot is a day: what began before that is over, and need not be read
+        begun = milliseconds(board.starts_at - _LONGEST_SLOT)
+        conditions += [booking.c.ends_at > milliseconds(board.starts_at), booking.c.starts_at > begun]
+    if board.ends_at is not None:
+        conditions.append(booking.c.starts_at < milliseconds(board.ends_at))
+    if board.table_id is not None:
+        conditions.append(booking.c.table_id == board.table_id)
+    if board.slot_taken is not None:
+        conditions.append(booking.c.slot_taken.is_(board.slot_taken))
+    return conditions
+
+
+def _behind(position: Position) -> list[ColumnElement[bool]]:
+    if position.key is None:
+        return []
+    row, key = tuple_(booking.c.starts_at, booking.c.id), tuple_(*position.key)
+    return [row < key if position.is_backward else row > key]

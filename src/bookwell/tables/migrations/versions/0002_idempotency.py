@@ -1,4 +1,4 @@
-"""Answers that are given again when a request is.
+"""Answers that are given again when a request is; and the order in which staff look at bookings.
 
 Revision ID: 0002
 Revises: 0001
@@ -25,7 +25,9 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("idempotency_key_age", "idempotency_key", ["created_at"], if_not_exists=True)
+    op.create_index("booking_board", "booking", ["state", "starts_at", "id"], if_not_exists=True)
 
 
 def downgrade() -> None:
+    op.drop_index("booking_board", "booking")
     op.drop_table("idempotency_key")
