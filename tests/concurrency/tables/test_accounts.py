@@ -1,0 +1,162 @@
+"""Staff accounts under parallel requests, and sessions whose refresh is killed half-way."""
+
+import datetime as dt
+import os
+import signal
+from functools import partial
+from itertools import count
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event, select
+
+from bookwell.kit.adapters.sqlalchemy.engines import engine_of
+from bookwell.kit.refresh_tokens import GRACE
+from bookwell.tables.accounts.errors import LastAdministrator, UsernameTaken
+from bookwell.tables.accounts.models import account, token_session
+from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
+from bookwell.tables.accounts.rules import Role
+from bookwell.tables.accounts.services import accounts, sessions
+from bookwell.tables.accounts.services.sessions import Chain, Opened
+from bookwell.tables.db import Database
+from tests.concurrency.racing import race as race_by_django
+from tests.restaurant import NOW
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+race: Any = partial(race_by_django, by_django=False)
+CHAIN = Chain(b"k" * 32, dt.timedelta(days=30))
+LATER = NOW + dt.timedelta(minutes=1)
+TOO_LATE = LATER + GRACE + dt.timedelta(seconds=1)
+RIVALS = 8
+_CHILD_SECONDS = 30
+
+
+def _create(database: Database, role: Role = Role.STAFF, username: str = "") -> str:
+    name = username or uuid4().hex
+    values: dict[str, Any] = {"username": name, "password_hash": "hash", "role": role, "now": NOW}
+    database.write(lambda connection: accounts.create_account(connection, **values))
+    return name
+
+
+def _open(database: Database) -> Opened:
+    name = _create(database)
+    found = database.read(lambda connection: find_credentials(connection, name))
+    assert found
+    session = database.write(lambda c: sessions.open_session(c, credentials=found, chain=CHAIN, now=NOW))
+    assert session
+    return session
+
+
+def _refresh(database: Database, token: Any, now: dt.datetime = LATER) -> Opened | None:
+    return database.write(lambda c: sessions.refresh_session(c, refresh_token=str(token), chain=CHAIN, now=now))
+
+
+def _kept(database: Database, session: Opened) -> Any:
+    chosen = select(token_session).where(token_session.c.sid == session.token.session_id)
+    return database.read(lambda connection: connection.execute(chosen).one())
+
+
+def test_refresh__the_same_token_at_once__all_get_the_same_successor(restaurant: Database) -> None:
+    first = _open(restaurant)
+
+    outcomes = race([partial(_refresh, restaurant, first.token) for _ in range(RIVALS)])
+
+    assert {str(outcome.value.token) for outcome in outcomes} == {str(first.token.successor(CHAIN.key))}
+    assert _kept(restaurant, first).generation == 1
+
+
+def test_refresh__a_replay_beside_the_rightful_one__ends_the_session(restaurant: Database) -> None:
+    first = _open(restaurant)
+    second = _refresh(restaurant, first.token)
+    assert second
+
+    outcomes = race(
+        [partial(_refresh, restaurant, token, TOO_LATE) for token in (first.token, second.token) for _ in range(4)]
+    )
+
+    assert [outcome.value for outcome in outcomes[:4]] == [None] * 4
+    assert _kept(restaurant, first).revoked_at is not None
+    newest = second.token.successor(CHAIN.key)
+    assert [_refresh(restaurant, token, TOO_LATE) for token in (second.token, newest)] == [None, None]
+
+
+def test_create__one_name_at_once__one_has_it(restaurant: Database) -> None:
+    name = uuid4().hex
+
+    outcomes = race([partial(_create, restaurant, Role.STAFF, name) for _ in range(RIVALS)])
+
+    refusals = [type(outcome.refusal) for outcome in outcomes if outcome.refusal]
+    assert refusals == [UsernameTaken] * (RIVALS - 1)
+
+
+def test_deactivate__all_administrators_at_once__one_is_left(restaurant: Database) -> None:
+    names = [_create(restaurant, Role.ADMIN) for _ in range(RIVALS)]
+
+    def leave(name: str) -> None:
+        restaurant.write(lambda connection: accounts.deactivate_account(connection, username=name, now=NOW))
+
+    outcomes = race([partial(leave, name) for name in names])
+
+    assert [type(outcome.refusal) for outcome in outcomes if outcome.refusal] == [LastAdministrator]
+    active = select(account.c.username).where(account.c.role == Role.ADMIN.value, account.c.is_active)
+    assert len(restaurant.read(lambda connection: connection.scalars(active).all())) == 1
+
+
+def test_record_failure__at_once__each_counts(restaurant: Database) -> None:
+    name, limits = uuid4().hex, LoginLimits(per_account=RIVALS, per_address=1000)
+
+    def fail() -> None:
+        restaurant.write(lambda c: sessions.record_failure(c, username=name, address="192.0.2.9", now=NOW))
+
+    race([fail for _ in range(RIVALS)])
+
+    wait = restaurant.read(
+        lambda c: find_lockout_seconds(c, username=name, address="198.51.100.9", limits=limits, now=NOW)
+    )
+    assert wait == 301
+
+
+def test_refresh__killed_behind_each_statement__whoever_asks_again_gets_in(restaurant: Database) -> None:
+    session = _open(restaurant)
+    for statement in count(1):
+        was_killed = _killed_in_refresh(restaurant, session, statement)
+
+        again = _refresh(restaurant, session.token)
+
+        assert again
+        assert again.token == session.token.successor(CHAIN.key)
+        if not was_killed:
+            break
+        session = again
+    assert statement > 3
+
+
+def _killed_in_refresh(database: Database, session: Opened, statement: int) -> bool:
+    """Whether a child that refreshes had so many statements to be killed behind."""
+    child = os.fork()
+    if child == 0:
+        _refresh_until(database.engine.url.render_as_string(hide_password=False), session, statement)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.waitstatus_to_exitcode(status) == 0
+    return False
+
+
+def _refresh_until(url: str, session: Opened, statement: int) -> NoReturn:
+    signal.alarm(_CHILD_SECONDS)
+    engine, run = engine_of(url), count(1)
+
+    def die(*_: Any) -> None:
+        if next(run) == statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(engine, "after_cursor_execute", die)
+    try:
+        _refresh(Database(engine), session.token)
+    except BaseException:  # noqa: BLE001 -- the child of a test must not go on as a second one
+        os._exit(1)
+    os._exit(0)
