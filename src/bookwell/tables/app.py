@@ -34,6 +34,7 @@ from bookwell.tables.db import Database
 from bookwell.tables.migrating import is_up_to_date
 from bookwell.tables.settings import TablesSettings
 from bookwell.tables.site import Site
+from bookwell.tables.web import links
 
 __all__ = ["create_app"]
 
@@ -53,7 +54,7 @@ _JSON_ROUTERS = (
     backoffice.router,
 )
 """Operations that answer JSON alone."""
-_OTHER_ROUTERS: tuple[Any, ...] = ()
+_OTHER_ROUTERS: tuple[Any, ...] = (links.router,)
 """Operations that look at `Accept` themselves, and pages."""
 
 

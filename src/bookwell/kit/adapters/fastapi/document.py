@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of
+from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of, takes_forms
 from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems
 
 __all__ = ["install_document"]
@@ -83,7 +83,8 @@ def _add_parameters(operation: dict[str, Any], method: str, reader: Any, schemas
         in_body = sorted(required - _SHOWN_IN_QUERY)
         schema.pop("required", None)
         schemas[model.__name__] = {**schema, **({"required": in_body} if in_body else {})}
-        content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+        kinds = ["application/json", *(["application/x-www-form-urlencoded"] if takes_forms(reader) else ())]
+        content = {kind: {"schema": {"$ref": _REF.format(model=model.__name__)}} for kind in kinds}
         operation["requestBody"] = {"content": content, "required": bool(in_body)}
         if not is_in_body_alone(reader):
             operation["requestBody"]["description"] = _ANY_PLACE

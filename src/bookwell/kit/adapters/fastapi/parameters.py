@@ -5,7 +5,7 @@ An operation takes them as `wanted: Annotated[Wanted, parameters(Wanted)]`, behi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
@@ -19,7 +19,7 @@ from bookwell.kit.http_errors import INVALID, HttpRefusal
 from bookwell.kit.openapi import WRITES
 from bookwell.kit.strict_json import read_json
 
-__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "read_body"]
+__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "read_body", "takes_forms"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,10 +28,15 @@ _DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _MODEL = "__parameters_model__"
 _IN_BODY_ALONE = "__body_alone__"
+_FORMS = "__forms__"
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_MOST_FIELDS = 20
 
 
-def parameters(model: type[BaseModel]) -> Any:
+def parameters(model: type[BaseModel], *, forms: bool = False) -> Any:
     """A dependency: the request's parameters as `model`; of a GET, those of its query.
+
+    With `forms` a body may be an HTML form's too, whose fields that the model does not know are nobody's.
 
     Raises:
         HttpRefusal: 415, 400 or 422 for a body that `kit.strict_json` refuses; 422 for what breaks the model, and for
@@ -42,9 +47,11 @@ def parameters(model: type[BaseModel]) -> Any:
         sent = _query_of(request, model)
         if request.method.lower() not in WRITES:
             return _validate(model, sent, {})
-        return _validate(model, sent, await read_body(request))
+        is_form = forms and request.headers.get("Content-Type", "").startswith(_FORM_TYPES)
+        return _validate(model, sent, await (_read_form(request, model) if is_form else read_body(request)))
 
     setattr(read, _MODEL, model)
+    setattr(read, _FORMS, forms)
     return Depends(read)
 
 
@@ -68,6 +75,11 @@ def is_in_body_alone(dependency: Any) -> bool:
     return getattr(dependency, _IN_BODY_ALONE, False)
 
 
+def takes_forms(dependency: Any) -> bool:
+    """Whether a dependency reads HTML forms as well as JSON, for the document."""
+    return getattr(dependency, _FORMS, False)
+
+
 def model_of(dependency: Any) -> type[BaseModel] | None:
     """The model that a dependency reads, for the document."""
     return getattr(dependency, _MODEL, None)
@@ -88,10 +100,19 @@ async def read_body(request: Request) -> dict[str, Any]:
     return content
 
 
+async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, Any]:
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        return _texts_of([(name, text) for name, text in form.multi_items() if isinstance(text, str)], model)
+
+
 def _query_of(request: Request, model: type[BaseModel]) -> dict[str, Any]:
-    """The parameters of the query that the model knows; others are nobody's. Of repeated ones, the last counts."""
+    return _texts_of(request.query_params.multi_items(), model)
+
+
+def _texts_of(items: Iterable[tuple[str, str]], model: type[BaseModel]) -> dict[str, Any]:
+    """The parameters that the model knows; others are nobody's. Of repeated ones, the last counts."""
     kinds = _kinds_of(model)
-    sent = {name: text for name, text in request.query_params.items() if name in kinds}
+    sent = {name: text for name, text in items if name in kinds}
     for name, text in sent.items():
         if "\0" in text:
             _refuse(FieldProblem(code="nul_character", detail="NUL is not allowed", parameter=name))
