@@ -17,4 +17,3 @@ class CursorForgotten(Conflict):
 
     code = "feed.cursor_forgotten"
     title = "Events behind this cursor have been forgotten"
-

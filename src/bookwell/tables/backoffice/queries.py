@@ -56,4 +56,3 @@ def read_feed(connection: Connection, *, after: str, limit: int) -> FeedPage:
     rows = connection.execute(chosen).all()
     items = [FeedItem(row.event_id, row.type, instant_at(row.at), json.loads(row.data)) for row in rows]
     return FeedPage(items, cursor_of(rows[-1].position if rows else position))
-
