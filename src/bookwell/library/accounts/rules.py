@@ -37,6 +37,8 @@ class Scope(StrEnum):
 
     WRITE_RESERVATIONS = "reservations:write"
     READ_AVAILABILITY = "availability:read"
+    READ_BOOKINGS = "bookings:read"
+    """The restaurant's, at the tables service."""
 
 
 _INCLUDED: dict[Role, frozenset[Role]] = {
@@ -48,7 +50,9 @@ _INCLUDED: dict[Role, frozenset[Role]] = {
 
 # What a librarian may do in Django's admin: "app.verb" of its permissions. Policies, branches, closures, users and
 # their categories are the administrators' to change; what happens at the desk goes over the API.
-_LIBRARIAN_MAY = frozenset({"catalog.view", "catalog.add", "catalog.change", "network.view", "circulation.view"})
+_LIBRARIAN_MAY = frozenset(
+    {"catalog.view", "catalog.add", "catalog.change", "network.view", "circulation.view", "partners.view"}
+)
 
 
 def includes(role: Role, needed: Role) -> bool:
