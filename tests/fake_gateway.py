@@ -37,6 +37,7 @@ class FakeGateway:
     lost_by: type[BaseException] = httpx2.ReadError
     meanwhile: Callable[[], object] | None = None
     keeps_holds: bool = False
+    circuit: str = "closed"
     holds: dict[str, HoldState] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
@@ -51,7 +52,10 @@ class FakeGateway:
         if self.is_down:
             raise httpx2.ConnectError("refused", request=request)
         if path == "/partners":
-            listed = [{"name": PARTNER, "takes_holds": True}, {"name": "library 9", "takes_holds": False}]
+            listed = [
+                {"name": PARTNER, "takes_holds": True, "circuit": self.circuit},
+                {"name": "library 9", "takes_holds": False},
+            ]
             return httpx2.Response(200, json={"items": listed})
         if path.endswith("/availability"):
             return self._availability()

@@ -1,4 +1,4 @@
-"""Users and reader categories in Django's admin, for administrators. Every change goes through the services."""
+"""Users, reader categories and machine clients in Django's admin, for administrators, changed through the services."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.django.admin import ServiceAdmin
+from bookwell.kit.adapters.django.admin import ReadOnlyAdmin, ServiceAdmin
 from bookwell.library.accounts import services
-from bookwell.library.accounts.models import ReaderCategory, User
+from bookwell.library.accounts.models import MachineClient, OutsideIdentity, ReaderCategory, User
 from bookwell.library.accounts.passwords import check_password_rules, hash_password
 from bookwell.library.accounts.rules import LANGUAGES
 from bookwell.library.accounts.services import UserFields
 
-__all__ = ["ReaderCategoryAdmin", "UserAdmin"]
+__all__ = ["MachineClientAdmin", "OutsideIdentityAdmin", "ReaderCategoryAdmin", "UserAdmin"]
 
 _COLUMNS = {"category": "category_id", "home_branch": "home_branch_id"}
 
@@ -113,6 +113,36 @@ class ReaderCategoryAdmin(ServiceAdmin):
         """Take each of the chosen categories away."""
         for category in queryset:
             self.delete_model(request, category)
+
+
+@admin.register(MachineClient)
+class MachineClientAdmin(ReadOnlyAdmin, ServiceAdmin):
+    """Programs that call in their own name. They are added by `bookwell clients add`, which prints the secret once."""
+
+    list_display = ("name", "client_id", "scopes", "created_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "=client_id")
+    fields = list_display  # without the secret's hash
+    ordering = ("name",)
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke: at once here, elsewhere within five minutes", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[MachineClient]) -> None:
+        """Let the chosen programs in no more."""
+        for client in queryset:
+            services.revoke_client(name=client.name, now=clock.now(), actor_id=request.user.pk or 0)
+
+
+@admin.register(OutsideIdentity)
+class OutsideIdentityAdmin(ReadOnlyAdmin):
+    """Whose account the subject of an outside issuer is."""
+
+    list_display = ("user", "issuer", "subject", "linked_at")
+    list_filter = ("issuer",)
+    search_fields = ("user__username_key", "=subject")
+    fields = list_display
+    list_select_related = ("user",)
+    ordering = ("-pk",)
 
 
 def _fields(cleaned: dict[str, Any]) -> UserFields:

@@ -1,5 +1,6 @@
 """Circulation in Django's admin: reservations, copies and counters are read-only, changes go through services."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,16 +14,24 @@ from bookwell.library.catalog.models import Book
 from bookwell.library.catalog.rules import BookData
 from bookwell.library.catalog.services import change_book
 from bookwell.library.circulation import services
-from bookwell.library.circulation.models import Block, Copy, Policy, Reservation
+from bookwell.library.circulation.models import Block, Copy, PartnerHold, Policy, Reservation
 from bookwell.library.circulation.queries.policies import TERMS
 from bookwell.library.circulation.rules import CLAIM_STATES, Actor
 from bookwell.library.circulation.services.books import add_book, remove_book
 
-__all__ = ["BlockAdmin", "BookAdmin", "CopyAdmin", "PolicyAdmin", "ReservationAdmin"]
+__all__ = ["BlockAdmin", "BookAdmin", "CopyAdmin", "PartnerHoldAdmin", "PolicyAdmin", "ReservationAdmin"]
 
 
 def _actor(request: HttpRequest) -> Actor:
     return Actor(user_id=request.user.pk or 0, is_librarian=True)
+
+
+def _cancel(request: HttpRequest, reservation_ids: Iterable[int]) -> None:
+    """Cancel reservations that are given in the order of their books' locks."""
+    for reservation_id in reservation_ids:
+        services.cancel_reservation(
+            reservation_id=reservation_id, actor=_actor(request), now=clock.now(), reason="admin"
+        )
 
 
 @admin.register(Book)
@@ -78,10 +87,48 @@ class ReservationAdmin(ReadOnlyAdmin, ServiceAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
         """Cancel the chosen claims; loans and ended ones are left as they are."""
         chosen = queryset.filter(state__in=CLAIM_STATES).order_by("book_id")  # the order of the books' locks
-        for reservation_id in chosen.values_list("pk", flat=True):
-            services.cancel_reservation(
-                reservation_id=reservation_id, actor=_actor(request), now=clock.now(), reason="admin"
-            )
+        _cancel(request, chosen.values_list("pk", flat=True))
+
+
+@admin.register(PartnerHold)
+class PartnerHoldAdmin(ReadOnlyAdmin, ServiceAdmin):
+    """Holds at partner libraries: what was asked there and when, and what is to be done next."""
+
+    list_display = (
+        "reservation_id", "partner", "book", "state", "ref", "asked_at", "answered_at", "poll_at", "missing_since",
+    )  # fmt: skip
+    list_filter = ("reservation__state", "reservation__partner", ("missing_since", admin.EmptyFieldListFilter))
+    search_fields = ("=reservation__id", "=ref", "=isbn", "reservation__reader__username")
+    list_select_related = ("reservation__book",)
+    ordering = ("-pk",)
+    actions = ("ask_again", "cancel")
+    show_full_result_count = False
+
+    @admin.display(ordering="reservation__partner")
+    def partner(self, hold: PartnerHold) -> str:
+        """Where it is."""
+        return hold.reservation.partner
+
+    @admin.display(ordering="reservation__book")
+    def book(self, hold: PartnerHold) -> str:
+        """What it is for."""
+        return str(hold.reservation.book)
+
+    @admin.display(ordering="reservation__state")
+    def state(self, hold: PartnerHold) -> str:
+        """Where the reservation stands."""
+        return hold.reservation.state
+
+    @admin.action(description="Ask the partner again now", permissions=["view"])
+    def ask_again(self, request: HttpRequest, queryset: QuerySet[PartnerHold]) -> None:  # noqa: ARG002 -- Django's
+        """Let the next poll look at the chosen holds."""
+        services.ask_partners_again(reservation_ids=list(queryset.values_list("pk", flat=True)), now=clock.now())
+
+    @admin.action(description="Cancel claims, here and at the partner", permissions=["view"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[PartnerHold]) -> None:
+        """Cancel the chosen holds' reservations; loans and ended ones are left as they are."""
+        chosen = queryset.filter(reservation__state__in=CLAIM_STATES).order_by("reservation__book_id")
+        _cancel(request, chosen.values_list("pk", flat=True))
 
 
 @admin.register(Copy)

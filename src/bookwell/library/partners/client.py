@@ -4,6 +4,7 @@ Whatever is wrong with it (nobody listens, it is slow, its answer makes no sense
 it matter to whoever asks about holds: `PartnersLate` and `PartnerMissing`.
 """
 
+import datetime as dt
 from functools import cache
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -33,10 +34,14 @@ _log = structlog.get_logger()
 
 
 class ListedPartner(BaseModel):
-    """A partner as the partners service lists it."""
+    """A partner as the partners service lists it, and how the process that answers finds it."""
 
     name: str
     takes_holds: bool
+    circuit: str | None = None
+    last_success_at: dt.datetime | None = None
+    error_rate: float | None = None
+    p95_milliseconds: float | None = None
 
 
 class _Partners(BaseModel):

@@ -6,17 +6,19 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.accounts.errors import CategoryInUse
-from bookwell.library.accounts.models import ReaderCategory, TokenSession, User
+from bookwell.library.accounts.models import MachineClient, ReaderCategory, TokenSession, User
 from bookwell.library.accounts.rules import Role
-from bookwell.library.accounts.services import delete_category_in_tx
+from bookwell.library.accounts.services import add_client, delete_category_in_tx
 from bookwell.library.audit.models import AuditEntry
 from tests.factories import unique
 from tests.people import PASSWORD, api_as, make_user
 
 pytestmark = pytest.mark.django_db
 USERS = "/admin/accounts/user/"
+CLIENTS = "/admin/accounts/machineclient/"
 
 
 def _browser(user: User, password: str = PASSWORD) -> Any:
@@ -45,6 +47,28 @@ def test_admin__wrong_passwords__lock_out_too() -> None:
 
     cache.clear()
     assert _browser(admin).get("/admin/").status_code == 200
+
+
+def test_admin__machine_clients__are_listed_without_secrets_and_revoked() -> None:
+    admin, name = make_user(Role.ADMIN), unique("client")
+    new = run_in_transaction(lambda: add_client(name=name, scopes=["availability:read"], now=clock.now()))
+    browser = _browser(admin)
+
+    listed, shown = browser.get(CLIENTS), browser.get(f"{CLIENTS}{new.client_id}/change/")
+    browser.post(CLIENTS, {"action": "revoke", "_selected_action": [new.client_id]})
+
+    client = MachineClient.objects.get(pk=new.client_id)
+    assert (name in listed.text, name in shown.text) == (True, True)
+    assert client.secret_hash not in shown.text
+    assert client.revoked_at is not None
+    entry = AuditEntry.objects.get(action="client.revoked", object_type="client", actor_id=admin.pk)
+    assert new.client_id in entry.data
+
+
+@pytest.mark.parametrize("path", ["/admin/accounts/machineclient/", "/admin/accounts/outsideidentity/"])
+def test_admin__librarians__do_not_see_whom_administrators_let_in(path: str) -> None:
+    assert _browser(make_user(Role.LIBRARIAN)).get(path).status_code == 403
+    assert _browser(make_user(Role.ADMIN)).get(path).status_code == 200
 
 
 def test_admin__adds_a_user_through_the_service() -> None:

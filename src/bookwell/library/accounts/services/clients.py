@@ -4,16 +4,19 @@ import datetime as dt
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
 from bookwell.library.accounts.errors import ClientNameTaken, ClientUnknown
 from bookwell.library.accounts.models import MachineClient
 from bookwell.library.accounts.rules import check_scopes
+from bookwell.library.audit.services import SYSTEM, Change, record_in_tx
 
 __all__ = ["NewClient", "add_client", "revoke_client"]
 
 _SECRET_BYTES = 32
+_NO_NUMBER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class NewClient:
     secret: str
 
 
-def add_client(*, name: str, scopes: Collection[str], now: dt.datetime) -> NewClient:
+def add_client(*, name: str, scopes: Collection[str], now: dt.datetime, actor_id: int = SYSTEM) -> NewClient:
     """Let a program in, with some scopes.
 
     Raises:
@@ -41,10 +44,11 @@ def add_client(*, name: str, scopes: Collection[str], now: dt.datetime) -> NewCl
         scopes=" ".join(sorted(set(scopes))),
         created_at=now,
     )
+    _record("client.added", new.client_id, actor_id, scopes=sorted(set(scopes)))
     return new
 
 
-def revoke_client(*, name: str, now: dt.datetime) -> None:
+def revoke_client(*, name: str, now: dt.datetime, actor_id: int = SYSTEM) -> None:
     """Let a program in no more, by its name or id: at once in the library, elsewhere when its tokens end.
 
     Revoking twice is no error.
@@ -58,3 +62,9 @@ def revoke_client(*, name: str, now: dt.datetime) -> None:
     if client.revoked_at is None:
         client.revoked_at = now
         client.save(update_fields=["revoked_at"])
+        _record("client.revoked", client.pk, actor_id)
+
+
+def _record(action: str, client_id: str, actor_id: int, **data: Any) -> None:
+    """Clients have no number: the entry's data tells which it is."""
+    record_in_tx([Change(action, "client", _NO_NUMBER, {"client_id": client_id, **data})], actor_id=actor_id)

@@ -5,6 +5,7 @@ from bookwell.library.circulation.services.deadlines import remind_reservation, 
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
 from bookwell.library.circulation.services.lending import check_out, issue, renew
 from bookwell.library.circulation.services.machine_clients import ClientOrder, place_for_client
+from bookwell.library.circulation.services.partner_asking import ask_partners_again
 from bookwell.library.circulation.services.partner_holds import PartnerChoice, place_at_partner, record_hold
 from bookwell.library.circulation.services.partner_talks import (
     HoldUnsettled,
@@ -30,6 +31,7 @@ __all__ = [
     "add_block",
     "add_copy",
     "add_policy",
+    "ask_partners_again",
     "begin_cancel",
     "begin_hold",
     "begin_look",
