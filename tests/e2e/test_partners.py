@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.embedded import Up, run_up, wait_until
+from tests.e2e.embedded import Up, descendants, run_up, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
 _PASSWORD = "one-for-all"
 _NAMES = ("library 2", "library 3", "library 4")
+_GATEWAY, _WORKER, _PLACING = "serve\0partners", "bookwell.cli.background", "POST api/v1/holds"
 _BUDGET_SECONDS = 2.0
 _PATIENCE = 60
+_HASTE = {"BOOKWELL_PARTNERS_HOLD_MS": "4000", "BOOKWELL_OUTBOX_GAP_SECONDS": "5"}
+"""A worker that was killed leaves its claim for this much and 15 seconds."""
 _MOST_QUESTIONS = 200
 
 
@@ -49,10 +54,18 @@ class Demo:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
-    def holds(self, name: str) -> list[dict[str, Any]]:
-        """A partner's own list of holds that are not over."""
+    def all_holds(self, name: str) -> list[dict[str, Any]]:
+        """A partner's own list of holds, over or not."""
         holds: list[dict[str, Any]] = self.control("GET", f"{name}/holds")["holds"]
-        return [hold for hold in holds if hold["status"] not in ("cancelled", "refused")]
+        return holds
+
+    def holds(self, name: str) -> list[dict[str, Any]]:
+        """Those that are not over."""
+        return [hold for hold in self.all_holds(name) if hold["status"] not in ("cancelled", "refused")]
+
+    def holds_ever(self, book: dict[str, Any], name: str) -> int:
+        """How many of them all were for a book."""
+        return sum(hold["isbn"] == book["isbn"] for hold in self.all_holds(name))
 
     def holds_of(self, book: dict[str, Any], name: str) -> int:
         """How many of them are for a book."""
@@ -76,6 +89,39 @@ class Demo:
         """The process that the supervisor runs with these arguments."""
         return next(pid for pid in self.up.descendants() if command in Path(f"/proc/{pid}/cmdline").read_text())
 
+    def kill(self, command: str) -> None:
+        """`kill -9` of such a process; the supervisor starts it again."""
+        os.kill(self.pid_of(command), signal.SIGKILL)
+
+    @contextmanager
+    def stopped(self, command: str) -> Iterator[None]:
+        """Such a process, and what is below it, stands still meanwhile; it may be killed."""
+        pid = self.pid_of(command)
+        pids = [pid, *descendants(pid)]
+        for each in pids:
+            os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGCONT)
+
+    @contextmanager
+    def locked_library(self) -> Iterator[None]:
+        """Nobody can commit to the library's database meanwhile."""
+        with closing(sqlite3.connect(self.up.folder / "library.sqlite3", isolation_level=None, timeout=30)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
+
+    def is_asked_for(self, reservation_id: int) -> bool:
+        """Whether a worker talks, or talked when it was killed, with the partner about a reservation."""
+        uri = f"{(self.up.folder / 'library.sqlite3').as_uri()}?mode=ro"
+        question = "SELECT asking_until IS NOT NULL FROM partner_hold WHERE reservation_id = ?"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
+            return bool(database.execute(question, (reservation_id,)).fetchone()[0])
+
     def token_of_new_client(self) -> str:
         """A program that may reserve is let in, as an operator does it, and gets its token."""
         command = [sys.executable, "-m", "bookwell.cli.main", "clients", "add", "far", "--scope", "reservations:write"]
@@ -95,7 +141,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder: Path = tmp_path_factory.mktemp("partners")
-    with run_up(folder, "--demo", password=_PASSWORD) as up:
+    with run_up(folder, "--demo", password=_PASSWORD, variables=_HASTE) as up:
         wait_until(lambda: "Bookwell is ready" in up.text or up.process.poll() is not None, seconds=120)
         assert "Bookwell is ready" in up.text, up.text
         yield Demo(up)
@@ -153,12 +199,65 @@ def test_reserve__partners_are_away_and_the_service_is_killed__one_hold_in_the_e
 
     reservation = demo.reserve("josh", book, "library 4")
     wait_until(lambda: bool(demo.holds("library 4")), seconds=60)
-    os.kill(demo.pid_of("serve\0partners"), signal.SIGKILL)
+    demo.kill(_GATEWAY)
     assert demo.state_of(reservation) == "requested"
     demo.control("PUT", "library 4", {})  # DELETE would forget its holds
 
     wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=120)
     assert len(demo.holds("library 4")) == 1
+
+
+def test_reserve__worker_is_killed_before_during_and_after_its_call__one_hold_each(demo: Demo) -> None:
+    # This partner takes a second hold of one title.
+    before, during, after = (_book(demo, number) for number in (6, 7, 8))
+
+    with demo.stopped(_GATEWAY):
+        first = demo.reserve("reader", before, "library 3")
+        wait_until(lambda: demo.is_asked_for(first))
+        demo.kill(_WORKER)
+
+    demo.control("PUT", "library 3", {"outage": "lost_answers", "only": _PLACING})
+    second = demo.reserve("reader", during, "library 3")
+    wait_until(lambda: demo.holds_of(during, "library 3") == 1)
+    demo.kill(_WORKER)
+
+    demo.control("PUT", "library 3", {"latency_ms": 1000, "only": _PLACING})
+    third = demo.reserve("reader", after, "library 3")
+    wait_until(lambda: demo.is_asked_for(third))
+    with demo.locked_library():
+        wait_until(lambda: demo.holds_of(after, "library 3") == 1)
+        time.sleep(0.3)  # the answer is on its way to the worker, which cannot write it down
+        demo.kill(_WORKER)
+    demo.control("PUT", "library 3", {})
+
+    for reservation, book in ((first, before), (second, during), (third, after)):
+        wait_until(lambda one=reservation: demo.state_of(one) == "accepted", seconds=120)  # type: ignore[misc]
+        assert demo.holds_ever(book, "library 3") == 1
+
+
+def test_reserve__partners_service_is_killed_before_its_call__one_hold(demo: Demo) -> None:
+    book = _book(demo, 9)
+
+    with demo.stopped(_GATEWAY):
+        reservation = demo.reserve("josh", book, "library 3")
+        wait_until(lambda: demo.is_asked_for(reservation))
+        demo.kill(_GATEWAY)
+
+    wait_until(lambda: demo.state_of(reservation) == "accepted", seconds=120)
+    assert demo.holds_ever(book, "library 3") == 1
+
+
+def test_cancel__at_a_partner_that_knows_holds_by_their_edition__frees_the_book_for_the_next(demo: Demo) -> None:
+    book = _book(demo, 10)
+    reservation = demo.reserve("reader", book, "library 2")
+    wait_until(lambda: demo.state_of(reservation) == "accepted")
+
+    demo.call("reader", "DELETE", f"/api/reservations/{reservation}/")
+    again = demo.reserve("reader", book, "library 2")
+
+    wait_until(lambda: demo.state_of(again) == "accepted")
+    statuses = [hold["status"] for hold in demo.all_holds("library 2") if hold["isbn"] == book["isbn"]]
+    assert statuses == ["cancelled", "accepted"]
 
 
 def test_reserve__all_partners_are_down__is_told_in_time_and_goes_through_when_they_are_back(demo: Demo) -> None:
