@@ -20,6 +20,7 @@ from bookwell.kit.adapters.fastapi.health import health_router
 from bookwell.kit.adapters.fastapi.negotiation import json_only
 from bookwell.kit.adapters.fastapi.problems import domain_response, failure_response, install_problems
 from bookwell.kit.adapters.fastapi.slashes import ignore_final_slashes
+from bookwell.kit.adapters.fastapi.swagger import install_swagger
 from bookwell.kit.adapters.fastapi.throttle import Throttle
 from bookwell.kit.adapters.sqlalchemy.failures import refusal_of
 from bookwell.kit.counting import shared_counter
@@ -86,6 +87,7 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     for router in _OTHER_ROUTERS:
         app.include_router(router)
     app.include_router(health_router("tables", _checks(site.database)))
+    install_swagger(app, _TITLE)
     ignore_final_slashes(app)
     install_document(app)
     app.add_api_route("/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
