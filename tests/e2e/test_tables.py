@@ -1,0 +1,147 @@
+"""Tables on `bookwell up`: an order from search to cancellation by way of mails, alone and beside the library."""
+
+import datetime as dt
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.e2e.embedded import Up, is_alive, run_up, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+
+_PASSWORD = "one-for-all"
+_LINK = re.compile(r"https?://\S+/api/customer/cancel_booking/\?id=\S+")
+_DAY = dt.timedelta(days=1)
+
+
+class Restaurant:
+    """A running restaurant, as guests, staff and whoever reads the mails see it."""
+
+    def __init__(self, up: Up) -> None:
+        self.addresses: dict[str, Any] = json.loads((up.folder / "demo.json").read_text())
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str = "", **params: Any) -> httpx2.Response:
+        """What it answers."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = f"{self.addresses['tables_url']}{path}"
+        return httpx2.request(method, url, json=body, params=params, headers=headers, timeout=20, trust_env=False)
+
+    def token_of(self, username: str, *, issuer: str = "tables_url", path: str = "/api/token/") -> str:
+        """An access token that a service issues."""
+        login = {"username": username, "password": _PASSWORD}
+        answer = httpx2.post(f"{self.addresses[issuer]}{path}", json=login, timeout=20, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access"])
+
+    def order(self, email: str, *, starts_at: str) -> dict[str, Any]:
+        """Order the smallest free table for four."""
+        free = self.ask("GET", "/api/customer/view_tables/", seats=4, starts_at=starts_at).json()
+        body = {"id": free[0]["id"], "starts_at": starts_at, "party_size": 4, "name": "Ada", "email": email}
+        answer = self.ask("POST", "/api/customer/book_table/", body)
+        assert answer.status_code == 201, answer.text
+        placed: dict[str, Any] = answer.json()
+        return placed
+
+    def wait_for_mails(self, address: str, number: int) -> list[dict[str, Any]]:
+        """So many mails, first to last."""
+        wait_until(lambda: len(self._mails(address)) >= number, seconds=30)
+        return self._mails(address)[::-1]
+
+    def _mails(self, address: str) -> list[dict[str, Any]]:
+        url, to = f"{self.addresses['mail_url']}/messages", {"to": address}
+        found: list[dict[str, Any]] = httpx2.get(url, params=to, timeout=20, trust_env=False).json()
+        return found
+
+
+def _evening(days: int = 1) -> str:
+    """Six o'clock of a day to come, by the restaurant's clocks."""
+    today = dt.datetime.now(dt.UTC).date()  # noqa: TID251 -- the demo lives in the present
+    return f"{today + days * _DAY}T18:00"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Tables alone, on a machine that has no Django."""
+    folder: Path = tmp_path_factory.mktemp("tables")
+    without = folder / "without" / "django"
+    without.mkdir(parents=True)
+    (without / "__init__.py").write_text("raise ImportError('there is no Django here')\n")
+    without_django = {"PYTHONPATH": str(without.parent)}
+    with run_up(folder, "--demo", "--only", "tables", password=_PASSWORD, variables=without_django) as up:
+        up.wait_until_ready()
+        yield up
+
+
+@pytest.fixture
+def restaurant(alone: Up) -> Restaurant:
+    return Restaurant(alone)
+
+
+def test_tables_alone__order_accept_cancel__each_step_reaches_the_guest(restaurant: Restaurant) -> None:
+    guest, starts_at = "ada@example.org", _evening()
+    order = restaurant.order(guest, starts_at=starts_at)
+    (received,) = restaurant.wait_for_mails(guest, 1)
+    staff = restaurant.token_of("staff")
+
+    accepted = restaurant.ask("POST", "/api/admin/accept_booking/", {"id": order["id"]}, token=staff)
+    confirmed = restaurant.wait_for_mails(guest, 2)[1]
+    link = _LINK.search(received["text"])
+    assert link is not None
+    looked = httpx2.get(link[0], timeout=20, trust_env=False)
+    cancelled = httpx2.post(link[0], headers={"Accept": "application/json"}, timeout=20, trust_env=False)
+    told = restaurant.wait_for_mails(guest, 3)[2]
+
+    assert order["state"] == "requested"
+    assert "confirmed" not in received["text"].lower()
+    assert accepted.status_code == 200, accepted.text
+    assert [part["content_type"].split(";")[0] for part in confirmed["attachments"]] == ["text/calendar"]
+    assert looked.status_code == 200
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled"), cancelled.text
+    assert len({mail["subject"] for mail in (received, confirmed, told)}) == 3
+
+
+def test_tables_alone__administration__is_for_staff(restaurant: Restaurant) -> None:
+    asked = ("GET", "/api/admin/view_active_bookings/")
+
+    answers = [restaurant.ask(*asked, token=token) for token in ("", restaurant.token_of("reader"))]
+
+    assert [answer.status_code for answer in answers] == [401, 403]
+
+
+def test_tables_alone__demo_file__names_what_runs(restaurant: Restaurant) -> None:
+    addresses = restaurant.addresses
+
+    assert {name for name, url in addresses.items() if url is None} == {"library_url", "partners_url"}
+    assert {user["password"] for user in addresses["users"]} == {_PASSWORD}
+
+
+def test_tables__beside_the_library__take_its_tokens_and_time_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    guest = "late@example.org"
+    with run_up(tmp_path, "--demo", "--only", "library,tables", password=_PASSWORD) as up:
+        up.wait_until_ready()
+        today = Restaurant(up)
+        today.order(guest, starts_at=_evening(3))
+        answered = today.order("known@example.org", starts_at=_evening(3))
+        from_library = today.token_of("admin", issuer="library_url", path="/api/login/")
+        accepted = today.ask("POST", "/api/admin/accept_booking/", {"id": answered["id"]}, token=from_library)
+        today.wait_for_mails(guest, 1)
+        below = up.descendants()
+        up.process.send_signal(signal.SIGINT)
+        status = up.process.wait(30)
+        wait_until(lambda: not any(is_alive(pid) for pid in below), seconds=20)
+
+    with run_up(tmp_path, "--demo", "--only", "tables", password=_PASSWORD, clock_offset=5 * 3600) as up:
+        up.wait_until_ready()
+        later = Restaurant(up)
+        expired = later.wait_for_mails(guest, 2)
+        again = later.token_of("staff")
+
+    assert (accepted.status_code, status, bool(again)) == (200, 0, True), accepted.text
+    assert len({mail["subject"] for mail in expired}) == 2
+    assert len(later.addresses["users"]) == len(today.addresses["users"])
