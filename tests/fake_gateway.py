@@ -33,6 +33,7 @@ class FakeGateway:
     answers_with: HoldStatus = HoldStatus.ACCEPTED
     is_down: bool = False
     is_unconfigured: bool = False
+    fails_for: frozenset[str] = frozenset()
     loses_answers: int = 0
     lost_by: type[BaseException] = httpx2.ReadError
     meanwhile: Callable[[], object] | None = None
@@ -58,6 +59,8 @@ class FakeGateway:
             ]
             return httpx2.Response(200, json={"items": listed})
         if path.endswith("/availability"):
+            if path.split("/")[2] in self.fails_for:
+                return httpx2.Response(500)
             return self._availability()
         if self.is_unconfigured:
             return httpx2.Response(404, json={"code": "partner.unknown"})

@@ -31,6 +31,8 @@ __all__ = ["poll_due", "refresh_due", "run_errands"]
 
 _SECONDS_OF_A_RUN = 20
 _AT_ONCE = 200
+_MOST_SILENCES = 3
+"""So many books without an answer are the service's fault; fewer may be a book's, which must not stop the others."""
 _POLL_AGAIN = dt.timedelta(minutes=1)
 _MARGIN = dt.timedelta(seconds=15)
 """How much longer than the partners service a worker has the right to talk: for its own pauses, and stopped clocks."""
@@ -159,16 +161,20 @@ def _record(reservation_id: int, told: HoldState, until: dt.datetime) -> None:
 
 def refresh_due(*, now: dt.datetime) -> int:
     """Learn which partners there are, and what they have of the books that readers wait for; how many books."""
-    until, number = time.monotonic() + _SECONDS_OF_A_RUN, 0
     try:
         listed = {partner.name: partner.takes_holds for partner in client.fetch_partners()}
-        run_in_transaction(lambda: remember_partners(takes_holds=listed))
-        for book_id, isbn in list_unchecked_books(since=now - _ASK_AGAIN, limit=_AT_ONCE) if listed else ():
+    except PartnersSilent:
+        return 0  # told by the client; the next run tries again
+    run_in_transaction(lambda: remember_partners(takes_holds=listed))
+    end, number, silences = time.monotonic() + _SECONDS_OF_A_RUN, 0, 0
+    for book_id, isbn in list_unchecked_books(since=now - _ASK_AGAIN, limit=_AT_ONCE) if listed else ():
+        try:
             answers = client.fetch_availability(isbn)
+        except PartnersSilent:
+            silences += 1
+        else:
             run_in_transaction(partial(remember_answers, book_id=book_id, answers=answers, now=now))
             number += 1
-            if time.monotonic() > until:
-                break
-    except PartnersSilent:
-        pass  # told by the client; the next run tries again
+        if silences == _MOST_SILENCES or time.monotonic() > end:
+            break
     return number

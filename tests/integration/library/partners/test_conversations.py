@@ -15,7 +15,7 @@ from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.partner_rules import GONE_AFTER
-from bookwell.library.circulation.partner_tasks import poll_due, run_errands
+from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
 from bookwell.library.circulation.queries.partners import list_unchecked_books
 from bookwell.library.circulation.rules import Actor
 from bookwell.library.circulation.services import PartnerChoice
@@ -309,7 +309,7 @@ def test_loan__nobody_knows_when_it_is_due__is_not_reminded_of(gateway: FakeGate
 
 def test_unchecked_books__come_in_the_order_of_their_last_time(gateway: FakeGateway) -> None:
     now, hour = clock.now(), dt.timedelta(hours=1)
-    recent, old, new = (BookFactory.create(copies=0, isbn=isbn) for isbn in _ISBNS)
+    recent, old, new = (BookFactory.create(copies=0, isbn=isbn) for isbn in _ISBNS[:3])
     for book in (recent, old, new):
         ReservationFactory.place(ReaderFactory.create(), book)
     _checked(recent, now - hour, "library 2")
@@ -322,7 +322,18 @@ def test_unchecked_books__come_in_the_order_of_their_last_time(gateway: FakeGate
     assert list_unchecked_books(since=now - 3 * hour, limit=9) == [(new.pk, new.isbn)]
 
 
-_ISBNS = ("9780261103573", "9780439023481", "9780306406157")
+@pytest.mark.parametrize(("failing", "asked"), [(1, 3), (3, 0)])
+def test_refresh__no_answer_about_one_book__goes_on_unless_there_is_none_about_any(
+    gateway: FakeGateway, failing: int, asked: int
+) -> None:
+    gateway.fails_for = frozenset(_ISBNS[:failing])
+    for isbn in _ISBNS:
+        ReservationFactory.place(ReaderFactory.create(), BookFactory.create(copies=0, isbn=isbn))
+
+    assert refresh_due(now=clock.now()) == asked
+
+
+_ISBNS = ("9780261103573", "9780439023481", "9780306406157", "9780261102217")
 
 
 def _checked(book: Book, at: dt.datetime, partner: str) -> None:
