@@ -280,7 +280,7 @@ def test_story__a_booking_confirmed_moved_reminded_and_cancelled__is_told_in_ord
         "Rezerwacja potwierdzona",
         "Zmiana",
         "Stolik na Ciebie czeka",
-        "Anulowano",
+        "Odwołano",
     ]
     uid = f"booking-{order.id}@house.example"
     assert _entries(house.mail) == [None, ("REQUEST", uid, 2), ("REQUEST", uid, 3), None, ("CANCEL", uid, 4)]

@@ -36,8 +36,8 @@ def test_booking__only_what_is_confirmed__is_called_so(turn: str, language: str)
             "en",
             [
                 "When: Sunday, 3 January 2027, 18:00–19:30",
-                "Table: Qwrt (cabin)",
-                "Price: 1,234.50",
+                "Table: Qwrt (cabin with a curtain)",
+                "Booking price: 1,234.50",
                 "Answer by: Sunday, 22 November 2026, 17:00",
             ],
         ),
@@ -45,8 +45,8 @@ def test_booking__only_what_is_confirmed__is_called_so(turn: str, language: str)
             "pl",
             [
                 "Termin: niedziela, 3 stycznia 2027, 18:00–19:30",
-                "Stolik: Qwrt (kabina)",
-                "Cena: 1 234,50",
+                "Stolik: Qwrt (kabina z zasłoną)",
+                "Cena rezerwacji: 1 234,50",
                 "Odpowiedź najpóźniej: niedziela, 22 listopada 2026, 17:00",
             ],
         ),
@@ -54,8 +54,8 @@ def test_booking__only_what_is_confirmed__is_called_so(turn: str, language: str)
             "ru",
             [
                 "Когда: воскресенье, 3 января 2027 г., 18:00–19:30",
-                "Столик: Qwrt (кабинка)",
-                "Цена: 1 234,50",
+                "Столик: Qwrt (кабина с занавесом)",
+                "Стоимость брони: 1 234,50",
                 "Ответ не позднее: воскресенье, 22 ноября 2026 г., 17:00",
             ],
         ),
@@ -79,7 +79,7 @@ def test_booking__zone_far_away__tells_its_own_hours_over_midnight() -> None:
 
 
 def test_booking__without_a_price__names_none() -> None:
-    assert "Price" not in rendered("booking.confirmed", price=0).text
+    assert "price" not in rendered("booking.confirmed", price=0).text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -103,7 +103,7 @@ def test_cancelled__says_by_whom_what_and_why() -> None:
     assert "As you wished, your booking is cancelled" in said["booking cancelled by the guest"]
     assert "the restaurant had to cancel your order" in said["order cancelled by staff"]
     assert "the restaurant had to cancel your booking" in said["booking cancelled by staff"]
-    assert "The restaurant says: Plmk" in said["booking cancelled by staff"]
+    assert "From the restaurant: Plmk" in said["booking cancelled by staff"]
     assert "Free at that time: Bnmk (in the hall, seats: 4)" in said["booking cancelled by staff"]
     assert "Your booking was cancelled" in said["booking cancelled by the system"]
     assert (
