@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.models import EmailAddress
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.core import context
 from allauth.headless.account.inputs import LoginInput, SignupInput
 from allauth.headless.account.views import LoginView, SignupView, VerifyEmailView
@@ -37,7 +37,7 @@ from bookwell.library.accounts.models import User
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.accounts.services.emails import confirm_email_in_tx, tell_mailbox_in_tx
 
-__all__ = ["AccountAdapter", "TokenSessionStrategy", "confirm_address", "log_in", "sign_up"]
+__all__ = ["AccountAdapter", "TokenSessionStrategy", "confirm_address", "find_language_of_key", "log_in", "sign_up"]
 
 _LEFTOVER_SESSION_SECONDS = 15 * 60
 """allauth keeps a browser-like session for the steps of a log-in; ours are done with it when the tokens are out."""
@@ -173,6 +173,12 @@ def confirm_address(request: HttpRequest, *, key: str) -> None:
     _, answer = _call(_verify_email, _inner_request(request, {"key": key}))
     if "errors" in answer:
         raise ConfirmationInvalid
+
+
+def find_language_of_key(key: str) -> str | None:
+    """The language of the account that a link's key is of; None when the link is not good, or was used."""
+    found = EmailConfirmationHMAC.from_key(key)
+    return found.email_address.user.language if found else None
 
 
 def _inner_request(request: HttpRequest, content: dict[str, str]) -> HttpRequest:

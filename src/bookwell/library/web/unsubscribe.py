@@ -6,7 +6,6 @@ from types import MappingProxyType
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
-from django.utils.translation import get_language_from_request
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -16,9 +15,9 @@ from bookwell.kit.errors import DomainError
 from bookwell.kit.problems import status_of
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.queries import get_user
-from bookwell.library.accounts.rules import LANGUAGES
 from bookwell.library.accounts.services import change_user_in_tx
 from bookwell.library.accounts.unsubscribing import reader_id_of_token
+from bookwell.library.web.languages import language_of
 
 __all__ = ["WORDS", "urlpatterns"]
 
@@ -62,7 +61,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             run_in_transaction(lambda: _turn_off(reader.pk))
     except DomainError as refusal:
-        return _page(request, "refused", _language_of(request), status=status_of(refusal))
+        return _page(request, "refused", language_of(request), status=status_of(refusal))
     state = "done" if request.method == "POST" or not reader.wants_reminders else "asked"
     return _page(request, state, reader.language, name=reader.username)
 
@@ -85,11 +84,6 @@ def _page(request: HttpRequest, state: str, language: str, *, name: str = "", st
     words = WORDS.get(language, WORDS["en"])
     content = {"state": state, "language": language, "words": words, "message": words[state].format(name=name)}
     return render(request, _TEMPLATE, content, status=status)
-
-
-def _language_of(request: HttpRequest) -> str:
-    language = get_language_from_request(request)
-    return language if language in LANGUAGES else "en"
 
 
 urlpatterns = [path("unsubscribe/<str:token>/", unsubscribe)]

@@ -14,8 +14,10 @@ from django.urls import resolve
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.accounts.errors import ConfirmationInvalid
 from bookwell.library.accounts.models import User
+from bookwell.library.accounts.rules import LANGUAGES
 from bookwell.library.accounts.services.emails import confirm_email_in_tx
 from bookwell.library.plumbing.models import OutboxRow
+from bookwell.library.web.confirm_email import WORDS
 from tests.factories import unique
 from tests.notices import notices_about
 from tests.people import PASSWORD, Api, api_as, make_user
@@ -77,6 +79,35 @@ def test_link__used_twice_or_damaged__is_refused() -> None:
         assert answer.status_code == 422
         assert answer["Content-Type"].startswith("text/html")
         assert ConfirmationInvalid.title in answer.content.decode()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page__speaks_the_accounts_language_and_where_the_link_is_bad_the_browsers(language: str) -> None:
+    user = _sign_up(f"{unique('page')}@example.org")
+    User.objects.filter(pk=user.pk).update(language=language)
+    link, browser = _link(user), Client(headers={"Accept-Language": "de, pl;q=0.8, ru;q=0.7"})
+
+    asked, confirmed, again = browser.get(link), browser.post(link), browser.post(link)
+
+    assert f'<html lang="{language}">' in asked.text
+    assert WORDS[language]["button"] in asked.text
+    assert WORDS[language]["confirmed"] in confirmed.text
+    assert (again.status_code, WORDS["pl"]["refused"] in again.text) == (422, True)
+
+
+def test_page__the_address_is_anothers_by_now__says_so_in_the_accounts_language() -> None:
+    first, second = _sign_up("shared@example.org"), _sign_up("shared@example.org")
+    User.objects.filter(pk=second.pk).update(language="ru")
+    User.objects.filter(pk=first.pk).update(confirmed_email="shared@example.org")
+
+    answer = Client().post(_link(second))
+
+    assert (answer.status_code, WORDS["ru"]["taken"] in answer.text) == (409, True)
+
+
+def test_words__are_the_same_set_in_every_language() -> None:
+    assert set(WORDS) == set(LANGUAGES)
+    assert len({frozenset(words) for words in WORDS.values()}) == 1
 
 
 def test_link__of_a_former_address__is_refused() -> None:
