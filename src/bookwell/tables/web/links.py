@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
@@ -37,11 +38,7 @@ router = APIRouter(tags=["guests"])
 router.add_api_route(STYLESHEET, stylesheet, include_in_schema=False)
 
 _JSON, _HTML = "application/json", "text/html"
-_PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {_HTML: {"schema": {"type": "string"}}}, "headers": {}},
-    404: {},
-    409: {},
-}
+_PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {_HTML: {"schema": {"type": "string"}}}}, 404: {}}
 
 
 class GuestLink(StrictBody):
@@ -99,7 +96,7 @@ def show_booking_to_cancel(
 
 
 @router.post("/api/customer/cancel_booking/", response_model=GuestBookingOut, responses=_PAGE)
-def cancel_booking(
+def cancel_by_link(
     request: Request, site: SiteDep, link: Annotated[GuestLink, parameters(GuestLink, forms=True)]
 ) -> Response:
     """Cancel the booking of a link, by the page's button or by a program; once more gives the same answer.
@@ -123,9 +120,7 @@ def cancel_booking(
     return _or_refusal(request, site, link, cancel)
 
 
-@router.get(
-    "/api/customer/unsubscribe/", responses={200: {"content": {_HTML: {"schema": {"type": "string"}}}}, 404: {}}
-)
+@router.get("/api/customer/unsubscribe/", response_class=HTMLResponse, responses=_PAGE)
 def show_reminders(request: Request, site: SiteDep, link: Annotated[GuestLink, parameters(GuestLink)]) -> Response:
     """A page with a button that ends reminders. Changes nothing."""
     _media_type(request, _HTML)
@@ -140,7 +135,7 @@ def show_reminders(request: Request, site: SiteDep, link: Annotated[GuestLink, p
 @router.post(
     "/api/customer/unsubscribe/",
     response_model=RemindersOut,
-    responses={200: {"content": {_HTML: {"schema": {"type": "string"}}}}, 404: {}},
+    responses=_PAGE,
 )
 def unsubscribe(
     request: Request, site: SiteDep, link: Annotated[Unsubscribing, parameters(Unsubscribing, forms=True)]
