@@ -30,7 +30,7 @@ from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
 from bookwell.tables.api import active_bookings, backoffice, bookings, floor, guests, house, tokens, view_tables
 from bookwell.tables.api.access import find_caller
-from bookwell.tables.api.answers import render_refusal
+from bookwell.tables.api.answers import REFUSAL_MEMBERS, render_refusal
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import is_up_to_date
 from bookwell.tables.settings import TablesSettings
@@ -89,7 +89,7 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     app.include_router(health_router("tables", _checks(site.database)))
     install_swagger(app, _TITLE)
     ignore_final_slashes(app)
-    install_document(app)
+    install_document(app, members={409: REFUSAL_MEMBERS})
     app.add_api_route("/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
     return app
 

@@ -1,19 +1,26 @@
 """What holds for every operation of tables: problems, headers, limits, both forms of a path, its document."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 from starlette.testclient import TestClient
 
+from bookwell.kit.errors import all_error_types
+from bookwell.kit.http_errors import KINDS
+from bookwell.kit.problems import status_of
 from bookwell.tables.app import create_app
 from bookwell.tables.db import Database
+from bookwell.tables.reference import domain_errors, reference_files
 from bookwell.tables.settings import TablesSettings
 from tests.restaurant import NOW, SITE, a_table
 
 TABLES = "/api/customer/view_tables/"
 BOOK = "/api/customer/book_table/"
+REFERENCE = Path(__file__).parents[3] / "docs" / "api"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -174,3 +181,47 @@ def test_docs__need_nothing_from_elsewhere(client: TestClient) -> None:
     assert client.get("/docs/start.js").headers["content-type"].startswith("text/javascript")
     problem(client.get("/docs/files/../../pyproject.toml"), 404, "http.not_found")
     problem(client.get("/docs/files/nothing.js"), 404, "http.not_found")
+
+
+def test_reference__is_in_step_with_the_code() -> None:
+    for name, content in reference_files().items():
+        written = (REFERENCE / name).read_text(encoding="utf-8")
+        assert written == content, f"run: python -m bookwell.tables.reference docs/api ({name})"
+
+
+def test_document__is_what_the_service_answers(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+
+    assert document == json.loads(reference_files()["tables.json"])
+    assert document["openapi"].startswith("3.1")
+
+
+def test_document__every_operation__tells_its_problems_as_problems(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    responses = document["components"]["responses"]
+
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            problems = {status: each for status, each in operation["responses"].items() if int(status) >= 400}
+            assert {"400", "406", "429", "500", "503"} <= problems.keys(), (method, path)
+            assert all("$ref" in each for each in problems.values()), (method, path)
+            assert ("security" in operation) == path.startswith(("/api/admin/", "/api/backoffice/orders")), path
+    assert all("application/problem+json" in each["content"] for each in responses.values())
+
+
+def test_document__names_of_operations__are_unique(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+
+    assert len(names) == len(set(names))
+
+
+def test_codes__each__has_one_status_and_one_title() -> None:
+    meanings: dict[str, set[tuple[int, str]]] = {}
+    domain_errors()
+    for error in all_error_types():
+        if error.__module__.startswith("bookwell."):
+            meanings.setdefault(error.code, set()).add((status_of(error), error.title))
+
+    assert {code: found for code, found in meanings.items() if len(found) > 1} == {}
+    assert not meanings.keys() & {kind.code for kind in KINDS}

@@ -1,8 +1,9 @@
 """How operations answer: JSON written once by pydantic-core, with prices in the form that people know."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import Request, Response
@@ -19,9 +20,37 @@ from bookwell.kit.request_context import request_id
 from bookwell.tables.bookings.errors import SlotTaken
 from bookwell.tables.site import Site
 
-__all__ = ["json_answer", "refusal_answer", "render_refusal", "respond_in_transaction", "response_of"]
+__all__ = [
+    "REFUSAL_MEMBERS",
+    "json_answer",
+    "refusal_answer",
+    "render_refusal",
+    "respond_in_transaction",
+    "response_of",
+]
 
 _JSON = "application/json"
+REFUSAL_MEMBERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "alternatives": {
+            "type": "array",
+            "description": "With `booking.slot_taken`: tables that were free at that time, the smallest fit first",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "integer"},
+                    "name": {"type": "string"},
+                    "table_type": {"type": "string"},
+                    "seats": {"type": "integer"},
+                    "price": {"type": "number"},
+                },
+                "required": ["id", "name", "table_type", "seats", "price"],
+            },
+        }
+    }
+)
+"""What problems of conflicts tell beside their usual members, as schemas."""
+
 # A member's name, which no text can hold unescaped; only whole hundredths follow it.
 _PRICE = re.compile(rb'"price":(\d+)(?=[,}])')
 

@@ -1,12 +1,14 @@
 """Completes FastAPI's OpenAPI 3.1 document: parameters of either place, problems, bearer scheme, idempotency header."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
+from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE
 from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of, takes_forms
 from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems
 
@@ -18,8 +20,10 @@ _ANY_PLACE = "Every member of the body may stand in the query instead."
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
-def install_document(app: FastAPI) -> None:
+def install_document(app: FastAPI, *, members: Mapping[int, Mapping[str, Any]] = MappingProxyType({})) -> None:
     """Let `app.openapi()` tell all that holds for its operations.
+
+    `members` are the schemas of what the service adds to its problems of a status, by their names.
 
     An operation says by a security dependency that it needs a token, and by `x-idempotent` in its `openapi_extra` that
     it takes an Idempotency-Key.
@@ -28,15 +32,18 @@ def install_document(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(app, generated())
+            app.openapi_schema = _complete(app, generated(), members)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way
 
 
-def _complete(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
+def _complete(app: FastAPI, document: dict[str, Any], members: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     components = document.setdefault("components", {})
     add_components(components)
+    for status, properties in members.items():
+        told = components["responses"][f"Problem{status}"]["content"][PROBLEM_MEDIA_TYPE]
+        told["schema"] = {"allOf": [told["schema"], {"type": "object", "properties": dict(properties)}]}
     for name in _UNUSED:
         components["schemas"].pop(name, None)
     readers = dict(_readers_of(app))
