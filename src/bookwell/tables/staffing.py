@@ -1,10 +1,7 @@
 """Use cases of accounts around the hash of a password, which takes longer than a transaction should."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from sqlalchemy import Connection
 
 from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, REFRESH_INVALID, HttpRefusal
 from bookwell.tables.accounts import queries
@@ -15,7 +12,7 @@ from bookwell.tables.accounts.rules import Role, check_password
 from bookwell.tables.accounts.services import accounts, sessions
 from bookwell.tables.db import Database
 
-__all__ = ["Attempt", "change_password", "create_account", "create_demo_accounts", "log_in", "log_out", "refresh"]
+__all__ = ["Attempt", "change_password", "create_account", "log_in", "log_out", "refresh"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _TOKEN_CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -108,20 +105,3 @@ def change_password(database: Database, *, username: str, password: str, now: dt
     database.write(
         lambda connection: accounts.change_password(connection, username=username, password_hash=password_hash, now=now)
     )
-
-
-def create_demo_accounts(database: Database, passwords: Mapping[str, tuple[Role, str]], *, now: dt.datetime) -> bool:
-    """Accounts to try things with, by name; any password is good enough. False, and none, where there is one already.
-
-    All of them or none: a start that was killed makes them at the next one.
-    """
-    hashed = [(name, role, hash_password(password)) for name, (role, password) in passwords.items()]
-
-    def create_all(connection: Connection) -> bool:
-        if queries.has_any(connection):
-            return False
-        for name, role, password_hash in hashed:
-            accounts.create_account(connection, username=name, password_hash=password_hash, role=role, now=now)
-        return True
-
-    return database.write(create_all)

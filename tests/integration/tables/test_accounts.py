@@ -12,7 +12,7 @@ from bookwell.kit.usernames import UsernameInvalid
 from bookwell.tables import staffing
 from bookwell.tables.accounts import queries
 from bookwell.tables.accounts.errors import AccountNotFound, LastAdministrator, PasswordRefused, UsernameTaken
-from bookwell.tables.accounts.models import account, login_failure, token_session
+from bookwell.tables.accounts.models import login_failure, token_session
 from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
 from bookwell.tables.accounts.rules import ADDRESS_WINDOW, Role
 from bookwell.tables.accounts.services import accounts, sessions
@@ -204,16 +204,6 @@ def test_record_failure__forgets_what_counts_no_more(restaurant: Database) -> No
     oldest = restaurant.read(lambda c: c.scalar(select(login_failure.c.expires_at).order_by("expires_at").limit(1)))
     assert oldest
     assert oldest > NOW.timestamp() * 1000
-
-
-def test_create_demo_accounts__once(tmp_path: Any) -> None:
-    wanted = {"admin": (Role.ADMIN, "a"), "josh": (Role.READER, "b")}
-    with tables_database(tmp_path) as database:
-        assert staffing.create_demo_accounts(database, wanted, now=NOW)
-        assert not staffing.create_demo_accounts(database, {"late": (Role.ADMIN, "c")}, now=NOW)
-
-        rows = database.read(lambda c: c.execute(select(account.c.username, account.c.role)).all())
-        assert {tuple(row) for row in rows} == {("admin", "admin"), ("josh", "reader")}
 
 
 def test_forget_dead_sessions__only_those(tmp_path: Any) -> None:

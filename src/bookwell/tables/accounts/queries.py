@@ -3,14 +3,14 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.usernames import fold_username
 from bookwell.tables.accounts.models import account, login_failure, token_session
 from bookwell.tables.accounts.rules import failure_keys, lockout_seconds
 
-__all__ = ["Credentials", "LoginLimits", "find_credentials", "find_lockout_seconds", "find_role_in_session", "has_any"]
+__all__ = ["Credentials", "LoginLimits", "find_credentials", "find_lockout_seconds", "find_role_in_session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,3 @@ def find_role_in_session(connection: Connection, sid: str, *, subject: str) -> s
         .where(token_session.c.sid == sid, token_session.c.revoked_at.is_(None), account.c.is_active)
     ).one_or_none()
     return row.role if row is not None and str(row.id) == subject else None
-
-
-def has_any(connection: Connection) -> bool:
-    """Whether there is any account."""
-    return bool(connection.scalar(select(exists().select_from(account))))

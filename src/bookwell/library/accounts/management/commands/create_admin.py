@@ -1,8 +1,5 @@
 """`bookwell create-admin`."""
 
-import os
-import sys
-from getpass import getpass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +8,7 @@ from django.core.validators import validate_email
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.asking import read_password
 from bookwell.kit.errors import DomainError
 from bookwell.library.accounts import services
 from bookwell.library.accounts.passwords import check_password_rules, hash_password
@@ -36,7 +34,7 @@ class Command(BaseCommand):
         """Django's hook."""
         try:
             validate_email(email)
-            self._create(username, email.strip().lower(), _read_password())
+            self._create(username, email.strip().lower(), read_password(_PASSWORD_VARIABLE))
         except DomainError as refusal:
             raise CommandError("; ".join([refusal.detail, *(error.detail for error in refusal.errors)])) from refusal
         except ValidationError as error:
@@ -54,10 +52,3 @@ class Command(BaseCommand):
         }
         # Whoever runs commands here needs no mail to prove whose address this is.
         run_in_transaction(lambda: services.create_user_in_tx(fields=fields, now=clock.now(), is_email_confirmed=True))
-
-
-def _read_password() -> str:
-    given = os.environ.get(_PASSWORD_VARIABLE)
-    if given:
-        return given
-    return getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
