@@ -20,6 +20,7 @@ __all__ = [
     "NOT_FOUND",
     "NOT_READY",
     "REFRESH_INVALID",
+    "SIGNATURE_INVALID",
     "TOO_LARGE",
     "TOO_MANY_REQUESTS",
     "UNREADABLE",
@@ -56,6 +57,9 @@ INTERNAL_ERROR = HttpErrorKind(500, "http.internal_error", "The service failed; 
 NOT_READY = HttpErrorKind(503, "http.unavailable", "The service cannot answer now; see `Retry-After`.")
 BAD_CREDENTIALS = HttpErrorKind(401, "auth.bad_credentials", "The username or the password is wrong.")
 REFRESH_INVALID = HttpErrorKind(401, "auth.refresh_invalid", "The refresh token is unknown, used up or ended.")
+SIGNATURE_INVALID = HttpErrorKind(
+    401, "webhook.signature_invalid", "The webhook's signature is wrong, missing or too old."
+)
 LOCKED_OUT = HttpErrorKind(429, "auth.locked_out", "Too many log-ins have failed; see `Retry-After`.")
 
 KINDS = (
@@ -75,6 +79,7 @@ KINDS = (
     NOT_READY,
     BAD_CREDENTIALS,
     REFRESH_INVALID,
+    SIGNATURE_INVALID,
     LOCKED_OUT,
 )
 _BY_STATUS = {kind.status: kind for kind in reversed(KINDS)}

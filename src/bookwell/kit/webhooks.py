@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from bookwell.kit.errors import Forbidden
-
 __all__ = ["TOLERANCE", "SignatureInvalid", "WebhookSecret", "sign", "verify"]
 
 TOLERANCE = dt.timedelta(seconds=300)
@@ -29,11 +27,8 @@ _LONGEST_TIMESTAMP = 12
 _MOST_SIGNATURES = 20
 
 
-class SignatureInvalid(Forbidden):
+class SignatureInvalid(Exception):
     """The message is not from whom it should be, or not of now; nothing more is said."""
-
-    code = "webhook.signature_invalid"
-    title = "The signature is wrong, missing or too old"
 
 
 @dataclass(frozen=True, slots=True)

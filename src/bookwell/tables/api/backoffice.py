@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bookwell.contracts.backoffice import BookingEvent, DecisionRequest
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import body, parameters
-from bookwell.kit.http_errors import HttpErrorKind, HttpRefusal
+from bookwell.kit.http_errors import SIGNATURE_INVALID, HttpRefusal
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.pages import DEFAULT_LIMIT, MAX_LIMIT
 from bookwell.kit.request_types import StrictBody
@@ -29,7 +29,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["back office"])
 
-_UNSIGNED = HttpErrorKind(401, SignatureInvalid.code, f"{SignatureInvalid.title}.")
 _CHALLENGE = {"WWW-Authenticate": "Webhook"}
 _SCOPE = "bookings:read"
 _LONGEST_CURSOR = 64
@@ -84,7 +83,7 @@ async def _signed(request: Request, site: SiteDep) -> str:
     try:
         return verify(dict(request.headers), raw, secrets=site.settings.decision_secrets(), now=clock.now())
     except SignatureInvalid:
-        raise HttpRefusal(_UNSIGNED, headers=_CHALLENGE) from None
+        raise HttpRefusal(SIGNATURE_INVALID, headers=_CHALLENGE) from None
 
 
 @router.post("/api/backoffice/decisions", response_model=DecidedOut, responses={401: {}}, openapi_extra=_SIGNED)
