@@ -26,7 +26,7 @@ from bookwell.notifier.settings import NotifierSettings
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import Actor
-from bookwell.tables.bookings.services import closing, deadlines, deciding, ending, moving, telling
+from bookwell.tables.bookings.services import closing, deadlines, deciding, ending, forgetting, moving, telling
 from bookwell.tables.bookings.services.closing import Closing
 from bookwell.tables.db import Database
 from bookwell.tables.floor.queries import get_house
@@ -333,6 +333,22 @@ def test_links__delivered__are_kept_as_digests_alone_and_in_no_log(
     assert [token for token in tokens if token in logged] == []
     sent = "".join(message.content.text for message in [*house.mail.messages, *house.sms.messages])
     assert all(token in sent for token in tokens)
+
+
+def test_forget__a_guests_data_is_cleared__nobody_keeps_who_it_was(house: _House) -> None:
+    order = an_order(house.tables, a_table(house.tables).id, name="Gwendolyn", email="gwen@example.org")
+    other = an_order(house.tables, a_table(house.tables).id, name="Barnaby")
+    _do(house.tables, ending.cancel_booking, booking_id=order.id, **BY_STAFF)
+    house.bring_out()
+    before, later = house.everything_kept(), NOW + dt.timedelta(days=100)
+
+    _do(house.tables, forgetting.forget_guest, booking_id=order.id, now=later)
+    house.bring_out(later)
+
+    after = house.everything_kept()
+    assert [name in before for name in ("Gwendolyn", "gwen@", "Barnaby")] == [True] * 3
+    assert [name in after for name in ("Gwendolyn", "gwen@", "Barnaby")] == [False, False, True]
+    assert booked(house.tables, other.id).name == "Barnaby"
 
 
 def test_bring_out__too_late__nobody_is_told_what_would_be_wrong(house: _House) -> None:
