@@ -11,10 +11,13 @@ from sqlalchemy import text
 
 from bookwell.contracts.problems import Problem
 from bookwell.kit import clock, logs
+from bookwell.kit.adapters.flask.auth import find_claims
 from bookwell.kit.adapters.flask.document import complete_document
 from bookwell.kit.adapters.flask.edge import install_edge
 from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
+from bookwell.kit.adapters.flask.swagger import install_swagger
+from bookwell.kit.adapters.flask.throttle import install_limits, sender_of
 from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.notifier.api.deliveries import deliveries_blueprint
@@ -27,6 +30,7 @@ from bookwell.notifier.settings import NotifierSettings
 
 __all__ = ["make_app"]
 
+_TITLE = "Bookwell notifier"
 _DESCRIPTION = "What was sent to whom. Every error is a problem document (RFC 9457)."
 _BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
@@ -43,7 +47,7 @@ def make_app(
     verifier = verifier or TokenVerifier(trusted_issuers(settings.issuers_with_library))
     app = OpenAPI(
         __name__,
-        info=Info(title="Bookwell notifier", version="1", description=_DESCRIPTION),
+        info=Info(title=_TITLE, version="1", description=_DESCRIPTION),
         security_schemes={"bearer": _BEARER},
         validation_error_model=Problem,
         validation_error_callback=invalid_request,
@@ -53,7 +57,9 @@ def make_app(
     app.url_map.strict_slashes = False
     install_problems(app)
     install_edge(app, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts)
+    install_limits(app, settings, find_caller=lambda: sender_of(find_claims(verifier)))
     install_health(app, "notifier", _checks(database), before_metrics=lambda: set_gauges(database))
+    install_swagger(app, _TITLE)
     app.register_api(deliveries_blueprint(database, verifier))
     app.register_api(endpoints_blueprint(database, verifier))
     if settings.mode == "embedded":

@@ -8,7 +8,6 @@ from flask import Response
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from pydantic_core import to_json
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bookwell.contracts.problems import Problem
 from bookwell.kit import clock, logs
@@ -16,12 +15,10 @@ from bookwell.kit.adapters.flask.document import complete_document
 from bookwell.kit.adapters.flask.edge import install_edge
 from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
-from bookwell.kit.adapters.flask.swagger import DOCS_PREFIX, install_swagger
-from bookwell.kit.adapters.flask.throttle import install_throttle
-from bookwell.kit.counting import shared_counter
+from bookwell.kit.adapters.flask.swagger import install_swagger
+from bookwell.kit.adapters.flask.throttle import install_limits
 from bookwell.kit.health import Check
 from bookwell.kit.jwks import trusted_issuers
-from bookwell.kit.limits import RateLimiter
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.partners.api.access import Access
 from bookwell.partners.api.availability import availability_blueprint
@@ -40,7 +37,6 @@ _TITLE = "Bookwell partners"
 _DESCRIPTION = "Books in other libraries, and a door for reservations. Every error is a problem document (RFC 9457)."
 _BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
-_UNLIMITED = ("/health", "/metrics", DOCS_PREFIX, "/openapi.json")
 
 
 def make_app(
@@ -61,7 +57,7 @@ def make_app(
     )
     install_problems(app)
     install_edge(app, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts)
-    _install_limits(app, settings, access)
+    install_limits(app, settings, find_caller=access.find_caller)
     checks = _checks(gateway, settings)
     install_health(app, "partners", checks, can_do_without=checks)  # what is remembered is told without any of them
     install_swagger(app, _TITLE)
@@ -74,20 +70,6 @@ def make_app(
         app.register_api(blueprint)
     app.add_url_rule("/openapi.json", view_func=lambda: _document(app), endpoint="openapi_document", methods=["GET"])
     return app
-
-
-def _install_limits(app: OpenAPI, settings: PartnersSettings, access: Access) -> None:
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]  # Flask's way
-    if settings.rate_limit_per_minute:
-        install_throttle(
-            app,
-            RateLimiter(shared_counter(settings.redis_url), limit=settings.rate_limit_per_minute),
-            find_caller=access.find_caller,
-            unlimited=_UNLIMITED,
-            counts_loopback=settings.mode == "production",
-        )
 
 
 def _checks(gateway: PerProcess[Gateway], settings: PartnersSettings) -> dict[str, Check]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 
 from bookwell.kit import clock
@@ -215,6 +216,74 @@ def test_openapi__the_document__names_operations_and_problems(world: _World) -> 
     operation = document["paths"]["/deliveries"]["get"]
     assert operation["security"] == [{"bearer": []}]
     assert {"200", "401", "403", "422"} <= set(operation["responses"])
+
+
+def test_docs__swagger_ui__comes_from_this_service_under_a_strict_policy(world: _World) -> None:
+    page = world.client.get("/docs")
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert "Bookwell notifier" in page.text
+    assert world.client.get("/docs/start.js").status_code == 200
+
+
+def _limited(tmp_path: Path, **settings: Any) -> FlaskClient:
+    configured = NotifierSettings(data_dir=tmp_path, rate_limit_per_minute=3, **settings)
+    migrate(configured.database_url)
+    ring = KeyRing(tmp_path / "keys", retain=dt.timedelta(hours=1))
+    return make_app(configured, verifier=TokenVerifier([TrustedIssuer(_ISSUER, "bookwell", ring)])).test_client()
+
+
+def _statuses(client: FlaskClient, times: int, path: str, **options: Any) -> list[int]:
+    return [client.get(path, **options).status_code for _ in range(times)]
+
+
+def test_limits__a_caller__has_so_many_a_minute_and_others_their_own(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path / "keys", retain=dt.timedelta(hours=1))
+    signer = TokenSigner(ring, issuer=_ISSUER, audience="bookwell", lifetime=dt.timedelta(minutes=5))
+    headers = [
+        {"Authorization": f"Bearer {signer.sign(subject=who, session_id='s', roles=['staff'], now=clock.now())}"}
+        for who in ("1", "2")
+    ]
+    with time_machine.travel(clock.now(), tick=False):
+        client = _limited(tmp_path)
+
+        first = _statuses(client, 4, "/deliveries", headers=headers[0])
+        refused = client.get("/deliveries", headers=headers[0])
+        second = _statuses(client, 1, "/deliveries", headers=headers[1])
+
+    assert (first, second) == ([200, 200, 200, 429], [200])
+    _assert_problem(refused, 429, "http.too_many_requests")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_limits__strangers__share_their_address_and_probes_are_not_counted(tmp_path: Path) -> None:
+    guess = {"headers": {"Authorization": "Bearer guess"}, "environ_base": {"REMOTE_ADDR": "203.0.113.7"}}
+    with time_machine.travel(clock.now(), tick=False):
+        client = _limited(tmp_path)
+
+        statuses = _statuses(client, 4, "/deliveries", **guess)
+        probes = _statuses(client, 9, "/health/live", **guess) + _statuses(client, 9, "/docs", **guess)
+
+    assert statuses == [401, 401, 401, 429]
+    assert set(probes) == {200}
+
+
+def test_limits__loopback__is_not_counted_when_embedded(tmp_path: Path) -> None:
+    with time_machine.travel(clock.now(), tick=False):
+        assert set(_statuses(_limited(tmp_path), 9, "/messages")) == {200}
+
+
+def test_limits__behind_a_proxy__the_address_is_what_the_proxy_saw(tmp_path: Path) -> None:
+    with time_machine.travel(clock.now(), tick=False):
+        client = _limited(tmp_path, trusted_proxies=1)
+
+        statuses = [
+            client.get("/messages", headers={"X-Forwarded-For": f"203.0.113.{number // 4}"}).status_code
+            for number in range(8)
+        ]
+
+    assert statuses == [200, 200, 200, 429] * 2
 
 
 def test_endpoints__one_that_is_gone__is_shown_enabled_and_its_dead_letters_replayed(world: _World) -> None:

@@ -1,13 +1,13 @@
 """Who may call what: readers, machine clients, the library service, staff."""
 
-from flask import g, request
+from dataclasses import replace
 
-from bookwell.kit import clock
-from bookwell.kit.adapters.flask.auth import RoleForbidden, authenticated
-from bookwell.kit.adapters.flask.throttle import ANONYMOUS, Caller
+from flask import g
+
+from bookwell.kit.adapters.flask.auth import RoleForbidden, authenticated, find_claims
+from bookwell.kit.adapters.flask.throttle import Caller, sender_of
 from bookwell.kit.errors import Forbidden
-from bookwell.kit.jwks import IssuerUnreachable
-from bookwell.kit.tokens import Claims, TokenInvalid, TokenVerifier
+from bookwell.kit.tokens import Claims, TokenVerifier
 
 __all__ = ["WRITE_RESERVATIONS", "Access", "ScopeMissing", "claims"]
 
@@ -55,14 +55,8 @@ class Access:
 
     def find_caller(self) -> Caller:
         """Whose token is good, to count requests by: anonymous otherwise. The library service is not counted."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return ANONYMOUS
-        try:
-            found = self._verifier.verify(token.strip(), now=clock.now())
-        except (TokenInvalid, IssuerUnreachable):
-            return ANONYMOUS
-        return Caller(f"{found.issuer} {found.subject or found.client_id}", is_unlimited=self._is_library(found))
+        found = find_claims(self._verifier)
+        return replace(sender_of(found), is_unlimited=found is not None and self._is_library(found))
 
     def _is_library(self, found: Claims) -> bool:
         return _SERVICE in found.roles and found.issuer == self._library_issuer

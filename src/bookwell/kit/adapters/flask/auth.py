@@ -11,9 +11,10 @@ from flask_openapi.request import validate_request
 from bookwell.kit import clock
 from bookwell.kit.errors import Forbidden
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
+from bookwell.kit.jwks import IssuerUnreachable
 from bookwell.kit.tokens import Claims, TokenInvalid, TokenVerifier
 
-__all__ = ["RoleForbidden", "authenticated", "caller", "roles_needed"]
+__all__ = ["RoleForbidden", "authenticated", "caller", "find_claims", "roles_needed"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,17 +58,31 @@ def caller() -> Claims:
     return claims
 
 
+def find_claims(verifier: TokenVerifier) -> Claims | None:
+    """The claims of the request's bearer token; None where it has none, or not a good one as far as can be told now."""
+    token = _bearer_token()
+    try:
+        return verifier.verify(token, now=clock.now()) if token else None
+    except (TokenInvalid, IssuerUnreachable):
+        return None
+
+
 def authenticated(verifier: TokenVerifier) -> Claims:
     """The claims of the request's bearer token.
 
     Raises:
         HttpRefusal: 401 when there is none, or not a good one.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = _bearer_token()
+    if not token:
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)
     try:
-        return verifier.verify(token.strip(), now=clock.now())
+        return verifier.verify(token, now=clock.now())
     except TokenInvalid as error:
         _log.info("auth.token_refused", reason=str(error))
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE) from None
+
+
+def _bearer_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -4,12 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from bookwell.kit.counting import shared_counter
 from bookwell.kit.http_errors import TOO_MANY_REQUESTS, HttpRefusal
 from bookwell.kit.limits import RateLimiter, subscriber_of
+from bookwell.kit.settings import CommonSettings
+from bookwell.kit.swagger import DOCS_PREFIX
+from bookwell.kit.tokens import Claims
 
-__all__ = ["ANONYMOUS", "Caller", "install_throttle"]
+__all__ = ["ANONYMOUS", "Caller", "install_limits", "install_throttle", "sender_of"]
 
+_UNLIMITED = ("/health", "/metrics", DOCS_PREFIX, "/openapi.json")
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -22,6 +28,28 @@ class Caller:
 
 
 ANONYMOUS = Caller(None)
+
+
+def sender_of(claims: Claims | None) -> Caller:
+    """By whose name to count a request with a good token; anonymous without one."""
+    if claims is None:
+        return ANONYMOUS
+    return Caller(f"{claims.issuer} {claims.subject or claims.client_id}")
+
+
+def install_limits(app: Flask, settings: CommonSettings, *, find_caller: Callable[[], Caller]) -> None:
+    """What the settings say of limits and proxies; probes, metrics and the API's description are not counted."""
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]  # Flask's way
+    if settings.rate_limit_per_minute:
+        install_throttle(
+            app,
+            RateLimiter(shared_counter(settings.redis_url), limit=settings.rate_limit_per_minute),
+            find_caller=find_caller,
+            unlimited=_UNLIMITED,
+            counts_loopback=settings.mode == "production",
+        )
 
 
 def install_throttle(
