@@ -1,6 +1,5 @@
 """Books: an open catalogue, kept by librarians."""
 
-import hashlib
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +8,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from bookwell.kit import clock
+from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.idempotency import Answer
 from bookwell.library.accounts.queries import Caller
 from bookwell.library.api.answers import respond_in_transaction, response_of
@@ -140,9 +140,9 @@ def get_book(request: HttpRequest, book_id: Id) -> HttpResponse:
         )
         content, scope = f'{content[:-1]},"for_you":{_json(view)}}}', "private"
     body = content.encode()
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": f"{scope}, no-cache", "Vary": "Accept, Authorization"}
-    if _is_known(request.headers.get("If-None-Match", ""), etag):
+    if is_known(request.headers.get("If-None-Match", ""), etag):
         return HttpResponse(status=304, headers=headers)
     return response_of(Answer(200, body, headers))
 
@@ -187,8 +187,3 @@ def _answer(book_id: int, *, status: int = 200, headers: dict[str, str] | None =
 
 def _json(value: Any) -> str:
     return to_json(value).decode()
-
-
-def _is_known(header: str, etag: str) -> bool:
-    """Whether If-None-Match names the tag; weak ones compare as equal (RFC 9110 §13.1.2)."""
-    return header.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in header.split(",")}

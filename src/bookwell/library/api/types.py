@@ -1,14 +1,14 @@
 """Types that the API's parameters and bodies share."""
 
-import datetime as dt
-import re
 from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
+
+from bookwell.kit.request_types import Day, Id, Moment, make_strict
 
 __all__ = [
     "Barcode",
@@ -27,9 +27,6 @@ __all__ = [
     "Username",
 ]
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-Id = Annotated[int, Field(ge=1, lt=2**63)]
 Username = Annotated[str, Field(min_length=1, max_length=150)]
 Password = Annotated[str, Field(min_length=1, max_length=128)]
 BranchCode = Annotated[str, Field(min_length=1, max_length=20)]
@@ -50,45 +47,6 @@ def _check_email(address: str) -> str:
 Email = Annotated[str, Field(max_length=254), AfterValidator(_check_email)]
 
 
-def _check_written_out(moment: object) -> object:
-    """Numbers and bare dates, which pydantic would take too, are no instants to us."""
-    if not isinstance(moment, str) or moment[10:11] not in ("T", "t", " "):
-        raise ValueError("An instant is written as in RFC 3339, 2026-03-12T18:00:00Z")
-    return moment
-
-
-def _check_moment(moment: dt.datetime) -> dt.datetime:
-    if not 1971 <= moment.year <= 2200:
-        raise ValueError("The year must lie between 1971 and 2200")
-    return moment
-
-
-Moment = Annotated[dt.datetime, BeforeValidator(_check_written_out), AfterValidator(_check_moment)]
-"""RFC 3339; without an offset it is wall time at the pickup branch."""
-
-
-def _make_strict(schema: Any) -> None:
-    if isinstance(schema, list):
-        for item in schema:
-            _make_strict(item)
-    elif isinstance(schema, dict):
-        if schema.get("type") in ("int", "bool"):
-            schema["strict"] = True
-        for item in schema.values():
-            _make_strict(item)
-
-
-def _check_day_written_out(day: object) -> object:
-    """Numbers and instants, which pydantic would take too, are no dates to us."""
-    if not isinstance(day, str) or not _DAY.fullmatch(day):
-        raise ValueError("A date is written as in RFC 3339, 2026-03-12")
-    return day
-
-
-Day = Annotated[dt.date, BeforeValidator(_check_day_written_out)]
-"""An RFC 3339 full-date."""
-
-
 class Body(Schema):
     """A request's body: unknown fields are refused, so that a misspelt one is not silently lost.
 
@@ -101,7 +59,7 @@ class Body(Schema):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic's hook. Its own strict mode would also refuse the text of dates and enumerations."""
         schema = handler(source)
-        _make_strict(schema)
+        make_strict(schema)
         return schema
 
 

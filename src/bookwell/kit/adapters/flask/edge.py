@@ -1,18 +1,18 @@
 """What holds around every request of a Flask service: ids, headers, access log, metrics."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.sansio.utils import host_is_trusted
 
 from bookwell.kit import metrics
+from bookwell.kit.hosts import host_check
 from bookwell.kit.http_errors import BAD_REQUEST, NOT_ACCEPTABLE, HttpRefusal
 from bookwell.kit.negotiation import accepts_json
 from bookwell.kit.request_context import request_id, set_request_id, set_traceparent, traceparent
+from bookwell.kit.response_headers import API_POLICY, HSTS, VARY
 from bookwell.kit.tracing import accept_request_id, accept_traceparent
 
 __all__ = ["OPERATOR_PATHS", "install_edge", "json_only"]
@@ -21,12 +21,12 @@ OPERATOR_PATHS = ("/health", "/metrics")
 """What probes ask for too often to log."""
 
 _USUAL_HEADERS = (
-    ("content-security-policy", ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")),
+    ("content-security-policy", ("Content-Security-Policy", API_POLICY)),
     ("referrer-policy", ("Referrer-Policy", "no-referrer")),
     ("cache-control", ("Cache-Control", "no-store")),
 )
-_FIXED_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Vary", "Accept, Authorization"))
-_HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+_FIXED_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Vary", VARY))
+_HSTS = ("Strict-Transport-Security", HSTS)
 
 _log = structlog.get_logger()
 
@@ -36,10 +36,10 @@ def install_edge(app: Flask, *, max_body_bytes: int, hosts: Sequence[str]) -> No
 
     Pages set their own `Content-Security-Policy`; everything else gets the API's.
     """
-    is_trusted = lru_cache(maxsize=1000)(lambda host: host_is_trusted(host, hosts))
+    is_known = host_check(hosts)
 
     def check_host() -> None:
-        if not is_trusted(request.environ.get("HTTP_HOST", "")) and not request.path.startswith(OPERATOR_PATHS):
+        if not is_known(request.environ.get("HTTP_HOST", "")) and not request.path.startswith(OPERATOR_PATHS):
             raise HttpRefusal(BAD_REQUEST)
 
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes

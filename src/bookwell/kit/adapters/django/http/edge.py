@@ -20,6 +20,7 @@ from bookwell.kit import metrics
 from bookwell.kit.adapters.django.http.problems import kind_response
 from bookwell.kit.http_errors import BAD_REQUEST, LENGTH_REQUIRED, TOO_LARGE, HttpErrorKind, kind_of_status
 from bookwell.kit.request_context import set_request_id, set_traceparent
+from bookwell.kit.response_headers import API_POLICY, HSTS, VARY
 from bookwell.kit.tracing import accept_request_id, accept_traceparent
 
 __all__ = ["OPERATOR_PATHS", "PAGE_PREFIXES", "EdgeMiddleware"]
@@ -30,12 +31,10 @@ PAGE_PREFIXES = ("/admin/", "/accounts/", "/messages/")
 OPERATOR_PATHS = ("/health", "/metrics")
 """What probes ask for by address instead of by name, and too often to log."""
 
-_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-_HSTS = "max-age=31536000; includeSubDomains"
 _KEPT_ON_PROBLEMS = ("Allow", "Retry-After", "WWW-Authenticate")
 _KNOWN_HOSTS_LIMIT = 1000
 
@@ -118,7 +117,7 @@ def _drop_body(response: HttpResponseBase) -> None:
 def _set_constant_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     headers = response.headers
     is_page = headers.get("Content-Type", "").startswith("text/html")
-    headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else _API_POLICY
+    headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else API_POLICY
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin" if is_page else "no-referrer"
     if "Cache-Control" not in headers:
@@ -126,9 +125,9 @@ def _set_constant_headers(request: HttpRequest, response: HttpResponseBase) -> N
     if "Vary" in headers:
         patch_vary_headers(response, ("Accept", "Authorization"))
     else:
-        headers["Vary"] = "Accept, Authorization"
+        headers["Vary"] = VARY
     if request.is_secure():
-        headers["Strict-Transport-Security"] = _HSTS
+        headers["Strict-Transport-Security"] = HSTS
     rate_limit = getattr(request, "rate_limit_headers", None)
     if rate_limit is not None:
         for name, value in rate_limit.items():
