@@ -96,12 +96,15 @@ def _database() -> "Iterator[Database]":
     if "BOOKWELL_TABLES_DATABASE_URL" not in os.environ:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         migrate(settings.database_url)  # accounts may be made before the first start
+    database = Database.of_url(settings.database_url)
     try:
-        yield Database.of_url(settings.database_url)
+        yield database
     except DomainError as refusal:
         _fail(refusal.detail)
     except DBAPIError as error:
         _fail(f"The database cannot be read, or was never migrated: {error.orig}")
+    finally:
+        database.engine.dispose()
 
 
 def _fail(message: str) -> None:

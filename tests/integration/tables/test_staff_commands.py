@@ -100,4 +100,6 @@ def test_create_user__the_first_thing_ever__makes_the_embedded_database(
     made = bookwell("create-user", "ada", password="quite-a-long-one\n")
 
     assert made.exit_code == 0, made.output
-    assert kept(Database.of_url(f"sqlite:///{tmp_path / 'data' / 'tables.sqlite3'}"), "ada")
+    made_there = Database.of_url(f"sqlite:///{tmp_path / 'data' / 'tables.sqlite3'}")
+    assert kept(made_there, "ada")
+    made_there.engine.dispose()
