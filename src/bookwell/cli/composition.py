@@ -36,6 +36,7 @@ class BackgroundSettings(CommonSettings):
 
     broker_url: str = ""
     tables_database_url: str = ""
+    heartbeat_file: Path | None = Field(default=None, description="Touched while the process goes on")
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
+from bookwell.cli.preparing import prepare_apart, prepare_databases
 from bookwell.cli.staff import staff
 from bookwell.cli.supervisor import StartFailed
 from bookwell.cli.webhooks import webhooks
@@ -45,6 +46,10 @@ _SERVED = {
     ),
 }
 _SIMULATORS = "simulators"
+_LOGS = "logs"
+_Prepared = Annotated[
+    bool, typer.Option("--prepare", help="First wait for its databases, and bring them up to date; for containers.")
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,6 +94,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Default: the service's setting.", min=1, max=65535)] = None,
     workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
     threads: Annotated[int | None, typer.Option(help="Of each process. Default: the service's.", min=1)] = None,
+    prepare: _Prepared = False,
 ) -> None:
     """Run one service in the foreground, in production behind a proxy that speaks TLS."""
     if service == _SIMULATORS:
@@ -96,6 +102,8 @@ def serve(
         return
     if service not in _SERVED:
         raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_SERVED, _SIMULATORS))}")
+    if prepare:
+        prepare_apart([service, _LOGS])
     from bookwell.cli.server import serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
     served = _SERVED[service]
@@ -124,8 +132,20 @@ def migrate(
 
 
 @app.command()
-def relay() -> None:
+def prepare(
+    services: Annotated[list[str] | None, typer.Argument(help="Default: all that are in use.")] = None,
+    demo: Annotated[bool, typer.Option(help="Load samples into empty databases.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long to wait for databases.", min=0)] = 120,
+) -> None:
+    """Wait for the databases of services and bring them up to date; in a demo, fill them."""
+    prepare_databases(services or services_in_use(), seconds=seconds, is_demo=demo)
+
+
+@app.command()
+def relay(prepare: _Prepared = False) -> None:
     """Bring messages out of the services' databases to the broker, and again those that got no receipt."""
+    if prepare:
+        prepare_apart(services_in_use())
     from bookwell.cli.workers import run_relay  # noqa: PLC0415 -- the broker's library is an extra's
 
     run_relay()
@@ -135,6 +155,7 @@ def relay() -> None:
 def worker(
     queues: Annotated[list[str], typer.Argument(help="Of: library, tables, mail, sms, webhook.")],
     concurrency: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    prepare: _Prepared = False,
 ) -> None:
     """Handle the messages and jobs of some queues; stops after finishing what it has begun."""
     from bookwell.cli.composition import QUEUES  # noqa: PLC0415 -- the broker's library is an extra's
@@ -143,12 +164,16 @@ def worker(
     unknown = [queue for queue in queues if queue not in QUEUES]
     if unknown:
         raise typer.BadParameter(f"no queue {', '.join(unknown)}; there is: {', '.join(QUEUES)}")
+    if prepare:
+        prepare_apart(services_in_use())
     raise typer.Exit(run_queues(queues, concurrency=concurrency))
 
 
 @app.command()
-def scheduler() -> None:
+def scheduler(prepare: _Prepared = False) -> None:
     """Call the jobs of the schedule when their time has come; two of them do no harm."""
+    if prepare:
+        prepare_apart(services_in_use())
     from bookwell.cli.workers import run_schedule  # noqa: PLC0415 -- the broker's library is an extra's
 
     run_schedule()

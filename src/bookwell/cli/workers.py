@@ -10,6 +10,7 @@ from types import FrameType
 
 from bookwell.cli.composition import BackgroundSettings, check_settings, jobs_of, open_outboxes, open_work, start
 from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.outbox.relay import Relay
 
 __all__ = ["BrokerMissing", "run_queues", "run_relay", "run_schedule", "stop_on_signals"]
@@ -29,7 +30,8 @@ def run_relay() -> None:
     publisher = CeleryPublisher(make_app(_broker_url(settings)))
     stop = threading.Event()
     stop_on_signals(stop)
-    Relay(list(open_outboxes(settings).values()), publisher).run(stop)
+    heartbeat = Heartbeat(settings.heartbeat_file)
+    Relay(list(open_outboxes(settings).values()), publisher, heartbeat=heartbeat).run(stop)
 
 
 def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
@@ -46,6 +48,7 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
         queues=queues,
         concurrency=concurrency,
         open_work=lambda: open_work(settings, queues, service="worker"),
+        heartbeat=Heartbeat(settings.heartbeat_file),
     )
 
 
@@ -56,7 +59,8 @@ def run_schedule() -> None:
         BrokerMissing, InvalidSettings
     """
     settings = start("scheduler")
-    run_scheduler(_broker_url(settings), jobs=jobs_of(settings.services))
+    heartbeat = Heartbeat(settings.heartbeat_file)
+    run_scheduler(_broker_url(settings), jobs=jobs_of(settings.services), heartbeat=heartbeat)
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -1,0 +1,136 @@
+"""What a process does before it starts where databases start beside it: wait for its own, and bring it up to date."""
+
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bookwell.cli.management import MIGRATIONS, set_up_library
+from bookwell.cli.processes import spawn, stop
+from bookwell.cli.samples import load_samples
+from bookwell.kit import clock
+from bookwell.kit.adapters.sqlalchemy import engine_of
+from bookwell.kit.adapters.sqlalchemy.engines import reading
+from bookwell.kit.settings import CommonSettings
+
+__all__ = ["DatabaseMissing", "database_urls", "prepare_apart", "prepare_databases"]
+
+_PAUSE_SECONDS = 0.5
+_TOLD_EVERY_SECONDS = 10
+
+_log = structlog.get_logger()
+
+
+class DatabaseMissing(SystemExit):
+    """A database did not answer in time; the message names its variable, never its address."""
+
+
+def prepare_databases(services: Collection[str], *, seconds: float, is_demo: bool = False) -> None:
+    """Wait for the databases of services, bring them up to date, and in a demo fill those that are empty.
+
+    Any number of processes may do so at once: one works, the others find it done.
+
+    Raises:
+        DatabaseMissing: if one does not answer within `seconds`.
+    """
+    settings = CommonSettings.load()
+    clock.set_offset(settings.clock_offset)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    urls = database_urls(services)
+    deadline = time.monotonic() + seconds
+    for variable, url in urls.items():
+        _wait_for(variable, url, deadline)
+    for name in MIGRATIONS:
+        if name in services:
+            MIGRATIONS[name]()
+    if is_demo:
+        set_up_library()
+        load_samples(Path(settings.data_dir), services)
+
+
+def prepare_apart(services: Collection[str]) -> None:
+    """The same in a process of its own: whoever forks workers later must not have opened anything.
+
+    Raises:
+        SystemExit: with the status of that process, if it failed.
+    """
+    child = spawn([sys.executable, "-m", "bookwell.cli.main", "prepare", *services])
+    try:
+        status = child.wait()
+    finally:
+        stop(child)
+    if status:
+        raise SystemExit(status)
+
+
+def database_urls(services: Collection[str]) -> Mapping[str, str]:
+    """Where the databases of services are, by the variable that says so; embedded ones, too.
+
+    Raises:
+        InvalidSettings
+    """
+    chosen = [name for name in _DATABASES if name in services]
+    urls = {_variable(name): _DATABASES[name]() for name in chosen}
+    return {variable: url for variable, url in urls.items() if url}
+
+
+def _variable(service: str) -> str:
+    return "BOOKWELL_LOG_DATABASE_URL" if service == "logs" else f"BOOKWELL_{service.upper()}_DATABASE_URL"
+
+
+def _wait_for(variable: str, url: str, deadline: float) -> None:
+    tell_at = time.monotonic() + _TOLD_EVERY_SECONDS
+    engine = engine_of(url, connections=1)
+    try:
+        while (error := _failure_of(engine)) is not None:
+            now = time.monotonic()
+            if now > deadline:
+                raise DatabaseMissing(f"{variable}: the database does not answer ({error})")
+            if now > tell_at:
+                tell_at = now + _TOLD_EVERY_SECONDS
+                _log.warning("database.awaited", variable=variable, error=error)
+            time.sleep(_PAUSE_SECONDS)
+    finally:
+        engine.dispose()
+
+
+def _failure_of(engine: Engine) -> str | None:
+    try:
+        with reading(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except (SQLAlchemyError, OSError) as error:
+        return type(error).__name__
+    return None
+
+
+def _library() -> str:
+    from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
+
+    return LibrarySettings.load().database_url
+
+
+def _notifier() -> str:
+    from bookwell.notifier.settings import NotifierSettings  # noqa: PLC0415 -- the same
+
+    return NotifierSettings.load().database_url
+
+
+def _tables() -> str:
+    from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
+
+    return TablesSettings.load().database_url
+
+
+_DATABASES: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "library": _library,
+        "logs": lambda: CommonSettings.load().log_database,
+        "notifier": _notifier,
+        "tables": _tables,
+    }
+)

@@ -1,0 +1,51 @@
+"""Waiting for databases before a service starts."""
+
+from pathlib import Path
+
+import pytest
+
+from bookwell.cli.healthy import is_healthy
+from bookwell.cli.preparing import DatabaseMissing, database_urls, prepare_databases
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_DATA_DIR", str(tmp_path / "data"))
+    for variable in ("NOTIFIER_DATABASE_URL", "TABLES_DATABASE_URL", "LIBRARY_DATABASE_URL", "LOG_DATABASE_URL"):
+        monkeypatch.delenv(f"BOOKWELL_{variable}", raising=False)
+
+
+def test_prepare__embedded__makes_the_folder_and_the_databases_that_are_named(tmp_path: Path) -> None:
+    prepare_databases(["notifier", "tables"], seconds=0)
+
+    assert {file.name for file in (tmp_path / "data").glob("*.sqlite3")} == {"notifier.sqlite3", "tables.sqlite3"}
+
+
+def test_prepare__again__finds_it_done() -> None:
+    prepare_databases(["tables"], seconds=0)
+
+    prepare_databases(["tables"], seconds=0)
+
+
+def test_prepare__database_is_down__names_the_variable_and_not_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_NOTIFIER_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/notifier")
+
+    with pytest.raises(DatabaseMissing) as refused:
+        prepare_databases(["notifier"], seconds=0)
+
+    assert str(refused.value) == "BOOKWELL_NOTIFIER_DATABASE_URL: the database does not answer (OperationalError)"
+
+
+def test_database_urls__of_what_is_named_alone(tmp_path: Path) -> None:
+    urls = database_urls(["tables", "logs"])
+
+    folder = tmp_path / "data"
+    assert urls == {
+        "BOOKWELL_LOG_DATABASE_URL": f"sqlite:///{folder / 'logs.sqlite3'}",
+        "BOOKWELL_TABLES_DATABASE_URL": f"sqlite:///{folder / 'tables.sqlite3'}",
+    }
+
+
+def test_is_healthy__nobody_listens_and_no_file__is_not(tmp_path: Path) -> None:
+    assert not is_healthy("1")
+    assert not is_healthy(str(tmp_path / "nothing"))
