@@ -47,14 +47,13 @@ def tell_of_move_in_tx(
     """Write the guest's notice of another table or time; `before` is the booking as it was."""
     if not has_contact(moved):
         return
-    previous = {
+    told: dict[str, Any] = {
         "previous_table": get_table(connection, before.table_id, now=now).name,
         "previous_starts_at": instant_at(before.starts_at),
         "previous_ends_at": instant_at(before.ends_at),
         "was_confirmed": State(before.state) is State.CONFIRMED,
     }
-    told = {"house": house, "public_url": public_url, "now": now}
-    tell_guest_in_tx(connection, "booking.changed", moved, **told, **previous)
+    tell_guest_in_tx(connection, "booking.changed", moved, house=house, public_url=public_url, now=now, **told)
 
 
 def remind_in_tx(connection: Connection, booked: Any, *, house: House, public_url: str, now: dt.datetime) -> None:
