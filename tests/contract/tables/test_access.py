@@ -163,6 +163,22 @@ def test_keycloak_token__roles_elsewhere__do_not_count(served: TestClient, issue
     assert ask(served, keycloak_token(keys, issuer, roles=["admin"])).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"client_id": "back-office", "scope": "profile bookings:read"}, 200),
+        ({"client_id": "back-office", "scope": "profile"}, 403),
+        ({"scope": "bookings:read"}, 403),
+    ],
+)
+def test_keycloak_token__of_a_service_account__its_scope_counts(
+    served: TestClient, issuer: Receiver, keys: Path, claims: dict[str, str], status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {keycloak_token(keys, issuer, **claims)}"}
+
+    assert served.get("/api/backoffice/orders", headers=headers).status_code == status
+
+
 def test_issuer__never_answered__503_for_its_tokens_alone(served: TestClient, issuer: Receiver, keys: Path) -> None:
     issuer.usual = Reply(500)
 

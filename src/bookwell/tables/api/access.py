@@ -137,14 +137,15 @@ Anyone = Annotated[Caller | None, Depends(anyone)]
 
 
 def machine(scope: str) -> Callable[..., Caller]:
-    """A dependency that lets machine clients with the scope pass, answers others 401 or 403."""
+    """A dependency that lets machine clients with the scope pass, answers others 401 or 403.
+
+    Some issuers name a subject for programs too (Keycloak a service account): the client and its scope count.
+    """
 
     def client(site: SiteDep, credentials: Credentials) -> Caller:
         caller = _authenticated(site, credentials)
-        if caller.kind != "client":
-            raise RoleForbidden
         if scope not in caller.scopes:
-            raise ScopeMissing
+            raise ScopeMissing if caller.kind == "client" else RoleForbidden
         return caller
 
     return client
@@ -163,7 +164,8 @@ def _own_role(site: Site, claims: Claims) -> str | None:
 
 
 def _user_of(claims: Claims, subject: str, roles: frozenset[str], suffix: str) -> Caller:
-    return Caller("user", claims.issuer, subject, roles, frozenset(), _short(subject + suffix))
+    scopes = frozenset(claims.scopes) if claims.client_id is not None else frozenset[str]()
+    return Caller("user", claims.issuer, subject, roles, scopes, _short(subject + suffix))
 
 
 def _client_of(claims: Claims) -> Caller | None:
