@@ -8,7 +8,7 @@ from bookwell.kit.messaging import consume
 from bookwell.library.plumbing.models import OutboxRow
 from bookwell.library.tasks import CONSUMERS
 
-__all__ = ["envelopes_about", "pending", "run_errands_once"]
+__all__ = ["envelopes_about", "handle_errands", "pending", "run_errands_once"]
 
 
 class _Receipts:
@@ -37,7 +37,12 @@ def envelopes_about(reservation_id: int) -> list[Envelope]:
 def run_errands_once() -> None:
     """Each message that waits now, one by one."""
     for row in OutboxRow.objects.filter(queue="library", done_at=None).order_by("aggregate_version", "pk"):
-        consume([_envelope_of(row)], CONSUMERS["library"], {"library": _Receipts()})
+        handle_errands([_envelope_of(row)])
+
+
+def handle_errands(envelopes: Sequence[Envelope]) -> None:
+    """One bundle, as a worker does."""
+    consume(envelopes, CONSUMERS["library"], {"library": _Receipts()})
 
 
 def _envelope_of(row: OutboxRow) -> Envelope:

@@ -16,14 +16,15 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.partner_rules import GONE_AFTER
 from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
+from bookwell.library.circulation.queries.explain import explain
 from bookwell.library.circulation.queries.partners import list_unchecked_books
 from bookwell.library.circulation.rules import Actor
 from bookwell.library.circulation.services import PartnerChoice
 from bookwell.library.circulation.tasks import remind_due
 from bookwell.library.partners.models import PartnerAnswer
 from bookwell.library.plumbing.models import OutboxRow
-from tests.errands import envelopes_about, pending, run_errands_once
-from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
+from tests.errands import envelopes_about, handle_errands, pending, run_errands_once
+from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.fake_gateway import ISBN, PARTNER, FakeGateway
 from tests.notices import notice_of
 from tests.people import make_user
@@ -44,12 +45,16 @@ def reader() -> User:
 @pytest.fixture
 def reservation(gateway: FakeGateway, reader: User) -> Reservation:
     """Requested from a partner; nobody has asked it yet."""
-    book = BookFactory.create(copies=0, isbn=ISBN)
+    return _requested(reader, ISBN)
+
+
+def _requested(reader: User, isbn: str) -> Reservation:
+    book = BookFactory.create(copies=0, isbn=isbn)
     return run_in_transaction(
         lambda: services.place_at_partner(
             reader_id=reader.pk,
             book_id=book.pk,
-            choice=PartnerChoice(PARTNER, ISBN, takes_holds=True, has_said_no=False),
+            choice=PartnerChoice(PARTNER, isbn, takes_holds=True, has_said_no=False),
             actor=Actor(reader.pk, is_librarian=False),
             now=clock.now(),
         )
@@ -107,6 +112,19 @@ def test_errand__while_another_worker_asks__waits_and_asks_nobody(
     assert reasons == ["hold_unsettled"]
     assert (len(gateway.placed), gateway.most_in_flight) == (1, 1)
     assert _hold(reservation).asking_until is None
+
+
+def test_bundle__partner_is_silent_about_one__the_others_are_asked_for_once(gateway: FakeGateway, reader: User) -> None:
+    reservations = [_requested(reader, isbn) for isbn in _ISBNS[:3]]
+    errands = [envelopes_about(one.pk)[0] for one in reservations]
+    gateway.meanwhile = lambda: setattr(gateway, "loses_answers", int(len(gateway.seen) == 2))
+
+    handle_errands(errands)
+
+    states = [Reservation.objects.get(pk=one.pk).state for one in reservations]
+    assert states == ["accepted", "requested", "accepted"]
+    assert [hold["isbn"] for hold in gateway.placed] == list(_ISBNS[:3])
+    assert pending() == ["partner.place_hold"]
 
 
 def test_cancel__while_another_worker_cancels__waits(gateway: FakeGateway, reservation: Reservation) -> None:
@@ -222,6 +240,16 @@ def test_missing_partner__for_a_day__refuses_and_tells_the_reader(
     assert (notice.facts["reason"], notice.is_mandatory) == ("partner_gone", True)
     entries = AuditEntry.objects.filter(object_type="reservation", object_id=reservation.pk).order_by("pk")
     assert [entry.action for entry in entries] == ["reservation.requested", "reservation.refused"]
+
+
+def test_explain__partner_is_gone__says_so(gateway: FakeGateway, reservation: Reservation) -> None:
+    _missing_for_a_day(gateway, reservation)
+    run_errands_once()
+
+    facts = explain(reservation_id=reservation.pk, actor=LIBRARIAN, now=clock.now())
+
+    assert [fact["code"] for fact in facts] == ["state", "partner.gone"]
+    assert PARTNER in facts[1]["detail"]
 
 
 def test_missing_partner__of_an_accepted_hold__ends_it_too(gateway: FakeGateway, reservation: Reservation) -> None:

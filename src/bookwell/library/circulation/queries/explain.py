@@ -7,6 +7,7 @@ from typing import Any
 from bookwell.kit.errors import DomainError
 from bookwell.library.audit.queries import list_entries_of
 from bookwell.library.circulation.models import Block, Holding, Reservation
+from bookwell.library.circulation.partner_rules import PARTNER_GONE
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.readers import get_reader_facts
 from bookwell.library.circulation.queries.reservations import check_visible, get_view
@@ -59,9 +60,7 @@ def explain(*, reservation_id: int, actor: Actor, now: dt.datetime) -> list[Fact
         case State.BORROWED:
             facts += _lent(reservation, now)
         case _:
-            facts.append(
-                _fact("ended", f"It ended: {reservation.reason or reservation.state}.", at=reservation.closed_at)
-            )
+            facts.append(_ended(reservation))
     return facts
 
 
@@ -89,6 +88,12 @@ def _history(reservation: Reservation) -> Iterator[Fact]:
 def _at_partner(reservation: Reservation, state: State) -> Fact:
     detail, deadline = _AT_PARTNER[state], reservation.pickup_deadline_at or reservation.due_at
     return _fact(f"partner.{state}", detail.format(partner=reservation.partner), deadline_at=deadline)
+
+
+def _ended(reservation: Reservation) -> Fact:
+    if reservation.reason == PARTNER_GONE:
+        return _fact("partner.gone", f"{reservation.partner} is a partner of ours no more.", at=reservation.closed_at)
+    return _fact("ended", f"It ended: {reservation.reason or reservation.state}.", at=reservation.closed_at)
 
 
 def _promotion(data: dict[str, Any], at: dt.datetime) -> Fact:
