@@ -27,7 +27,9 @@ class Site:
     @classmethod
     def of_settings(cls, settings: TablesSettings, *, database: Database | None = None) -> Self:
         """What the settings say; nothing is connected yet."""
-        chosen = database or Database.of_url(settings.database_url, backoffice=settings.tables_backoffice)
+        chosen = database or Database.of_url(
+            settings.database_url, connections=settings.tables_threads, backoffice=settings.tables_backoffice
+        )
         lifetime = dt.timedelta(hours=settings.idempotency_hours)
         store = IdempotencyStore(idempotency_key, lifetime=lifetime)
         return cls(settings=settings, database=chosen, identity=Identity(settings), idempotency=store)

@@ -21,8 +21,10 @@ def _email(text: str) -> str:
     if not text:
         return text
     try:
-        normalized = validate_email(text, check_deliverability=False, globally_deliverable=False).normalized
-        return str(parse_address(normalized.lower()))
+        checked = validate_email(
+            text, check_deliverability=False, test_environment=True
+        )  # `.test` is for trying things
+        return str(parse_address(checked.normalized.lower()))
     except (EmailNotValidError, AddressInvalid):
         raise ValueError("This is no e-mail address") from None
 
