@@ -223,6 +223,16 @@ class AdapterSuite(ABC):
         assert cancelled.state is again.state is HoldStatus.CANCELLED
         assert await site.open_holds(self.library) == 0
 
+    async def test_cancel__lent_by_now__is_refused(self, adapter: Adapter, site: Site) -> None:
+        await site.stock(self.library, ISBN, free=1)
+        ref = (await adapter.place_hold(request())).ref
+        await site.move(self.library, "borrowed")
+
+        with pytest.raises(PartnerRefused) as refused:
+            await adapter.cancel_hold(ref)
+
+        assert (refused.value.code, refused.value.detail) == (Refusal.REFUSED, "borrowed")
+
     async def test_any_call__token_forgotten_by_the_partner__logs_in_again(self, adapter: Adapter, site: Site) -> None:
         await site.stock(self.library, ISBN, free=1)
         ref = (await adapter.place_hold(request())).ref

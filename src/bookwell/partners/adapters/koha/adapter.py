@@ -98,9 +98,12 @@ class KohaAdapter:
         """Delete the hold, and with it any other one of the same reference."""
         patron_id = self._patron()
         with within(self._options.hold_timeout_seconds):
-            for hold in await self._holds_of(patron_id, ref):
-                if hold.is_live:
-                    await self._delete(hold)
+            live = [hold for hold in await self._holds_of(patron_id, ref) if hold.is_live]
+            for hold in live:
+                await self._delete(hold)
+            lent = None if live else await self._lent(patron_id, ref)
+        if lent is not None and lent.state is HoldStatus.BORROWED:
+            raise PartnerRefused(Refusal.REFUSED, "borrowed")
         return HoldState(ref=ref, state=HoldStatus.CANCELLED)
 
     def _patron(self) -> int:
