@@ -16,15 +16,16 @@ from bench.contenders import Contender
 from bench.loading import run_sql
 from bench.messages import MessageResult, measure_messages, message_targets, print_messages
 from bench.partners import PartnersResult, measure_partners, partner_targets, print_budgets
-from bench.plan import KINDS, MESSAGES, PARTNERS, Stage, by_label, scale_targets, speed_targets
+from bench.plan import KINDS, MESSAGES, PARTNERS, TABLES, Stage, by_label, scale_targets, speed_targets
 from bench.report import Target, print_surroundings, print_table, print_targets
 from bench.rounds import Result, run_rounds
 from bench.servers import CHOSEN, SERVERS
+from bench.tables import measure_tables, table_targets
 from tests.infrastructure import running_servers
 
 _SMALL, _LARGE = 10_000, 1_000_000
 _MEMORY = 3 * 1024**3
-_SCALED_KINDS = ("place", "queue", "book", "page", "search", "share", "common")
+_SCALED_KINDS = ("place", "queue", "book", "page", "search", "share", "common", TABLES)
 _COMPARED_KINDS = ("bare", "lean", "place", "book")
 
 
@@ -36,22 +37,26 @@ def main() -> None:
         server = stack.enter_context(running_servers(["mariadb"], durable=not options.relaxed))["mariadb"]
         run_sql(server.url, f"SET GLOBAL innodb_buffer_pool_size = {_MEMORY}")
         print_surroundings(server.url, options.server, rounds=options.rounds, seconds=options.seconds)
-        stage = Stage(server.url, folder, frozenset(options.only) - {PARTNERS}, stack)
+        stage = Stage(server.url, folder, frozenset(options.only) - {PARTNERS, TABLES}, stack)
         results = _measured(_contenders(stage, options), options) if stage.kinds - {MESSAGES} else []
         told = _told(stage, options) if MESSAGES in stage.kinds else []
         beyond = _beyond(folder, stack, options)
+        of_tables = _tables(folder, stack, options)
         if results:
             print_table(results, options.connections)
         for result in beyond:
             print_table(result.results, options.connections)
             print_budgets(result)
+        if of_tables:
+            print_table(of_tables, options.connections)
         if told:
             print_messages(told)
         of_partners = [target for result in beyond for target in partner_targets(result)]
         targets = [*_targets(results, options), *message_targets(told), *of_partners]
+        targets += table_targets(of_tables, _sizes(options))
         print_targets(targets)
         if options.json:
-            rows = [*results, *(row for result in beyond for row in result.results)]
+            rows = [*results, *(row for result in beyond for row in result.results), *of_tables]
             options.json.write_text(json.dumps(_document(rows, told, targets), indent=1) + "\n")
 
 
@@ -79,6 +84,20 @@ def _beyond(folder: Path, stack: ExitStack, options: argparse.Namespace) -> list
     _say("the partners service")
     few = {"connections": options.connections, "rounds": options.rounds, "seconds": options.seconds}
     return [measure_partners(folder, stack, say=_say, **few)]
+
+
+def _tables(folder: Path, stack: ExitStack, options: argparse.Namespace) -> list[Result]:
+    """The tables service, when it was asked for."""
+    if TABLES not in options.only:
+        return []
+    _say("the tables service")
+    few = {"connections": options.connections, "rounds": options.rounds, "seconds": options.seconds}
+    return measure_tables(folder, stack, sizes=_sizes(options), say=_say, is_durable=not options.relaxed, **few)
+
+
+def _sizes(options: argparse.Namespace) -> list[int]:
+    """Bookings of the restaurants that are measured."""
+    return [options.books, options.scale] if options.scale else [options.books]
 
 
 def _measured(contenders: Sequence[Contender], options: argparse.Namespace) -> list[Result]:

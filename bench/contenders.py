@@ -12,7 +12,7 @@ from typing import Any
 from bench import words
 from bench.library import Books, Library, count_placed, put_back
 from bench.load import InvalidRun, Sample, ask
-from bench.raw import STRIDE, measure_raw
+from bench.raw import STRIDE, Reserving, measure_raw
 from bench.servers import Site
 
 __all__ = ["Contender", "Placing", "Reading", "raw_contender"]
@@ -38,7 +38,7 @@ def raw_contender(library: Library) -> Contender:
 
     def measure(connections: int, seconds: int) -> Sample:
         put_back(library)
-        return measure_raw(library.url, library.on_shelf, processes=connections, seconds=seconds, shift=_shift())
+        return measure_raw(Reserving(library.url, library.on_shelf, _shift()), processes=connections, seconds=seconds)
 
     return Contender("raw", "raw transaction, plain driver", measure)
 

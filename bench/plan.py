@@ -13,11 +13,26 @@ from bench.rounds import Result
 from bench.servers import Site, running_site
 from tests.infrastructure import new_database
 
-__all__ = ["KINDS", "MESSAGES", "PARTNERS", "Filled", "Stage", "by_label", "scale_targets", "speed_targets"]
+__all__ = ["KINDS", "MESSAGES", "PARTNERS", "TABLES", "Filled", "Stage", "by_label", "scale_targets", "speed_targets"]
 
 MESSAGES = "messages"
 PARTNERS = "partners"
-KINDS = ("bare", "raw", "lean", "place", "queue", "book", "page", "search", "share", "common", MESSAGES, PARTNERS)
+TABLES = "tables"
+KINDS = (
+    "bare",
+    "raw",
+    "lean",
+    "place",
+    "queue",
+    "book",
+    "page",
+    "search",
+    "share",
+    "common",
+    MESSAGES,
+    PARTNERS,
+    TABLES,
+)
 _BARE = "bare Django view"
 _BARE_SYNC = "bare Django view, gunicorn sync"
 _LEAN = "lean: raw transaction in a bare view"

@@ -1,4 +1,4 @@
-"""Web servers that can carry a WSGI application with two worker processes."""
+"""Web servers that can carry an application with two worker processes."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from pathlib import Path
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["CHOSEN", "MANY_THREADS", "SERVERS", "Site", "running_site"]
+__all__ = ["ASGI", "CHOSEN", "MANY_THREADS", "SERVERS", "Site", "running_site"]
 
 WORKERS = 2
 _START_SECONDS = 60
@@ -34,25 +34,32 @@ def _gunicorn(app: str, port: int, *options: str) -> list[str]:
     return [str(_BIN / "gunicorn"), *common, *options, app]
 
 
-def _granian(app: str, port: int, threads: int) -> list[str]:
+def _granian(app: str, port: int, *options: str) -> list[str]:
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    pool = ["--workers", str(WORKERS), "--blocking-threads", str(threads), "--http", "1", "--no-ws"]
-    return [str(_BIN / "granian"), "--interface", "wsgi", *address, *pool, "--log-level", "error", app]
+    common = ["--workers", str(WORKERS), "--http", "1", "--no-ws", "--log-level", "error"]
+    return [str(_BIN / "granian"), *address, *common, *options, app]
+
+
+def _wsgi(app: str, port: int, threads: int) -> list[str]:
+    return _granian(app, port, "--interface", "wsgi", "--blocking-threads", str(threads))
 
 
 SERVERS: dict[str, Callable[[str, int], list[str]]] = {
     "gunicorn-sync": _gunicorn,
     "gunicorn-gthread-4": lambda app, port: _gunicorn(app, port, "--threads", "4"),
     "gunicorn-gthread-8": lambda app, port: _gunicorn(app, port, "--threads", "8"),
-    "granian-1": lambda app, port: _granian(app, port, 1),
-    "granian-2": lambda app, port: _granian(app, port, 2),
-    "granian-4": lambda app, port: _granian(app, port, 4),
-    "granian-8": lambda app, port: _granian(app, port, 8),
+    "granian-1": lambda app, port: _wsgi(app, port, 1),
+    "granian-2": lambda app, port: _wsgi(app, port, 2),
+    "granian-4": lambda app, port: _wsgi(app, port, 4),
+    "granian-8": lambda app, port: _wsgi(app, port, 8),
 }
 """Command lines by name; the number is that of threads in each worker."""
 
 MANY_THREADS = "granian-64"
 """For requests that wait for others."""
+
+ASGI = "granian-asgi"
+"""For applications with a loop of their own, as `bookwell serve` runs them."""
 
 CHOSEN = "granian-4"
 """What `bookwell up` and the images use in production (ADR 0007)."""
@@ -79,7 +86,9 @@ def running_site(server: str, app: str, *, env: Mapping[str, str], log: Path, pr
 
 
 def _command(server: str, app: str, port: int) -> list[str]:
-    return _granian(app, port, 64) if server == MANY_THREADS else SERVERS[server](app, port)
+    if server == ASGI:
+        return _granian(app, port, "--interface", "asgi", "--loop", "asyncio")
+    return _wsgi(app, port, 64) if server == MANY_THREADS else SERVERS[server](app, port)
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

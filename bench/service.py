@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.library import FIRST_PLACER, PLACERS
 from bookwell.kit.key_ring import KeyRing
 
-__all__ = ["APPLICATION", "environment", "make_tokens", "migrate"]
+__all__ = ["APPLICATION", "environment", "make_tokens", "migrate", "signing_keys"]
 
 APPLICATION = "bookwell.library.config.wsgi:application"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -30,14 +30,14 @@ def environment(database_url: str, data_dir: Path) -> dict[str, str]:
         "BOOKWELL_SECRET_KEY": "a secret of the bench, for one run only",
         "BOOKWELL_ACCESS_TOKEN_SECONDS": "36000",
         "BOOKWELL_RATE_LIMIT_PER_MINUTE": "1000000000",
-        "BOOKWELL_SIGNING_KEYS": _signing_keys(data_dir / "keys"),
+        "BOOKWELL_SIGNING_KEYS": signing_keys(data_dir / "keys"),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "DJANGO_SETTINGS_MODULE": "bookwell.library.config.settings",
         "PYTHONPATH": str(_ROOT),
     }
 
 
-def _signing_keys(folder: Path) -> str:
+def signing_keys(folder: Path) -> str:
     """One key for all processes and all starts of a run."""
     KeyRing(folder, retain=dt.timedelta(0)).signing_key()
     return "".join(file.read_text() for file in sorted(folder.glob("*.pem")))
