@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from bookwell.kit.outbox.rules import milliseconds
-from bookwell.tables.bookings.models import booking, booking_step, outbox
+from bookwell.tables.bookings.models import booking, booking_step, feed_event, outbox
 from bookwell.tables.bookings.rules import State
+from bookwell.tables.bookings.services.publishing import CALLED
 from bookwell.tables.db import Database
 from bookwell.tables.floor.models import closure, dining_table, occupancy
 
@@ -37,6 +38,8 @@ class _Floor:
         self.buffer = buffer
         self.bookings, self.steps, self.holds = rows(booking), rows(booking_step), rows(occupancy)
         self.closures, self.tables, self.messages = rows(closure), rows(dining_table), rows(outbox)
+        self.events = rows(feed_event)
+        self.called = connection.get_execution_options().get(CALLED, "")
 
     def check(self, now: int) -> None:
         self._held_is_what_is_confirmed()
@@ -46,6 +49,7 @@ class _Floor:
         self._waiting_orders_have_deadlines()
         self._each_version_has_its_step()
         self._each_change_is_told_once()
+        self._each_version_is_an_event()
 
     def _held_is_what_is_confirmed(self) -> None:
         held = {row.booking_id: (row.table_id, row.starts_at, row.ends_at) for row in self.holds if row.booking_id}
@@ -110,6 +114,13 @@ class _Floor:
         assert Counter((row.aggregate, row.aggregate_version) for row in notices) == expected
         escalated = Counter(row.aggregate for row in self.messages if row.aggregate.startswith("escalation:"))
         assert all(number == 1 for number in escalated.values()), escalated
+
+    def _each_version_is_an_event(self) -> None:
+        """In the feed and, where the back office is called, as a webhook of the same id."""
+        versions = Counter((step.booking_id, step.version) for step in self.steps)
+        assert Counter((event.booking_id, event.version) for event in self.events) == versions
+        calls = {row.event_id: row.aggregate_version for row in self.messages if row.queue == "webhook"}
+        assert calls == ({event.event_id: event.version for event in self.events} if self.called else {})
 
     def _needed(self, row: Any) -> Period:
         return row.starts_at, row.ends_at + self.buffer

@@ -38,6 +38,7 @@ MARKS = {
     State.CONFIRMED: {State.SEATED, State.NO_SHOW},
     State.SEATED: {State.COMPLETED},
 }
+_OF_ONE_ROW = {"restaurant", "feed_head"}
 Refusal = type[DomainError] | None
 
 
@@ -96,7 +97,7 @@ class ModelRestaurant:
         """Leave nothing of earlier runs."""
         with self.database.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table.name != "restaurant":
+                if table.name not in _OF_ONE_ROW:
                     connection.execute(delete(table))
             connection.execute(update(restaurant).values(settings="{}"))
         for price in (1000, 2000):

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -21,7 +19,7 @@ from hypothesis.stateful import (
 from bookwell.tables.bookings.rules import Decision, State
 from bookwell.tables.db import Database
 from tests.concurrency.tables.model_restaurant import Booked, ModelRestaurant, Placed
-from tests.restaurant import EVENING, tables_database
+from tests.restaurant import EVENING
 from tests.table_invariants import HOLDING
 
 is_long = bool(os.environ.get("BOOKWELL_CHAOS"))
@@ -155,12 +153,6 @@ class RestaurantMachine(RuleBasedStateMachine):
 
     def _table(self, number: int) -> Placed:
         return self.house.tables[number % len(self.house.tables)]
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Database]:
-    with tables_database(tmp_path) as database:
-        yield database
 
 
 def test_any_life_of_a_restaurant__keeps_every_promise(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
