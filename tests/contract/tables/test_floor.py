@@ -149,6 +149,19 @@ def test_update_table__two_ids__are_a_contradiction(staff: Staff, restaurant: Da
     assert staff.post("update_table", {"id": table.id}, id=table.id).json()["seats"] == 4
 
 
+def test_close_table__two_beginnings__are_a_contradiction(staff: Staff, restaurant: Database) -> None:
+    table = a_table(restaurant)
+    moment = "2030-06-01T12:00:00"
+
+    answers = [
+        staff.post("close_table", {"id": table.id, "from": moment, "dry_run": True}, **{"from": other})
+        for other in ("2030-06-01T13:00:00", moment)
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 200]
+    assert answers[0].json()["errors"][0]["parameter"] == "from"
+
+
 @pytest.mark.parametrize("name", ["update_table", "set_price", "remove_table", "close_table", "open_table"])
 def test_floor__no_such_table__404(staff: Staff, name: str) -> None:
     body = {"price": 5} if name == "set_price" else {}
