@@ -1,6 +1,6 @@
 """The tables service as a FastAPI application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -9,6 +9,7 @@ from typing import Any
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from prometheus_client.metrics_core import Metric
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,9 +29,11 @@ from bookwell.kit.errors import DomainError
 from bookwell.kit.health import Check
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
+from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
 from bookwell.tables.api import active_bookings, backoffice, bookings, floor, guests, house, tokens, view_tables
 from bookwell.tables.api.access import find_caller
 from bookwell.tables.api.answers import REFUSAL_MEMBERS, render_refusal
+from bookwell.tables.bookings.queries import list_backlogs
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import is_up_to_date
 from bookwell.tables.settings import TablesSettings
@@ -42,6 +45,7 @@ __all__ = ["create_app"]
 _TITLE = "Bookwell tables"
 _DESCRIPTION = "Tables of a restaurant and their bookings. Every error is a problem document (RFC 9457)."
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
+_QUEUES = ("mail", "webhook")
 _UNLIMITED = ("/health", "/metrics", "/docs", "/openapi.json")
 
 _JSON_ROUTERS = (
@@ -86,7 +90,7 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
         app.include_router(router, dependencies=[Depends(json_only)])
     for router in _OTHER_ROUTERS:
         app.include_router(router)
-    app.include_router(health_router("tables", _checks(site.database)))
+    app.include_router(health_router("tables", _checks(site.database), measure=_gauges(site.database)))
     install_swagger(app, _TITLE)
     ignore_final_slashes(app)
     install_document(app, members={409: REFUSAL_MEMBERS})
@@ -137,6 +141,14 @@ def _checks(database: Database) -> Mapping[str, Check]:
             raise MigrationsMissing
 
     return {"database": check_database, "migrations": check_migrations}
+
+
+def _gauges(database: Database) -> Callable[[], Sequence[Metric]]:
+    def list_all() -> Sequence[Backlog]:
+        return database.read(lambda connection: list_backlogs(connection, _QUEUES))
+
+    gauges = OutboxGauges(list_all, queues=_QUEUES)
+    return lambda: gauges.read(now=clock.now())
 
 
 async def _on_database_error(request: Request, error: Any) -> Response:

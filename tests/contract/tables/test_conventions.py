@@ -1,6 +1,7 @@
 """What holds for every operation of tables: problems, headers, limits, both forms of a path, its document."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bookwell.tables.app import create_app
 from bookwell.tables.db import Database
 from bookwell.tables.reference import domain_errors, reference_files
 from bookwell.tables.settings import TablesSettings
-from tests.restaurant import NOW, SITE, a_table
+from tests.restaurant import NOW, SITE, a_table, an_order
 
 TABLES = "/api/customer/view_tables/"
 BOOK = "/api/customer/book_table/"
@@ -167,6 +168,18 @@ def test_metrics__count_by_route(client: TestClient) -> None:
     shown = client.get("/metrics").text
 
     assert f'method="GET",route="{TABLES}",status="200"' in shown
+
+
+def test_metrics__messages_wait__tell_how_many(restaurant: Database) -> None:
+    an_order(restaurant, a_table(restaurant).id)
+
+    with served(restaurant) as client:
+        shown = client.get("/metrics").text
+
+    waiting = re.search(r'^bookwell_outbox_waiting\{queue="mail"\} ([0-9.]+)$', shown, re.MULTILINE)
+    assert waiting
+    assert float(waiting[1]) > 0
+    assert 'bookwell_outbox_oldest_undelivered_seconds{queue="webhook"}' in shown
 
 
 def test_docs__need_nothing_from_elsewhere(client: TestClient) -> None:

@@ -15,12 +15,13 @@ from bookwell.kit import clock, metrics
 from bookwell.kit.adapters.django.http.problems import refusal_response
 from bookwell.kit.health import Check, HealthReport, examine
 from bookwell.kit.http_errors import NOT_READY, HttpRefusal
-from bookwell.library.api.outbox_metrics import OutboxGauges
+from bookwell.kit.outbox.gauges import OutboxGauges
+from bookwell.library.plumbing.queries import list_backlogs
 
 __all__ = ["urlpatterns"]
 
 _JSON = "application/json"
-_outbox_gauges = OutboxGauges()
+_outbox_gauges = OutboxGauges(list_backlogs, queues=("library", "mail"))
 
 
 class MigrationsMissing(Exception):

@@ -10,22 +10,14 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from bookwell.kit.adapters.django.keyset import keyset_page
+from bookwell.kit.outbox.gauges import Backlog
 from bookwell.kit.pages import Position
 from bookwell.library.plumbing.models import LogRecord
 
-__all__ = ["Backlog", "LogEntry", "list_backlogs", "list_log_entries", "log_records"]
+__all__ = ["LogEntry", "list_backlogs", "list_log_entries", "log_records"]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _BACKLOGS = "SELECT queue, COUNT(*), MIN(created_at) FROM outbox WHERE done_at IS NULL GROUP BY queue"
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """The messages of one queue that no consumer has receipted; `oldest_at` is in milliseconds since 1970."""
-
-    queue: str
-    messages: int
-    oldest_at: int
 
 
 def list_backlogs() -> list[Backlog]:

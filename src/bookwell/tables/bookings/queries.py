@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, tuple_, union_all
 
 from bookwell.contracts.bookings import FreeTable
+from bookwell.kit.outbox.gauges import Backlog
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
-from bookwell.tables.bookings.models import booking, booking_step, guest_token
+from bookwell.tables.bookings.models import booking, booking_step, guest_token, outbox
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.floor.models import dining_table
 from bookwell.tables.floor.queries import Wish, list_tables
@@ -27,6 +28,7 @@ __all__ = [
     "instant_at",
     "list_active",
     "list_alternatives",
+    "list_backlogs",
     "list_hit",
     "list_steps",
     "list_to_escalate",
@@ -135,6 +137,13 @@ def count_open(connection: Connection, *, email: str, phone: str, from_address: 
     of_contact = connection.scalar(waiting.where(or_(*by_contact))) if by_contact else 0
     of_address = connection.scalar(waiting.where(booking.c.from_address == from_address)) if from_address else 0
     return of_contact or 0, of_address or 0
+
+
+def list_backlogs(connection: Connection, queues: Sequence[str]) -> list[Backlog]:
+    """What waits in each of these queues of the outbox that has anything; reads the open rows of an index."""
+    waiting = select(outbox.c.queue, func.count(), func.min(outbox.c.created_at))
+    waiting = waiting.where(outbox.c.queue.in_(queues), outbox.c.done_at.is_(None)).group_by(outbox.c.queue)
+    return [Backlog(*row) for row in connection.execute(waiting)]
 
 
 @dataclass(frozen=True, slots=True)

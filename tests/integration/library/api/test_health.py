@@ -1,5 +1,6 @@
 import datetime as dt
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 import pytest
 import time_machine
@@ -7,9 +8,10 @@ from django.db import OperationalError
 from django.test import Client
 
 from bookwell.kit.ids import new_id
+from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
 from bookwell.library.api import health
-from bookwell.library.api.outbox_metrics import OutboxGauges
 from bookwell.library.plumbing.models import OutboxRow
+from bookwell.library.plumbing.queries import list_backlogs
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +71,10 @@ def _row(*, age: dt.timedelta, is_done: bool = False) -> None:
     )  # fmt: skip
 
 
-def _gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    monkeypatch.setattr(health, "_outbox_gauges", OutboxGauges())
+def _gauges(
+    monkeypatch: pytest.MonkeyPatch, *, read: Callable[[], Sequence[Backlog]] = list_backlogs
+) -> dict[str, float]:
+    monkeypatch.setattr(health, "_outbox_gauges", OutboxGauges(read, queues=("library", "mail")))
     lines = Client().get("/metrics").content.decode().splitlines()
     return {
         name: float(value)
@@ -103,7 +107,7 @@ def test_metrics__nothing_waits__say_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_metrics__asked_again_at_once__read_the_database_once(django_assert_num_queries: Any) -> None:
-    gauges = OutboxGauges()
+    gauges = OutboxGauges(list_backlogs, queues=())
 
     with django_assert_num_queries(1):
         for _ in range(3):
@@ -111,10 +115,8 @@ def test_metrics__asked_again_at_once__read_the_database_once(django_assert_num_
 
 
 def test_metrics__database_is_down__are_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail() -> NoReturn:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("bookwell.library.api.outbox_metrics.list_backlogs", fail)
-
-    assert _gauges(monkeypatch) == {}
+    assert _gauges(monkeypatch, read=fail) == {}
     assert Client().get("/metrics").status_code == 200

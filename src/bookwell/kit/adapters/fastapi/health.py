@@ -1,9 +1,10 @@
 """What operators ask a FastAPI service: health, readiness, metrics. Outside of its OpenAPI document."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
+from prometheus_client.metrics_core import Metric
 
 from bookwell.kit import metrics
 from bookwell.kit.health import Check, HealthReport, examine
@@ -19,9 +20,9 @@ def health_router(
     checks: Mapping[str, Check],
     *,
     can_do_without: Collection[str] = (),
-    before_metrics: Callable[[], None] = lambda: None,
+    measure: Callable[[], Sequence[Metric]] = tuple,
 ) -> APIRouter:
-    """`/health`, `/health/live`, `/health/ready` and `/metrics`; `before_metrics` sets gauges that are read.
+    """`/health`, `/health/live`, `/health/ready` and `/metrics`; `measure` reads what is not counted.
 
     The service is ready without the dependencies that it `can_do_without`.
     """
@@ -48,7 +49,6 @@ def health_router(
 
     @router.get("/metrics")
     def show_metrics() -> Response:
-        before_metrics()
-        return Response(metrics.render_metrics(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        return Response(metrics.render_metrics(measure()), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     return router
