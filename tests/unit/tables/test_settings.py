@@ -1,15 +1,19 @@
 """The tables service's settings."""
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bookwell.kit.settings import InvalidSettings
+from bookwell.kit.webhooks import WebhookSecret
 from bookwell.tables.settings import TablesSettings
 
 _KEY = generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
 )
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _PRODUCTION = {
     "BOOKWELL_MODE": "production",
     "BOOKWELL_SECRET_KEY": "x" * 50,
@@ -58,3 +62,36 @@ def test_load__production_with_outside_accounts_alone__needs_no_keys(monkeypatch
 def test_load__keys_that_are_none__are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings, match="BOOKWELL_TABLES_SIGNING_KEYS: is no list"):
         _load(monkeypatch, {"BOOKWELL_TABLES_SIGNING_KEYS": "secret"})
+
+
+def test_decision_secrets__two_while_one_replaces_the_other__are_both_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _load(monkeypatch, {"BOOKWELL_TABLES_DECISION_SECRETS": f"{_SECRET}, {_SECRET[:-4]}YWJj"})
+
+    assert len(settings.decision_secrets()) == 2
+    assert _SECRET not in repr(settings)
+
+
+def test_decision_secrets__of_a_file__are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text(f"{_SECRET}\n")
+
+    settings = _load(monkeypatch, {"BOOKWELL_TABLES_DECISION_SECRETS_FILE": str(tmp_path / "secrets")})
+
+    assert settings.decision_secrets() == (WebhookSecret.parse(_SECRET),)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOOKWELL_TABLES_DECISION_SECRETS", "swordfish"),
+        ("BOOKWELL_TABLES_DECISION_SECRETS", "whsec_c2hvcnQ="),
+        ("BOOKWELL_TABLES_DECISION_SECRETS_FILE", "/nowhere/secrets"),
+    ],
+)
+def test_decision_secrets__what_is_none__is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(SystemExit, match=f"{name}: ") as refused:
+        _load(monkeypatch, {name: value})
+
+    assert "swordfish" not in str(refused.value)
+    assert "c2hvcnQ" not in str(refused.value)
