@@ -34,8 +34,13 @@ __all__ = [
 class BackgroundSettings(CommonSettings):
     """Where background processes find the broker and the services' outboxes."""
 
-    broker_url: str = ""
-    tables_database_url: str = ""
+    broker_url: str = Field(
+        default="",
+        description="RabbitMQ or Redis, as in amqp://user:password@rabbitmq:5672//",
+    )
+    tables_database_url: str = Field(
+        default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
+    )
     heartbeat_file: Path | None = Field(default=None, description="Touched while the process goes on")
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")

@@ -52,13 +52,13 @@ class EmbeddedSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
 
-    data_dir: Path = Path(".bookwell")
-    library_port: int = Field(default=8013, ge=1, le=65535)
-    partners_port: int = Field(default=5013, ge=1, le=65535)
-    partners_config: Path | None = None
-    simulators_port: int = Field(default=8030, ge=1, le=65535)
-    tables_port: int = Field(default=9000, ge=1, le=65535)
-    mail_port: int = Field(default=8025, ge=1, le=65535)
+    data_dir: Path = Field(default=Path(".bookwell"), description="Embedded databases, keys, mails and logs lie here")
+    library_port: int = Field(default=8013, ge=1, le=65535, description="Where the library listens")
+    partners_port: int = Field(default=5013, ge=1, le=65535, description="Where the partners service listens")
+    partners_config: Path | None = Field(default=None, description="partners.toml; without it, the simulators")
+    simulators_port: int = Field(default=8030, ge=1, le=65535, description="Where the simulators listen")
+    tables_port: int = Field(default=9000, ge=1, le=65535, description="Where the tables service listens")
+    mail_port: int = Field(default=8025, ge=1, le=65535, description="Where the notifier listens")
 
 
 def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bool, say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.management import MIGRATIONS, set_up_library
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import load_samples
@@ -38,9 +39,11 @@ def prepare_databases(services: Collection[str], *, seconds: float, is_demo: boo
     Raises:
         DatabaseMissing: if one does not answer within `seconds`.
     """
-    settings = CommonSettings.load()
+    settings = _Prepared.load()
     clock.set_offset(settings.clock_offset)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_demo and "tables" in services:
+        prepare_back_office(settings.data_dir.absolute(), backoffice_url=settings.back_office, tables_url="")
     urls = database_urls(services)
     deadline = time.monotonic() + seconds
     for variable, url in urls.items():
@@ -77,6 +80,15 @@ def database_urls(services: Collection[str]) -> Mapping[str, str]:
     chosen = [name for name in _DATABASES if name in services]
     urls = {_variable(name): _DATABASES[name]() for name in chosen}
     return {variable: url for variable, url in urls.items() if url}
+
+
+class _Prepared(CommonSettings):
+    simulators_url: str = "http://127.0.0.1:8030"
+
+    @property
+    def back_office(self) -> str:
+        """Where a demo's back office answers."""
+        return f"{self.simulators_url.rstrip('/')}/backoffice"
 
 
 def _variable(service: str) -> str:

@@ -31,26 +31,47 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
 
-    mode: Literal["embedded", "production"] = "embedded"
-    data_dir: Path = Path(".bookwell")
-    redis_url: str = ""
-    secret_key: SecretStr = SecretStr("")
-    demo_password: SecretStr = SecretStr("")
-    clock_offset: float = Field(default=0, ge=-_CENTURY, le=_CENTURY, allow_inf_nan=False)
-    library_database_url: str = ""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    mode: Literal["embedded", "production"] = Field(
+        default="embedded", description="`production` refuses what only a demo may have"
+    )
+    data_dir: Path = Field(default=Path(".bookwell"), description="Embedded databases, keys, mails and logs lie here")
+    redis_url: str = Field(
+        default="",
+        description="Caches and rate limits, as in redis://:password@redis:6379/0; without it databases keep them",
+    )
+    secret_key: SecretStr = Field(
+        default=SecretStr(""), description="Signs what is for this installation alone; the same for all processes"
+    )
+    demo_password: SecretStr = Field(
+        default=SecretStr(""), description="Of every demo user; empty: made up and printed"
+    )
+    clock_offset: float = Field(
+        default=0,
+        ge=-_CENTURY,
+        le=_CENTURY,
+        allow_inf_nan=False,
+        description="Seconds by which a demo lives ahead, for trying deadlines",
+    )
+    library_database_url: str = Field(
+        default="", description="The library's, as in mysql://user:password@host/name; empty: a file of the data folder"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least that is written to standard output"
+    )
     log_database_url: str = Field(default="", description="Where log records are kept, besides standard output")
-    log_database_level: Literal["OFF", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_database_level: Literal["OFF", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least that is kept in the log table"
+    )
     log_days: int = Field(default=30, ge=1, description="How long they are kept")
-    idempotency_hours: int = Field(default=24, ge=1)
+    idempotency_hours: int = Field(default=24, ge=1, description="How long the answer to an Idempotency-Key is kept")
     outbox_days: int = Field(default=30, ge=1, description="How long messages are kept after they were told")
-    rate_limit_per_minute: int = Field(default=600, ge=0)
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
-    trusted_proxies: int = Field(default=0, ge=0)
-    library_url: str = ""
-    library_port: int = Field(default=8013, ge=1, le=65535)
+    rate_limit_per_minute: int = Field(default=600, ge=0, description="Requests of one address or caller; 0: no limit")
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Longer requests are refused")
+    trusted_proxies: int = Field(default=0, ge=0, description="How many proxies may say where a request comes from")
+    library_url: str = Field(default="", description="Where the library answers; empty: its port on loopback")
+    library_port: int = Field(default=8013, ge=1, le=65535, description="Where the library listens")
     library_issuer: str = Field(default="", description="The issuer in the library's tokens; default: its URL")
-    token_audience: str = Field(default="bookwell", min_length=1)
+    token_audience: str = Field(default="bookwell", min_length=1, description="Whom access tokens must be for")
     issuers: str = Field(default="", description="Whose tokens are taken besides; see `kit.issuers`")
 
     @field_validator("log_database_url")

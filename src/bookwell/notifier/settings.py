@@ -27,33 +27,40 @@ _LEAST_LEASE = 1.5  # deadlines in a lease: a lease that a slow server outlasts 
 class NotifierSettings(CommonSettings):
     """`BOOKWELL_{NOTIFIER,MAIL,SMS,STAFF}_*`, `BOOKWELL_WEBHOOK*` and what every service reads."""
 
-    notifier_database_url: str = ""
-    notifier_url: str = ""
-    notifier_hosts: str = "localhost,127.0.0.1,[::1]"
-    mail_port: int = Field(default=8025, ge=1, le=65535)
-    smtp_url: SecretStr = SecretStr("")
+    notifier_database_url: str = Field(default="", description="The notifier's; empty: a file of the data folder")
+    notifier_url: str = Field(default="", description="Where the notifier answers; empty: its port on loopback")
+    notifier_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", description="Names by which the notifier may be asked, with commas"
+    )
+    mail_port: int = Field(default=8025, ge=1, le=65535, description="Where the notifier listens")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="As in smtp+starttls://user:password@mail.example.org; empty: mails become files",
+    )
     smtp_deadline_seconds: float = Field(
         default=20, gt=0, description="For one mail, from connecting to the last answer"
     )
-    mail_from: str = "Bookwell <bookwell@localhost>"
+    mail_from: str = Field(default="Bookwell <bookwell@localhost>", description="Whom mails are from")
     mail_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
     mail_lease_seconds: float = Field(default=60, gt=0, description="Then a mail whose sender died is sent again")
     mail_days: int = Field(default=30, ge=1, description="How long the content of what was sent is kept")
     delivery_days: int = Field(default=400, ge=1, description="How long it is kept that something was sent")
     sms_url: SecretStr = Field(default=SecretStr(""), description="The provider's; without one there are no SMS")
-    sms_method: Literal["POST", "PUT", "GET"] = "POST"
+    sms_method: Literal["POST", "PUT", "GET"] = Field(default="POST", description="How the provider is called")
     sms_format: Literal["json", "form"] = Field(default="json", description="Of the body; GET puts fields into the URL")
-    sms_to_field: str = Field(default="to", min_length=1)
-    sms_text_field: str = Field(default="text", min_length=1)
-    sms_from_field: str = ""
+    sms_to_field: str = Field(default="to", min_length=1, description="The provider's name for the number")
+    sms_text_field: str = Field(default="text", min_length=1, description="The provider's name for the text")
+    sms_from_field: str = Field(default="", description="The provider's name for the sender, if it wants one")
     sms_from: str = Field(default="", description="Whom the SMS is from, where the provider wants to be told")
     sms_id_field: str = Field(default="", description="The provider's name for a reference by which it knows a copy")
-    sms_auth_header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
+    sms_auth_header: str = Field(
+        default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="By which header the provider knows you"
+    )
     sms_auth: SecretStr = Field(default=SecretStr(""), description="The header's value, as in: Bearer abc")
-    sms_deadline_seconds: float = Field(default=15, gt=0)
+    sms_deadline_seconds: float = Field(default=15, gt=0, description="For one call of the provider")
     sms_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
     webhooks_file: Path | None = Field(default=None, description="Default: webhooks.toml in the data folder, if any")
-    webhook_deadline_seconds: float = Field(default=15, gt=0)
+    webhook_deadline_seconds: float = Field(default=15, gt=0, description="For one call of an endpoint")
     webhook_per_second: float = Field(default=0, ge=0, le=1000, description="Of all processes together; 0: no limit")
     staff_email: str = Field(default="", description="Who hears that a webhook endpoint is gone; the log alone without")
     staff_language: str = Field(default=LANGUAGES[0], description="Of mails to staff: " + ", ".join(LANGUAGES))

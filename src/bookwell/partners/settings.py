@@ -14,8 +14,10 @@ __all__ = ["PartnersSettings"]
 class PartnersSettings(CommonSettings):
     """`BOOKWELL_PARTNERS_*` and what every service reads."""
 
-    partners_port: int = Field(default=5013, ge=1, le=65535)
-    partners_hosts: str = "localhost,127.0.0.1,[::1]"
+    partners_port: int = Field(default=5013, ge=1, le=65535, description="Where the partners service listens")
+    partners_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", description="Names by which it may be asked, with commas"
+    )
     partners_config: Path | None = Field(default=None, description="partners.toml; without it, the simulators")
     partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="No answer takes longer")
     partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="For placing a hold at a partner")
@@ -23,8 +25,10 @@ class PartnersSettings(CommonSettings):
     partners_stale_seconds: int = Field(default=900, ge=0, description="So long it is served while being asked again")
     partners_kept_seconds: int = Field(default=86_400, ge=1, description="So long it is served instead of a failure")
     library_timeout_ms: int = Field(default=12_000, ge=100, description="For placing a reservation with the library")
-    simulators_url: str = ""
-    simulators_port: int = Field(default=8030, ge=1, le=65535)
+    simulators_url: str = Field(
+        default="", description="Where the demo's partner libraries answer; empty: their port on loopback"
+    )
+    simulators_port: int = Field(default=8030, ge=1, le=65535, description="Where the simulators listen")
 
     @field_validator("simulators_url")
     @classmethod

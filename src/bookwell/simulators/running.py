@@ -15,8 +15,10 @@ class SimulatorsSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
 
-    simulators_port: int = Field(default=8030, ge=1, le=65535)
-    clock_offset: float = Field(default=0, allow_inf_nan=False)
+    simulators_port: int = Field(default=8030, ge=1, le=65535, description="Where the simulators listen")
+    clock_offset: float = Field(
+        default=0, allow_inf_nan=False, description="Seconds by which a demo lives ahead, for trying deadlines"
+    )
 
 
 def run_simulators(*, host: str = "127.0.0.1", port: int | None = None) -> None:

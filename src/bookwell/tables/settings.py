@@ -17,24 +17,27 @@ __all__ = ["TablesSettings"]
 class TablesSettings(CommonSettings):
     """`BOOKWELL_TABLES_*` and what every service reads."""
 
-    tables_database_url: str = ""
-    tables_port: int = Field(default=9000, ge=1, le=32767)
-    tables_hosts: str = "localhost,127.0.0.1,[::1]"
+    tables_database_url: str = Field(
+        default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
+    )
+    tables_port: int = Field(default=9000, ge=1, le=32767, description="Where the tables service listens")
+    tables_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", description="Names by which it may be asked, with commas"
+    )
     tables_threads: int = Field(default=8, ge=1, description="Operations that run at once in a process")
     tables_url: str = Field(default="", description="Where guests reach the service; stands in their mails")
     tables_local_accounts: bool = Field(default=True, description="Off: only tokens of BOOKWELL_ISSUERS count")
     tables_signing_keys: SecretStr = Field(
         default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
     )
-    access_token_seconds: int = Field(default=300, ge=1)
-    refresh_token_days: int = Field(default=30, ge=1)
+    access_token_seconds: int = Field(default=300, ge=1, description="Life of an access token")
+    refresh_token_days: int = Field(default=30, ge=1, description="Life of a session that is not used")
     login_failures_per_account: int = Field(default=5, ge=1, description="Within five minutes; then locked out")
     login_failures_per_address: int = Field(default=20, ge=1, description="Within one minute; then locked out")
     tables_backoffice: str = Field(default="", max_length=64, description="The webhook endpoint told of every booking")
     tables_decision_secrets: SecretStr = Field(
         default=SecretStr(""), description="What signs the back office's decisions: whsec_…, or two with a comma"
     )
-    tables_decision_secrets_file: Path | None = Field(default=None, description="A file that holds them instead")
     tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders")
 
     @field_validator("tables_signing_keys")
@@ -54,9 +57,8 @@ class TablesSettings(CommonSettings):
     def _check_decision_secrets(self) -> Self:
         try:
             self.decision_secrets()
-        except (OSError, ValueError) as error:
-            name = "BOOKWELL_TABLES_DECISION_SECRETS" + ("_FILE" if self.tables_decision_secrets_file else "")
-            raise ValueError(f"{name}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"BOOKWELL_TABLES_DECISION_SECRETS: {error}") from None
         return self
 
     def _missing_in_production(self) -> Iterator[str]:
@@ -75,14 +77,12 @@ class TablesSettings(CommonSettings):
             yield "BOOKWELL_TABLES_DEMO: for demos, not for production"
 
     def decision_secrets(self) -> tuple[WebhookSecret, ...]:
-        """What signs the back office's decisions, read now; without any no decision is believed.
+        """What signs the back office's decisions; without any no decision is believed.
 
         Raises:
-            ValueError, OSError: for what is no secret, or a file that cannot be read; repeats nothing of them.
+            ValueError: for what is no secret; repeats nothing of it.
         """
         text = self.tables_decision_secrets.get_secret_value()
-        if self.tables_decision_secrets_file is not None:
-            text = self.tables_decision_secrets_file.read_text(encoding="ascii")
         return tuple(WebhookSecret.parse(each) for each in text.replace(",", " ").split())
 
     @property

@@ -13,15 +13,17 @@ __all__ = ["LibrarySettings"]
 class LibrarySettings(CommonSettings):
     """`BOOKWELL_LIBRARY_*` and what every service reads."""
 
-    notifier_url: str = ""
-    mail_port: int = 8025
-    partners_url: str = ""
-    partners_port: int = 5013
+    notifier_url: str = Field(default="", description="Where the notifier answers; empty: its port on loopback")
+    mail_port: int = Field(default=8025, description="Where the notifier listens")
+    partners_url: str = Field(default="", description="Where the partners service answers; empty: its port on loopback")
+    partners_port: int = Field(default=5013, description="Where it listens")
     partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="As the partners service has it")
     partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="The same, for holds")
-    library_hosts: str = "localhost,127.0.0.1,[::1]"
-    access_token_seconds: int = Field(default=300, ge=1)
-    refresh_token_days: int = Field(default=30, ge=1)
+    library_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", description="Names by which the library may be asked, with commas"
+    )
+    access_token_seconds: int = Field(default=300, ge=1, description="Life of an access token")
+    refresh_token_days: int = Field(default=30, ge=1, description="Life of a session that is not used")
     signing_keys: SecretStr = Field(
         default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
     )
