@@ -11,6 +11,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from bookwell.kit.key_ring import KeyRing
+from bookwell.tables.accounts.services import accounts
 from bookwell.tables.app import create_app
 from bookwell.tables.db import Database
 from bookwell.tables.settings import TablesSettings
@@ -68,6 +69,16 @@ def test_token__wrong_or_unknown__the_same_answer(client: TestClient, name: str)
     documents = [{**answer.json(), "trace_id": ""} for answer in answers]
     assert documents[0] == documents[1]
     assert documents[0]["code"] == "auth.bad_credentials"
+
+
+def test_token__deactivated__the_same_answer_and_counted(client: TestClient, name: str) -> None:
+    site = site_of(client)
+    site.database.write(lambda c: accounts.deactivate_account(c, username=name, now=NOW))
+
+    answers = [log_in(client, name) for _ in range(6)]
+
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert {answer.json()["code"] for answer in answers[:5]} == {"auth.bad_credentials"}
 
 
 def test_token__five_failures__locked_out_whatever_the_password(client: TestClient, name: str) -> None:
