@@ -1,0 +1,177 @@
+"""The whole OpenAPI document, fuzzed in process: no 5xx, no undocumented status, every error a problem document."""
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+import time_machine
+from fastapi import FastAPI
+from hypothesis import strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy import insert
+
+from bookwell.kit.ids import new_id
+from bookwell.kit.webhooks import WebhookSecret, sign
+from bookwell.tables.accounts.rules import Role
+from bookwell.tables.app import create_app
+from bookwell.tables.bookings.models import guest_token
+from bookwell.tables.bookings.queries import digest_of
+from bookwell.tables.bookings.rules import TokenPurpose
+from bookwell.tables.db import Database
+from bookwell.tables.settings import TablesSettings
+from tests.receivers import Reply, receiver
+from tests.restaurant import EVENING, NOW, SITE, a_table, an_order, tables_database
+from tests.waiters import Outside, token_of
+
+IS_CHAOS = bool(os.environ.get("BOOKWELL_CHAOS"))
+ISSUER = "https://id.example.org"
+DOCUMENT: Any = create_app(TablesSettings()).openapi()
+LABELS = [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
+PEOPLE = (Role.STAFF, "machine", Role.ADMIN, "nobody", Role.READER, "machine", Role.STAFF)
+SECRET = "whsec_" + 10 * "TmV3"
+KNOWN: dict[str, list[Any]] = {
+    "id": [1, 2, 3, "cancel", "view", "mails"],
+    "table_id": [1, 2],
+    "booking_id": [1, 2, 3],
+    "starts_at": ["2030-05-07T18:00:00", "2030-05-08T18:00:00+02:00", "2030-10-27T02:30:00"],
+    "party_size": [2, 4],
+    "price": [25.5, 30],
+    "email": ["ada@example.org"],
+    "version": [1, 2],
+    "duration": [90],
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The service with two tables and some orders; its links' tokens are the names of their purposes."""
+    folder = Path(tmp_path_factory.mktemp("fuzzed"))
+    issuer = Outside(folder / "keys", ISSUER)
+    jwks = json.dumps(issuer.ring.jwks()).encode()
+    with (
+        tables_database(folder) as database,
+        receiver(usual=Reply(200, {"Content-Type": "application/json"}, body=jwks)) as keys,
+        time_machine.travel(NOW, tick=False),
+    ):
+        named = f'[{{"issuer": "{ISSUER}", "audience": "bookwell", "jwks_url": "{keys.url}"}}]'
+        settings = TablesSettings(
+            tables_url=SITE, issuers=named, data_dir=folder, tables_decision_secrets=SECRET, tables_demo=True
+        )
+        app = create_app(settings, database=database)
+        _furnish(database)
+        app.state.people = {role: token_of(app.state.site, role) for role in Role}
+        app.state.people["machine"] = issuer.client_token("bookings:read")
+        yield app
+
+
+def _furnish(database: Database) -> None:
+    tables = [a_table(database) for _ in range(2)]
+    orders = [an_order(database, tables[n % 2].id, starts_at=EVENING + dt.timedelta(days=n)) for n in range(3)]
+    rows = [
+        {"digest": digest_of(str(purpose)), "booking_id": orders[2].id, "purpose": purpose, "expires_at": 2**62}
+        for purpose in TokenPurpose
+    ]
+    database.write(lambda connection: connection.execute(insert(guest_token), rows))
+
+
+@pytest.fixture(scope="module")
+def operations(app: FastAPI) -> dict[str, Any]:
+    schema: Any = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
+    schema.app = _signing(app)
+    return {found.ok().label: found.ok() for found in schema.get_all_operations()}
+
+
+def _signing(app: FastAPI) -> Any:
+    """The application behind a back office that signs what it is told to; schemathesis writes the bodies."""
+
+    async def signing(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or (b"x-sign", b"yes") not in scope["headers"]:
+            await app(scope, receive, send)
+            return
+        message = await receive()
+        signed = sign([WebhookSecret.parse(SECRET)], message_id=new_id(), sent_at=NOW, body=message.get("body", b""))
+        headers = [pair for pair in scope["headers"] if not pair[0].startswith(b"webhook-")]
+        headers += [(name.encode(), value.encode()) for name, value in signed.items()]
+        waiting = iter([message])
+
+        async def again() -> Any:
+            return next(waiting, None) or await receive()
+
+        await app({**scope, "headers": headers}, again, send)
+
+    return signing
+
+
+def _known_or(generated: Any, draw: Any) -> Any:
+    """Generated values, half of those that name something replaced by what exists."""
+    if not isinstance(generated, dict):
+        return generated
+    replaced = dict(generated)
+    for name in replaced.keys() & KNOWN.keys():
+        if draw(strategies.integers(0, 3)):
+            replaced[name] = draw(strategies.sampled_from(KNOWN[name]))
+    return replaced
+
+
+@strategies.composite
+def _cases(draw: Any, operation: Any) -> Any:
+    if (operation.body or operation.query) and draw(strategies.integers(0, 2)) == 0:
+        return draw(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    case = draw(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    case.query = _known_or(case.query, draw)
+    case.body = _known_or(case.body, draw)
+    return case
+
+
+def problem_is_complete(ctx: Any, response: Any, case: Any) -> None:
+    if response.status_code >= 400:
+        problem = response.json()
+        assert response.headers["content-type"] == ["application/problem+json"], response.headers
+        assert problem["status"] == response.status_code
+        assert problem["code"]
+        assert problem["trace_id"] == response.headers["x-request-id"][0]
+
+
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    problem_is_complete,
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_operation__whatever_is_sent__answers_as_documented(
+    label: str, operations: dict[str, Any], app: FastAPI
+) -> None:
+    @hypothesis.settings(
+        max_examples=400 if IS_CHAOS else 40,
+        derandomize=not IS_CHAOS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(case=_cases(operations[label]), person=strategies.sampled_from(PEOPLE))
+    def fuzz(case: Any, person: str) -> None:
+        token = app.state.people.get(person)
+        headers = {"X-Request-ID": "fuzz", "X-Sign": "yes" if token else "no"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        response = case.call(headers=headers, base_url="http://localhost")
+        case.validate_response(response, checks=CHECKS, headers=headers)
+
+    fuzz()
