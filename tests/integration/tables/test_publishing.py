@@ -249,6 +249,20 @@ def test_forget_events__nobody_ever_read_them__counts_as_forgotten(called: Datab
         _feed(called, after=start)
 
 
+def test_forget_events__more_than_at_a_time__ends_with_all_of_them(called: Database) -> None:
+    table = a_table(called)
+    start = _feed(called).next
+    for _ in range(5):
+        an_order(called, table.id)
+
+    counts = [called.write(lambda tx: forget_events(tx, before=NOW + HOUR, limit=2)) for _ in range(6)]
+
+    assert counts == [2, 2, 2, 2, 1, 0]
+    assert _feed(called).items == []
+    with pytest.raises(CursorForgotten):
+        _feed(called, after=start)
+
+
 def test_forget_feed__of_a_guest__leaves_no_personal_data_and_the_rest(called: Database) -> None:
     table = a_table(called)
     personal: dict[str, Any] = {

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import CHAR
 
@@ -21,6 +22,7 @@ from bookwell.tables.schema import id_column, metadata
 
 __all__ = ["booking", "booking_step", "guest_token", "outbox", "reminder_opt_out"]
 
+_UNPLACED = text("position IS NULL")
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 
 # `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
@@ -129,6 +131,7 @@ feed_event = Table(
     Column("data", Text, nullable=False),
     UniqueConstraint("position", name="feed_event_position"),
     UniqueConstraint("booking_id", "version", name="feed_event_version"),
+    Index("feed_event_unplaced", "id", postgresql_where=_UNPLACED, sqlite_where=_UNPLACED),
     sqlite_autoincrement=True,
 )
 

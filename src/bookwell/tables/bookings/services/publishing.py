@@ -65,9 +65,9 @@ def place_events(connection: Connection, *, limit: int = _AT_ONCE) -> int:
     A booking's versions come in their order: each was written after the one before it was committed.
     """
     head = lock_feed(connection)
-    fresh = select(feed_event.c.id, func.row_number().over(order_by=feed_event.c.id).label("place"))
-    fresh = fresh.where(feed_event.c.position.is_(None)).order_by(feed_event.c.id).limit(limit)
-    chosen = fresh.subquery()
+    fresh = select(feed_event.c.id).where(feed_event.c.position.is_(None)).order_by(feed_event.c.id).limit(limit)
+    first = fresh.subquery()
+    chosen = select(first.c.id, func.row_number().over(order_by=first.c.id).label("place")).subquery()
     placed = update(feed_event).where(feed_event.c.id == chosen.c.id).values(position=head.position + chosen.c.place)
     count = connection.execute(placed).rowcount
     if count:
@@ -76,12 +76,13 @@ def place_events(connection: Connection, *, limit: int = _AT_ONCE) -> int:
 
 
 def forget_events(connection: Connection, *, before: dt.datetime, limit: int = _AT_ONCE) -> int:
-    """Delete events older than an instant, a bounded number at a time; answers how many.
+    """Delete events older than an instant; answers how many were handled, a bounded number at a time.
 
     They get places first, so that who comes back for them is told that they are gone.
     """
-    while place_events(connection) == _AT_ONCE:
-        continue
+    placed = place_events(connection, limit=limit)
+    if placed == limit:
+        return placed
     head = lock_feed(connection)
     kept = select(feed_event.c.position).where(
         feed_event.c.position.is_not(None), feed_event.c.at >= milliseconds(before)

@@ -30,6 +30,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("booking_id", "version", name="feed_event_version"),
         sqlite_autoincrement=True,
     )
+    unplaced = sa.text("position IS NULL")
+    op.create_index("feed_event_unplaced", "feed_event", ["id"], postgresql_where=unplaced, sqlite_where=unplaced)
     head = op.create_table(
         "feed_head",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
