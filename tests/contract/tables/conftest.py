@@ -7,10 +7,9 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from bookwell.tables.app import create_app
 from bookwell.tables.db import Database
-from bookwell.tables.settings import TablesSettings
-from tests.restaurant import NOW, SITE, tables_database
+from tests.contract.tables.serving import served
+from tests.restaurant import NOW, tables_database
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +21,7 @@ def restaurant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def _served(restaurant: Database) -> Iterator[TestClient]:
-    settings = TablesSettings(tables_url=SITE, tables_demo=True)
-    app = create_app(settings, database=restaurant)
-    with TestClient(app, base_url=SITE, client=("127.0.0.1", 5), raise_server_exceptions=False) as client:
+    with served(restaurant, tables_demo=True) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
@@ -11,7 +12,10 @@ from structlog.testing import capture_logs
 from bookwell.tables.bookings.models import booking
 from bookwell.tables.bookings.services.deciding import accept_booking
 from bookwell.tables.db import Database
+from bookwell.tables.floor.queries import get_house
+from tests.contract.tables.serving import served
 from tests.restaurant import NOW, SITE, STAFF, a_table, an_order, booked, mails
+from tests.waiters import bearer
 
 PATH = "/api/customer/book_table/"
 VIEW = "/api/customer/booking/"
@@ -135,6 +139,77 @@ def test_book_table__a_taken_table__names_what_is_free_instead(client: TestClien
         "price": 19.99,
     }
     assert '"price":19.99}' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"party_size": 5}, "order.party_too_large"),
+        ({"starts_at": "2030-05-06T12:30:00"}, "order.too_soon"),
+        ({"starts_at": "2030-05-05T18:00:00"}, "order.too_soon"),
+        ({"starts_at": "2031-05-07T18:00:00"}, "order.too_far_ahead"),
+        ({"starts_at": "2030-05-07T23:00:00"}, "order.outside_hours"),
+    ],
+)
+def test_book_table__beyond_the_limits_for_guests__is_a_conflict_but_for_staff(
+    client: TestClient, restaurant: Database, body: dict[str, Any], code: str
+) -> None:
+    table, staff = a_table(restaurant), bearer(client.app.state.site)  # type: ignore[attr-defined]  # Starlette's app
+    before = count(restaurant)
+
+    answer = an_answer(client, table.id, **body)
+    after = count(restaurant)
+    of_staff = an_answer(client, table.id, headers=staff, **body, email="")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert after == before
+    assert of_staff.status_code == 201, of_staff.text
+
+
+def test_book_table__a_table_that_cannot_be_booked__is_refused_to_all(client: TestClient, restaurant: Database) -> None:
+    table, staff = a_table(restaurant, can_be_booked=False), bearer(client.app.state.site)  # type: ignore[attr-defined]
+
+    answers = [an_answer(client, table.id), an_answer(client, table.id, headers=staff)]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "table.not_bookable")] * 2
+    assert an_answer(client, 2**62).json()["code"] == "table.not_found"
+
+
+def test_book_table__a_token_that_is_not_good__is_refused(client: TestClient, restaurant: Database) -> None:
+    table, before = a_table(restaurant), count(restaurant)
+
+    answer = an_answer(client, table.id, headers={"Authorization": "Bearer made.up.token"})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "auth.required")
+    assert count(restaurant) == before
+
+
+def test_book_table__from_an_address_that_has_enough__is_refused(restaurant: Database) -> None:
+    table, house = a_table(restaurant), restaurant.read(get_house)
+
+    with (
+        served(restaurant, address="2001:db8::1") as first,
+        served(restaurant, address="2001:db8::2") as second,
+        time_machine.travel(NOW, tick=False),
+    ):
+        answers = [
+            an_answer((first, second)[n % 2], table.id, email=f"crowd{n}@example.org")
+            for n in range(house.open_orders_per_address + 1)
+        ]
+
+    assert {answer.status_code for answer in answers[:-1]} == {201}
+    assert (answers[-1].status_code, answers[-1].json()["code"]) == (409, "order.too_many_open")
+
+
+def test_book_table__a_contact_that_has_enough__is_refused_however_written(restaurant: Database) -> None:
+    table, house = a_table(restaurant), restaurant.read(get_house)
+    ways = ["eager@example.org", "Eager@Example.ORG", " eager@example.org "]
+
+    with served(restaurant, address="192.0.2.9") as client, time_machine.travel(NOW, tick=False):
+        answers = [an_answer(client, table.id, email=ways[n % 3]) for n in range(house.open_orders_per_contact + 1)]
+
+    assert {answer.status_code for answer in answers[:-1]} == {201}
+    assert (answers[-1].status_code, answers[-1].json()["code"]) == (409, "order.too_many_open")
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,13 @@ from bookwell.tables.app import create_app
 from bookwell.tables.db import Database
 from bookwell.tables.reference import domain_errors, reference_files
 from bookwell.tables.settings import TablesSettings
+from tests.contract.tables.serving import served
 from tests.restaurant import NOW, SITE, a_table, an_order
 
 TABLES = "/api/customer/view_tables/"
 BOOK = "/api/customer/book_table/"
 REFERENCE = Path(__file__).parents[3] / "docs" / "api"
 JSON = {"Content-Type": "application/json"}
-
-
-def served(restaurant: Database, *, address: str = "127.0.0.1", **values: Any) -> TestClient:
-    """The service with settings of its own."""
-    app = create_app(TablesSettings(tables_url=SITE, **values), database=restaurant)
-    return TestClient(app, base_url=SITE, client=(address, 5), raise_server_exceptions=False)
 
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:

@@ -113,7 +113,12 @@ def test_view_tables__what_is_wrong__is_said(client: TestClient, params: dict[st
 
 
 def test_view_tables__a_duration_of_no_time__is_refused(client: TestClient) -> None:
-    assert client.get(PATH, params={"duration": 60}).status_code == 422
+    answer = client.get(PATH, params={"duration": 60})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"code": "value_error", "detail": "duration needs starts_at", "parameter": "query"}
+    ]
 
 
 @pytest.mark.parametrize(

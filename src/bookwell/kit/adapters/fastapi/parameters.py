@@ -163,13 +163,16 @@ def _read(model: type[M], content: dict[str, Any], in_query: Any) -> M:
         return model.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        fields = tuple(field_of_error(item, parameter=_parameter_of(item["loc"], in_query)) for item in found)
+        fields = tuple(field_of_error(item, parameter=_parameter_of(item["loc"], in_query, content)) for item in found)
         missing = sorted(str(item["loc"][0]) for item in found if item["type"] == "missing" and len(item["loc"]) == 1)
     raise HttpRefusal(INVALID, f"Needed: {', '.join(missing)}" if missing else "", errors=fields)
 
 
-def _parameter_of(place: tuple[int | str, ...], in_query: Any) -> str | None:
-    return str(place[0]) if place and place[0] in in_query else None
+def _parameter_of(place: tuple[int | str, ...], in_query: Any, content: dict[str, Any]) -> str | None:
+    """What of the query is wrong, all of it if nothing else was sent; None for what the body has, or nobody."""
+    if not place:
+        return "query" if content and in_query == content.keys() else None
+    return str(place[0]) if place[0] in in_query else None
 
 
 def _refuse(*errors: FieldProblem) -> NoReturn:
