@@ -21,6 +21,7 @@ from bookwell.tables.bookings.errors import TokenUnknown
 from bookwell.tables.bookings.models import booking, feed_event, guest_token, outbox, reminder_opt_out
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services import deciding, ending, moving
+from bookwell.tables.bookings.services.forgetting import forget_guest
 from bookwell.tables.bookings.services.reminding import opt_out_of_reminders
 from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House
@@ -201,8 +202,14 @@ def test_forget__some_days_after_the_visit__leaves_nothing_of_the_guest(own: Dat
     fed = select(feed_event.c.data).where(feed_event.c.booking_id == booking_id)
     events = own.read(lambda connection: list(connection.scalars(fed)))
     assert {json.loads(event)[name] for event in events for name in ("name", "email", "phone", "comment")} == {""}
-    tokens = select(func.count()).where(guest_token.c.booking_id == booking_id)
-    assert own.read(lambda connection: connection.scalar(tokens)) == 0
+
+
+def test_forget_guest__takes_the_guests_tokens_along(own: Database, jobs: Housekeeping) -> None:
+    booking_id = _confirmed(own)
+
+    own.write(partial(forget_guest, booking_id=booking_id, now=LATER + 40 * DAY))
+
+    assert own.read(partial(_count, guest_token)) == 0
 
 
 def test_forget__an_order_that_nobody_ended__is_ended_first(own: Database, jobs: Housekeeping) -> None:
