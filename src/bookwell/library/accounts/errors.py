@@ -15,7 +15,6 @@ __all__ = [
     "HomeBranchUnknown",
     "LastAdministrator",
     "PasswordRefused",
-    "ScopeMissing",
     "ScopeUnknown",
     "SignUpRefused",
     "UnsubscribeLinkInvalid",
@@ -114,20 +113,6 @@ class IdentityKnown(Conflict):
     code = "account.identity_known"
     title = "The outside identity is known already"
     retryable = True
-
-
-class RoleForbidden(Forbidden):
-    """The caller's role does not include this operation."""
-
-    code = "auth.role_forbidden"
-    title = "Your role does not allow this"
-
-
-class ScopeMissing(Forbidden):
-    """A machine client without the scope that the operation needs."""
-
-    code = "auth.scope_missing"
-    title = "Your client's scopes do not allow this"
 
 
 class CurrentPasswordWrong(Forbidden):

@@ -2,13 +2,13 @@
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.permissions import RoleForbidden
 from bookwell.kit.tokens import Claims
 from bookwell.library.accounts import services
 from bookwell.library.accounts.errors import (
     CardNumberTaken,
     EmailTaken,
     IdentityKnown,
-    RoleForbidden,
     UsernameTaken,
 )
 from bookwell.library.accounts.queries import Account, Caller, find_outside_account, find_outside_claims

@@ -6,14 +6,13 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from bookwell.library.accounts.errors import RoleForbidden, ScopeMissing
+from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.library.accounts.outside_login import find_outside_caller
 from bookwell.library.accounts.queries import Caller, ClientCaller, find_caller, find_client_caller
 from bookwell.library.accounts.rules import Role, Scope, includes
 from bookwell.library.circulation.rules import Actor
 
 __all__ = [
-    "RoleForbidden",
     "TokenAuth",
     "actor_of",
     "admin",

@@ -4,25 +4,18 @@ from dataclasses import replace
 
 from flask import g
 
-from bookwell.kit.adapters.flask.auth import RoleForbidden, authenticated, find_claims
+from bookwell.kit.adapters.flask.auth import authenticated, find_claims
 from bookwell.kit.adapters.flask.throttle import Caller, sender_of
-from bookwell.kit.errors import Forbidden
+from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.kit.tokens import Claims, TokenVerifier
 
-__all__ = ["WRITE_RESERVATIONS", "Access", "ScopeMissing", "claims"]
+__all__ = ["WRITE_RESERVATIONS", "Access", "claims"]
 
 WRITE_RESERVATIONS = "reservations:write"
 
 _SERVICE = "service"
 _STAFF = frozenset({"librarian", "admin"})
 _READERS = frozenset({"reader", "librarian", "staff", "admin"})
-
-
-class ScopeMissing(Forbidden):
-    """A machine client without the scope that the operation needs."""
-
-    code = "auth.scope_missing"
-    title = "Your client's scopes do not allow this"
 
 
 class Access:

@@ -12,8 +12,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from bookwell.kit import clock
-from bookwell.kit.errors import Forbidden
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
+from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.kit.tokens import Claims, TokenInvalid
 from bookwell.tables.accounts.queries import find_role_in_session
 from bookwell.tables.accounts.rules import STAFF_ROLES
@@ -24,8 +24,6 @@ __all__ = [
     "BEARER",
     "Anyone",
     "Caller",
-    "RoleForbidden",
-    "ScopeMissing",
     "Staff",
     "anyone",
     "find_caller",
@@ -40,20 +38,6 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _LONGEST_REFERENCE = 56
 
 _log = structlog.get_logger()
-
-
-class RoleForbidden(Forbidden):
-    """The caller's roles do not include this operation."""
-
-    code = "auth.role_forbidden"
-    title = "Your role does not allow this"
-
-
-class ScopeMissing(Forbidden):
-    """A machine client without the scope that the operation needs."""
-
-    code = "auth.scope_missing"
-    title = "Your client's scopes do not allow this"
 
 
 @dataclass(frozen=True, slots=True)

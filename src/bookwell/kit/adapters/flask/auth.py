@@ -9,12 +9,12 @@ from flask import g, request
 from flask_openapi.request import validate_request
 
 from bookwell.kit import clock
-from bookwell.kit.errors import Forbidden
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
 from bookwell.kit.jwks import IssuerUnreachable
+from bookwell.kit.permissions import RoleForbidden
 from bookwell.kit.tokens import Claims, TokenInvalid, TokenVerifier
 
-__all__ = ["RoleForbidden", "authenticated", "caller", "find_claims", "roles_needed"]
+__all__ = ["authenticated", "caller", "find_claims", "roles_needed"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,13 +22,6 @@ T = TypeVar("T")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 _log = structlog.get_logger()
-
-
-class RoleForbidden(Forbidden):
-    """The caller's roles do not include this operation."""
-
-    code = "auth.role_forbidden"
-    title = "Your role does not allow this"
 
 
 def roles_needed(verifier: TokenVerifier, *roles: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
