@@ -12,10 +12,37 @@ from bookwell.tables.accounts.passwords import hash_password
 from bookwell.tables.accounts.queries import find_credentials
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services.accounts import create_account
-from bookwell.tables.accounts.services.sessions import open_session
+from bookwell.tables.accounts.services.sessions import Chain, Opened, open_session, refresh_session
+from bookwell.tables.db import Database
 from bookwell.tables.site import Site
+from tests.restaurant import NOW
 
-__all__ = ["Outside", "a_person", "bearer", "token_of"]
+__all__ = ["CHAIN", "Outside", "a_person", "a_session", "an_account", "bearer", "refreshed", "token_of"]
+
+CHAIN = Chain(b"k" * 32, dt.timedelta(days=30))
+
+
+def an_account(database: Database, role: Role = Role.STAFF, *, username: str = "") -> str:
+    """A new account's name; nobody can log in with it."""
+    name = username or uuid4().hex
+    values: dict[str, Any] = {"username": name, "password_hash": "hash", "role": role, "now": NOW}
+    database.write(lambda connection: create_account(connection, **values))
+    return name
+
+
+def a_session(database: Database, username: str = "") -> Opened:
+    """A session of an account, a new one unless it is named."""
+    name = username or an_account(database)
+    found = database.read(lambda connection: find_credentials(connection, name))
+    assert found is not None
+    session = database.write(lambda c: open_session(c, credentials=found, chain=CHAIN, now=NOW))
+    assert session is not None
+    return session
+
+
+def refreshed(database: Database, token: Any, *, now: dt.datetime) -> Opened | None:
+    """What a refresh with a token gives."""
+    return database.write(lambda c: refresh_session(c, refresh_token=str(token), chain=CHAIN, now=now))
 
 
 def a_person(site: Site, role: Role = Role.STAFF, *, username: str = "", password: str = "") -> str:

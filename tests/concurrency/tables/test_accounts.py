@@ -15,42 +15,26 @@ from bookwell.kit.adapters.sqlalchemy.engines import engine_of
 from bookwell.kit.refresh_tokens import GRACE
 from bookwell.tables.accounts.errors import LastAdministrator, UsernameTaken
 from bookwell.tables.accounts.models import account, token_session
-from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
+from bookwell.tables.accounts.queries import LoginLimits, find_lockout_seconds
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services import accounts, sessions
-from bookwell.tables.accounts.services.sessions import Chain, Opened
+from bookwell.tables.accounts.services.sessions import Opened
 from bookwell.tables.db import Database
 from tests.concurrency.racing import race as race_by_django
 from tests.restaurant import NOW
+from tests.waiters import CHAIN, a_session, an_account, refreshed
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 race: Any = partial(race_by_django, by_django=False)
-CHAIN = Chain(b"k" * 32, dt.timedelta(days=30))
 LATER = NOW + dt.timedelta(minutes=1)
 TOO_LATE = LATER + GRACE + dt.timedelta(seconds=1)
 RIVALS = 8
 _CHILD_SECONDS = 30
 
 
-def _create(database: Database, role: Role = Role.STAFF, username: str = "") -> str:
-    name = username or uuid4().hex
-    values: dict[str, Any] = {"username": name, "password_hash": "hash", "role": role, "now": NOW}
-    database.write(lambda connection: accounts.create_account(connection, **values))
-    return name
-
-
-def _open(database: Database) -> Opened:
-    name = _create(database)
-    found = database.read(lambda connection: find_credentials(connection, name))
-    assert found
-    session = database.write(lambda c: sessions.open_session(c, credentials=found, chain=CHAIN, now=NOW))
-    assert session
-    return session
-
-
 def _refresh(database: Database, token: Any, now: dt.datetime = LATER) -> Opened | None:
-    return database.write(lambda c: sessions.refresh_session(c, refresh_token=str(token), chain=CHAIN, now=now))
+    return refreshed(database, token, now=now)
 
 
 def _kept(database: Database, session: Opened) -> Any:
@@ -59,7 +43,7 @@ def _kept(database: Database, session: Opened) -> Any:
 
 
 def test_refresh__the_same_token_at_once__all_get_the_same_successor(restaurant: Database) -> None:
-    first = _open(restaurant)
+    first = a_session(restaurant)
 
     outcomes = race([partial(_refresh, restaurant, first.token) for _ in range(RIVALS)])
 
@@ -68,7 +52,7 @@ def test_refresh__the_same_token_at_once__all_get_the_same_successor(restaurant:
 
 
 def test_refresh__a_replay_beside_the_rightful_one__ends_the_session(restaurant: Database) -> None:
-    first = _open(restaurant)
+    first = a_session(restaurant)
     second = _refresh(restaurant, first.token)
     assert second
 
@@ -85,14 +69,14 @@ def test_refresh__a_replay_beside_the_rightful_one__ends_the_session(restaurant:
 def test_create__one_name_at_once__one_has_it(restaurant: Database) -> None:
     name = uuid4().hex
 
-    outcomes = race([partial(_create, restaurant, Role.STAFF, name) for _ in range(RIVALS)])
+    outcomes = race([partial(an_account, restaurant, username=name) for _ in range(RIVALS)])
 
     refusals = [type(outcome.refusal) for outcome in outcomes if outcome.refusal]
     assert refusals == [UsernameTaken] * (RIVALS - 1)
 
 
 def test_deactivate__all_administrators_at_once__one_is_left(restaurant: Database) -> None:
-    names = [_create(restaurant, Role.ADMIN) for _ in range(RIVALS)]
+    names = [an_account(restaurant, Role.ADMIN) for _ in range(RIVALS)]
 
     def leave(name: str) -> None:
         restaurant.write(lambda connection: accounts.deactivate_account(connection, username=name, now=NOW))
@@ -119,7 +103,7 @@ def test_record_failure__at_once__each_counts(restaurant: Database) -> None:
 
 
 def test_refresh__killed_behind_each_statement__whoever_asks_again_gets_in(restaurant: Database) -> None:
-    session = _open(restaurant)
+    session = a_session(restaurant)
     for statement in count(1):
         was_killed = _killed_in_refresh(restaurant, session, statement)
 

@@ -16,32 +16,13 @@ from bookwell.tables.accounts.models import login_failure, token_session
 from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
 from bookwell.tables.accounts.rules import ADDRESS_WINDOW, Role
 from bookwell.tables.accounts.services import accounts, sessions
-from bookwell.tables.accounts.services.sessions import Chain, Opened
+from bookwell.tables.accounts.services.sessions import Opened
 from bookwell.tables.db import Database
 from tests.restaurant import NOW, tables_database
+from tests.waiters import CHAIN, a_session, an_account, refreshed
 
-CHAIN = Chain(b"k" * 32, dt.timedelta(days=30))
 LATER = NOW + dt.timedelta(minutes=1)
 LIMITS = LoginLimits(per_account=3, per_address=5)
-
-
-def an_account(database: Database, role: Role = Role.STAFF, username: str = "") -> str:
-    name = username or uuid4().hex
-    values: dict[str, Any] = {"username": name, "password_hash": "hash", "role": role, "now": NOW}
-    database.write(lambda connection: accounts.create_account(connection, **values))
-    return name
-
-
-def opened(database: Database, name: str) -> Opened:
-    found = database.read(lambda connection: find_credentials(connection, name))
-    assert found
-    session = database.write(lambda c: sessions.open_session(c, credentials=found, chain=CHAIN, now=NOW))
-    assert session
-    return session
-
-
-def refreshed(database: Database, token: Any, now: dt.datetime = LATER) -> Opened | None:
-    return database.write(lambda c: sessions.refresh_session(c, refresh_token=str(token), chain=CHAIN, now=now))
 
 
 def role_in(database: Database, session: Opened) -> str | None:
@@ -71,62 +52,62 @@ def test_create_account__a_short_password__is_refused(restaurant: Database) -> N
 
 
 def test_refresh__rotates(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
+    first = a_session(restaurant)
 
-    second = refreshed(restaurant, first.token)
+    second = refreshed(restaurant, first.token, now=LATER)
 
     assert second
     assert second.token == first.token.successor(CHAIN.key)
-    assert refreshed(restaurant, second.token)
+    assert refreshed(restaurant, second.token, now=LATER)
 
 
 def test_refresh__the_former_token_within_the_grace__gets_the_same_again(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
-    second = refreshed(restaurant, first.token)
+    first = a_session(restaurant)
+    second = refreshed(restaurant, first.token, now=LATER)
     assert second
 
-    assert refreshed(restaurant, first.token, LATER + GRACE) == second
+    assert refreshed(restaurant, first.token, now=LATER + GRACE) == second
 
 
 def test_refresh__the_former_token_after_the_grace__ends_the_session(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
-    second = refreshed(restaurant, first.token)
+    first = a_session(restaurant)
+    second = refreshed(restaurant, first.token, now=LATER)
     assert second
 
     after = LATER + GRACE + dt.timedelta(seconds=1)
-    assert refreshed(restaurant, first.token, after) is None
+    assert refreshed(restaurant, first.token, now=after) is None
 
-    assert refreshed(restaurant, second.token, after) is None
+    assert refreshed(restaurant, second.token, now=after) is None
     assert role_in(restaurant, first) is None
 
 
 def test_refresh__a_guess__changes_nothing(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
+    first = a_session(restaurant)
 
-    assert refreshed(restaurant, f"{first.token.session_id}.0.{'x' * 43}") is None
+    assert refreshed(restaurant, f"{first.token.session_id}.0.{'x' * 43}", now=LATER) is None
 
-    assert refreshed(restaurant, first.token)
+    assert refreshed(restaurant, first.token, now=LATER)
 
 
 def test_refresh__too_late__is_refused(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
+    first = a_session(restaurant)
 
-    assert refreshed(restaurant, first.token, NOW + CHAIN.lifetime) is None
+    assert refreshed(restaurant, first.token, now=NOW + CHAIN.lifetime) is None
 
 
 def test_end_session__its_tokens__count_no_more(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
+    first = a_session(restaurant)
     assert role_in(restaurant, first) == "staff"
 
     ended = restaurant.write(lambda c: sessions.end_session(c, refresh_token=str(first.token), chain=CHAIN, now=LATER))
 
     assert ended
     assert role_in(restaurant, first) is None
-    assert refreshed(restaurant, first.token) is None
+    assert refreshed(restaurant, first.token, now=LATER) is None
 
 
 def test_find_role__of_another_subject__is_none(restaurant: Database) -> None:
-    first = opened(restaurant, an_account(restaurant))
+    first = a_session(restaurant)
 
     assert restaurant.read(lambda c: queries.find_role_in_session(c, first.token.session_id, subject="0")) is None
 
@@ -134,7 +115,7 @@ def test_find_role__of_another_subject__is_none(restaurant: Database) -> None:
 @pytest.mark.parametrize("change", ["deactivate", "password"])
 def test_account__deactivated_or_with_another_password__has_no_session(restaurant: Database, change: str) -> None:
     name = an_account(restaurant)
-    session = opened(restaurant, name)
+    session = a_session(restaurant, name)
     verified = restaurant.read(lambda connection: find_credentials(connection, name))
     assert verified
 
@@ -144,7 +125,7 @@ def test_account__deactivated_or_with_another_password__has_no_session(restauran
         restaurant.write(lambda c: accounts.change_password(c, username=name, password_hash="new", now=LATER))
 
     assert role_in(restaurant, session) is None
-    assert refreshed(restaurant, session.token) is None
+    assert refreshed(restaurant, session.token, now=LATER) is None
     late = restaurant.write(lambda c: sessions.open_session(c, credentials=verified, chain=CHAIN, now=LATER))
     assert late is None
 
@@ -152,7 +133,7 @@ def test_account__deactivated_or_with_another_password__has_no_session(restauran
 def test_deactivate__the_last_administrator__stays(tmp_path: Any) -> None:
     with tables_database(tmp_path) as database:
         name = an_account(database, Role.ADMIN)
-        session = opened(database, name)
+        session = a_session(database, name)
 
         with pytest.raises(LastAdministrator):
             database.write(lambda c: accounts.deactivate_account(c, username=name, now=LATER))
@@ -208,7 +189,7 @@ def test_record_failure__forgets_what_counts_no_more(restaurant: Database) -> No
 
 def test_forget_dead_sessions__only_those(tmp_path: Any) -> None:
     with tables_database(tmp_path) as database:
-        session = opened(database, an_account(database))
+        session = a_session(database)
         assert database.write(lambda c: sessions.forget_dead_sessions(c, now=LATER)) == 0
 
         over = NOW + CHAIN.lifetime
