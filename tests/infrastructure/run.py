@@ -31,6 +31,8 @@ ONCE = ("tests/unit", "tests/contract", "tests/e2e", "tests/messages")
 PER_DATABASE = ("tests/integration", "tests/migrations", "tests/concurrency")
 WITHOUT_DATABASE = ("tests/integration/partners", "tests/concurrency/partners")
 """Below the folders that run on each database, what has none and runs once."""
+NEVER_ON = {"mariadb": ("tests/integration/tables", "tests/concurrency/tables")}
+"""What a database is not for: tables know PostgreSQL and SQLite."""
 CHAOS_ONCE = ("tests/contract", "tests/e2e", "tests/messages")
 CHAOS_PER_DATABASE = ("tests/concurrency",)
 _CHAOS_TIMEOUT_SECONDS = 3600
@@ -67,7 +69,10 @@ def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> l
     if paths:
         return [Session(database, database, tuple(paths)) for database in databases]
     once, per_database = (CHAOS_ONCE, CHAOS_PER_DATABASE) if is_chaos else (ONCE, PER_DATABASE)
-    sessions = [Session(database, database, _present(per_database), WITHOUT_DATABASE) for database in databases]
+    sessions = [
+        Session(database, database, _present(per_database), WITHOUT_DATABASE + NEVER_ON.get(database, ()))
+        for database in databases
+    ]
     if "sqlite" in databases:
         sessions.insert(0, Session("any database", "sqlite", _present((*once, *WITHOUT_DATABASE))))
     return [session for session in sessions if session.paths]

@@ -15,6 +15,13 @@ def test_plan__nothing_chosen__runs_integration_on_every_database() -> None:
     assert all("tests/integration" in session.paths for session in sessions[1:])
 
 
+def test_plan__tables__run_on_the_databases_that_they_know() -> None:
+    sessions = plan(databases=DATABASES, paths=[], is_chaos=True)
+
+    without = {session.name: "tests/concurrency/tables" in session.without for session in sessions}
+    assert without == {"any database": False, "sqlite": False, "mariadb": True, "postgresql": False}
+
+
 def test_plan__paths_given__runs_just_them_on_each_chosen_database() -> None:
     sessions = plan(databases=["mariadb"], paths=["tests/integration/kit"], is_chaos=False)
 
