@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import structlog
 
-__all__ = ["RateLimiter", "SharedCounter", "Verdict", "subscriber_of"]
+__all__ = ["RateLimiter", "SharedCounter", "Verdict", "counting_key", "is_loopback", "subscriber_of"]
 
 SharedCounter = Callable[[str, int, int], int]
 """Adds an amount to a key that lives for some seconds; answers the new sum: `(key, amount, seconds) -> sum`."""
 
 _BATCHES = 20
+_LOOPBACK = ("127.", "::1", "localhost")
 _MOST_CALLERS = 100_000
 
 _log = structlog.get_logger()
@@ -107,6 +108,16 @@ class RateLimiter:
         except Exception:  # noqa: BLE001 -- whatever fails in the store, readers are served
             _log.warning("limits.counter_failed", exc_info=True)
             return 0
+
+
+def counting_key(caller: str | None, address: str) -> str:
+    """Whom a request is counted for: its caller by name, a stranger by address."""
+    return f"address:{subscriber_of(address)}" if caller is None else f"caller:{caller}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the address is one of the machine itself."""
+    return address.startswith(_LOOPBACK)
 
 
 def subscriber_of(address: str) -> str:

@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
-from bookwell.kit.adapters.fastapi.throttle import address_of, is_loopback
+from bookwell.kit.adapters.fastapi.throttle import address_of
 from bookwell.kit.idempotency import Answer
-from bookwell.kit.limits import subscriber_of
+from bookwell.kit.limits import is_loopback, subscriber_of
 from bookwell.tables.api.access import Anyone, Caller
 from bookwell.tables.api.answers import json_answer, respond_in_transaction
 from bookwell.tables.api.contacts import guest_locale

@@ -8,11 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bookwell.kit.http_errors import TOO_MANY_REQUESTS, HttpRefusal
-from bookwell.kit.limits import RateLimiter, subscriber_of
+from bookwell.kit.limits import RateLimiter, counting_key, is_loopback
 
-__all__ = ["FindCaller", "Throttle", "address_of", "is_loopback"]
-
-_LOOPBACK = ("127.", "::1", "localhost")
+__all__ = ["FindCaller", "Throttle", "address_of"]
 
 FindCaller = Callable[[str], str | None]
 """The name of the caller whose bearer token is good; None for a stranger. It may take its time."""
@@ -42,7 +40,7 @@ class Throttle:
         address = address_of(request)
         if caller is None and is_loopback(address) and not self.counts_loopback:
             return
-        verdict = self.limiter.hit(f"address:{subscriber_of(address)}" if caller is None else f"caller:{caller}")
+        verdict = self.limiter.hit(counting_key(caller, address))
         request.scope["state"]["rate_limit_headers"] = verdict.headers
         if not verdict.is_allowed:
             raise HttpRefusal(TOO_MANY_REQUESTS, headers={"Retry-After": str(verdict.reset_seconds)})
@@ -51,11 +49,6 @@ class Throttle:
 def address_of(request: Request) -> str:
     """The caller's address; empty when the server does not tell."""
     return request.client.host if request.client else ""
-
-
-def is_loopback(address: str) -> bool:
-    """Whether the caller is on this machine."""
-    return address.startswith(_LOOPBACK)
 
 
 def _bearer_token(request: Request) -> str:

@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bookwell.kit.counting import shared_counter
 from bookwell.kit.http_errors import TOO_MANY_REQUESTS, HttpRefusal
-from bookwell.kit.limits import RateLimiter, subscriber_of
+from bookwell.kit.limits import RateLimiter, counting_key, is_loopback
 from bookwell.kit.settings import CommonSettings
 from bookwell.kit.swagger import DOCS_PREFIX
 from bookwell.kit.tokens import Claims
@@ -16,7 +16,6 @@ from bookwell.kit.tokens import Claims
 __all__ = ["ANONYMOUS", "Caller", "install_limits", "install_throttle", "sender_of"]
 
 _UNLIMITED = ("/health", "/metrics", DOCS_PREFIX, "/openapi.json")
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,10 @@ def install_throttle(
             return
         caller = find_caller()
         address = request.remote_addr or ""
-        is_near = caller.name is None and address.startswith(_LOOPBACK) and not counts_loopback
+        is_near = caller.name is None and is_loopback(address) and not counts_loopback
         if caller.is_unlimited or is_near:
             return
-        key = f"address:{subscriber_of(address)}" if caller.name is None else f"caller:{caller.name}"
-        verdict = limiter.hit(key)
+        verdict = limiter.hit(counting_key(caller.name, address))
         g.rate_limit_headers = verdict.headers
         if not verdict.is_allowed:
             raise HttpRefusal(TOO_MANY_REQUESTS, headers={"Retry-After": str(verdict.reset_seconds)})

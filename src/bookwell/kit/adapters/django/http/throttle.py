@@ -5,13 +5,12 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from bookwell.kit.limits import RateLimiter, Verdict, subscriber_of
+from bookwell.kit.limits import RateLimiter, Verdict, counting_key, is_loopback
 from bookwell.kit.service_keys import SERVICE_HEADER, is_service_key
 
 __all__ = ["CallerThrottle", "add_to_cache_counter", "client_address"]
 
 _SERVICE_META = f"HTTP_{SERVICE_HEADER.upper().replace('-', '_')}"
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 class CallerThrottle(BaseThrottle):
@@ -40,13 +39,13 @@ class CallerThrottle(BaseThrottle):
             return None
         user_id = getattr(getattr(request, "auth", None), "user_id", None)
         if user_id is not None:
-            return self._limiter.hit(f"caller:{user_id}")
+            return self._limiter.hit(counting_key(user_id, ""))
         if _is_exempt_service(request):
             return None
         address = client_address(request)
-        if address.startswith(_LOOPBACK) and not settings.RATE_LIMIT_LOOPBACK:
+        if is_loopback(address) and not settings.RATE_LIMIT_LOOPBACK:
             return None
-        return self._limiter.hit(f"address:{subscriber_of(address)}")
+        return self._limiter.hit(counting_key(None, address))
 
 
 def _is_exempt_service(request: HttpRequest) -> bool:
