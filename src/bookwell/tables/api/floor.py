@@ -1,5 +1,7 @@
 """The floor, for who administers it: tables, prices, closures."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Self
 
 import structlog
@@ -11,7 +13,7 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.request_types import Id, Moment, StrictBody
-from bookwell.tables.api.access import Staff
+from bookwell.tables.api.access import Caller, Staff
 from bookwell.tables.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
 from bookwell.tables.api.types import Price, TableOut, table_out
@@ -20,7 +22,7 @@ from bookwell.tables.bookings.services import closing
 from bookwell.tables.floor.queries import DiningTable
 from bookwell.tables.floor.rules import FOREVER, TableType
 from bookwell.tables.floor.services import tables
-from bookwell.tables.site import SiteDep
+from bookwell.tables.site import Site, SiteDep
 
 __all__ = ["router"]
 
@@ -173,40 +175,15 @@ def set_price(site: SiteDep, caller: Staff, sent: Annotated[NewPrice, parameters
 @router.post("/api/admin/remove_table/", response_model=HitsOut)
 def remove_table(site: SiteDep, caller: Staff, sent: Annotated[Removal, parameters(Removal)]) -> Response:
     """Retire a table; its orders are declined and its bookings cancelled, and each guest is told."""
-    now, is_dry_run = clock.now(), sent.dry_run
-
-    def work(connection: Connection) -> Answer:
-        hit = closing.remove_table(
-            connection,
-            table_id=sent.id,
-            actor=caller.actor,
-            public_url=site.public_url,
-            now=now,
-            is_dry_run=is_dry_run,
-        )
-        return json_answer(hits_out(connection, hit, is_dry_run=is_dry_run, now=now))
-
-    return response_of(site.database.write(work))
+    remove = partial(closing.remove_table, table_id=sent.id)
+    return _hits(site, caller, remove, is_dry_run=sent.dry_run)
 
 
 @router.post("/api/admin/close_table/", response_model=HitsOut)
 def close_table(site: SiteDep, caller: Staff, sent: Annotated[Closing, parameters(Closing)]) -> Response:
     """Close a table or the restaurant; orders in that time are declined, bookings cancelled, and each guest is told."""
-    now, is_dry_run = clock.now(), sent.dry_run
     wanted = closing.Closing(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at, reason=sent.reason)
-
-    def work(connection: Connection) -> Answer:
-        hit = closing.close_tables(
-            connection,
-            closing=wanted,
-            actor=caller.actor,
-            public_url=site.public_url,
-            now=now,
-            is_dry_run=is_dry_run,
-        )
-        return json_answer(hits_out(connection, hit, is_dry_run=is_dry_run, now=now))
-
-    return response_of(site.database.write(work))
+    return _hits(site, caller, partial(closing.close_tables, closing=wanted), is_dry_run=sent.dry_run)
 
 
 @router.post("/api/admin/open_table/", response_model=OpenedOut)
@@ -221,6 +198,18 @@ def open_table(site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters
         _log.info("floor.opened", table_id=sent.id, closures=[row.id for row in opened], by=caller.reference)
     content = {"dry_run": sent.dry_run, "closures": [_closure_out(row) for row in opened]}
     return response_of(json_answer(content))
+
+
+def _hits(site: Site, caller: Caller, change: Callable[..., Sequence[Any]], *, is_dry_run: bool) -> Response:
+    """Do a change of the floor, or only look, and answer the bookings that it hits."""
+    now = clock.now()
+    told: dict[str, Any] = {"actor": caller.actor, "public_url": site.public_url, "now": now}
+
+    def work(connection: Connection) -> Answer:
+        hit = change(connection, is_dry_run=is_dry_run, **told)
+        return json_answer(hits_out(connection, hit, is_dry_run=is_dry_run, now=now))
+
+    return response_of(site.database.write(work))
 
 
 def _closure_out(row: Any) -> dict[str, Any]:
