@@ -1,6 +1,7 @@
 """States, limits of an order, decisions that come late, twice or otherwise."""
 
 import datetime as dt
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,7 @@ from bookwell.tables.bookings.rules import (
     State,
     check_decidable,
     check_guest_cancels,
+    check_mark,
     check_order,
     check_transition,
     decide_by,
@@ -106,6 +108,23 @@ def test_check_order__exemptions__are_for_counts_or_for_all() -> None:
         check_order(replace(many, party_size=9), House(), exemption=Exemption.COUNTS, now=NOW)
     with pytest.raises(TableNotBookable):
         check_order(replace(many, can_be_booked=False), House(), exemption=Exemption.ALL, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_fine"),
+    [
+        (State.CONFIRMED, State.SEATED, True),
+        (State.CONFIRMED, State.NO_SHOW, True),
+        (State.SEATED, State.COMPLETED, True),
+        (State.CONFIRMED, State.COMPLETED, False),
+        (State.REQUESTED, State.SEATED, False),
+        (State.REQUESTED, State.CONFIRMED, False),
+        (State.CONFIRMED, State.CANCELLED, False),
+    ],
+)
+def test_check_mark__only_what_is_seen_at_a_table(before: State, after: State, is_fine: bool) -> None:
+    with nullcontext() if is_fine else pytest.raises(StateRefused):
+        check_mark(before, after)
 
 
 def test_decide_by__never_after_the_start() -> None:

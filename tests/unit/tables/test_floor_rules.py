@@ -10,13 +10,16 @@ from bookwell.tables.floor.errors import PeriodInvalid, PriceInvalid, WallTimeAm
 from bookwell.tables.floor.rules import (
     FOREVER,
     House,
+    Period,
     SlotLength,
     Span,
     check_period,
     check_price,
     instant_of,
     is_open,
+    shared,
     slot_minutes,
+    without,
 )
 
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -136,3 +139,23 @@ def test_house__as_json__comes_back_the_same() -> None:
     house = House(opening=NIGHT, exceptions={dt.date(2030, 12, 24): ()})
 
     assert House.model_validate_json(house.model_dump_json()) == house
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        ([], [(10, 20)]),
+        ([(10, 20)], []),
+        ([(5, 25)], []),
+        ([(5, 12)], [(12, 20)]),
+        ([(18, 25)], [(10, 18)]),
+        ([(12, 14)], [(10, 12), (14, 20)]),
+        ([(8, 11), (11, 13), (15, 16)], [(13, 15), (16, 20)]),
+    ],
+)
+def test_without__leaves_what_nobody_has(held: list[Period], left: list[Period]) -> None:
+    assert without((10, 20), held) == left
+
+
+def test_shared__the_time_of_both() -> None:
+    assert shared((10, 20), (15, 30)) == shared((15, 30), (10, 20)) == (15, 20)
