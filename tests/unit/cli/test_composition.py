@@ -9,6 +9,7 @@ import pytest
 from bookwell.cli.composition import QUEUES, BackgroundSettings, jobs_of, open_outboxes, queues_of
 from bookwell.contracts.schedule import JOBS
 from bookwell.kit.settings import InvalidSettings
+from bookwell.tables.tasks import JOBS as OF_TABLES
 
 _DATABASES = {"library_database_url": "sqlite://", "tables_database_url": "sqlite://"}
 
@@ -43,7 +44,7 @@ def test_services__embedded__are_those_that_have_been_started(tmp_path: Path) ->
 
 def test_services__production__are_those_with_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "library.sqlite3").touch()
-    production = {"mode": "production", "secret_key": "x" * 50, "data_dir": tmp_path}
+    production = {"mode": "production", "secret_key": "0123456789abcdef" * 3, "data_dir": tmp_path}
 
     assert _settings(**production, tables_database_url="postgresql://db/x").services == ("tables", "notifier")
     monkeypatch.setenv("BOOKWELL_MODE", "production")
@@ -57,4 +58,4 @@ def test_queues_of__every_service__all_there_are_and_every_job_has_one() -> None
     assert queues_of(services) == QUEUES
     assert jobs_of(services) == JOBS
     assert queues_of(["tables", "partners"]) == ("tables",)
-    assert {job.name.partition(".")[0] for job in jobs_of(["tables"])} == {"tables"}
+    assert {job.name for job in jobs_of(["tables"])} == set(OF_TABLES)
