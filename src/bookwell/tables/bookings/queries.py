@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _ALTERNATIVES = 5
+_FLAGGED = frozenset({State.REQUESTED})
 _LONGEST_SLOT = dt.timedelta(days=1)
 
 
@@ -167,7 +168,7 @@ def list_active(connection: Connection, board: Board, *, position: Position, lim
     wanted = [*_wanted(board), *_behind(position)]
     walks = [
         select(booking.c.id).where(booking.c.state == state, *wanted).order_by(*order).limit(limit).subquery()
-        for state in sorted(board.states)
+        for state in sorted(board.states & _FLAGGED if board.slot_taken else board.states)
     ]
     ids = union_all(*(select(walk.c.id) for walk in walks)) if walks else select(booking.c.id).where(false())
     chosen = (
