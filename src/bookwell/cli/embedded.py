@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.processes import spawn, stop
-from bookwell.cli.samples import DEMO_FILE, read_demo_file, write_demo_file
+from bookwell.cli.samples import DEMO_FILE, SAMPLED, read_demo_file, write_demo_file
 from bookwell.cli.server import serving_command
 from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_ports
 from bookwell.kit.settings import CommonSettings
@@ -164,11 +164,9 @@ def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Calla
         users = document["users"]
         for user in users:
             say(f"  {user['role']:<10} {user['username']:<10} {user['password']}")
-        say(
-            f"The same for scripts: {folder / DEMO_FILE}"
-            if users
-            else "The database was not empty, so no demo users were made. Choose another folder with --data-dir."
-        )
+        say(f"The same for scripts: {folder / DEMO_FILE}")
+        if not users and any(server.name in SAMPLED for server in servers):
+            say("The database was not empty, so no demo users were made. Choose another folder with --data-dir.")
     say("Bookwell is ready")
 
 

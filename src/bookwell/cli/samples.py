@@ -11,7 +11,7 @@ from typing import Any
 
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["DEMO_FILE", "DEMO_USERS", "load_samples", "read_demo_file", "write_demo_file"]
+__all__ = ["DEMO_FILE", "DEMO_USERS", "SAMPLED", "load_samples", "read_demo_file", "write_demo_file"]
 
 DEMO_FILE = "demo.json"
 _PASSWORD_BYTES = 12
@@ -99,3 +99,5 @@ def _tables() -> _Sample:
 
 
 _SAMPLES: Mapping[str, Callable[[], _Sample]] = MappingProxyType({"library": _library, "tables": _tables})
+SAMPLED = tuple(_SAMPLES)
+"""The services that have a sample."""
