@@ -106,7 +106,7 @@ def test_outbox_retry__a_dead_message__is_due_again_once(
 
 
 def test_background__no_database_or_mail_server_in_production__is_named(environment: dict[str, str]) -> None:
-    production = environment | {"BOOKWELL_MODE": "production", "BOOKWELL_SECRET_KEY": "x" * 50}
+    production = environment | {"BOOKWELL_MODE": "production", "BOOKWELL_SECRET_KEY": "0123456789abcdef" * 3}
     broker = {"BOOKWELL_BROKER_URL": "redis://127.0.0.1:9/0"}
 
     relay = bookwell(production | broker, "relay")

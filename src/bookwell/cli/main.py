@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from bookwell.cli.demo_accounts import refuse_demo_accounts
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.preparing import prepare_apart, prepare_databases
+from bookwell.cli.service_settings import settings_of
 from bookwell.cli.staff import staff
 from bookwell.cli.supervisor import StartFailed
 from bookwell.cli.webhooks import webhooks
@@ -54,7 +56,7 @@ _Prepared = Annotated[
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Reservations for library networks.",
+    help="Reservations for library networks, and for a restaurant's tables.",
     pretty_exceptions_enable=False,
 )
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign access tokens.")
@@ -92,7 +94,7 @@ def serve(
     service: Annotated[str, typer.Argument(help=f"One of: {', '.join((*_SERVED, _SIMULATORS))}.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: the service's setting.", min=1, max=65535)] = None,
-    workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes. On SQLite: 1.", min=1, envvar="BOOKWELL_WORKERS")] = 1,
     threads: Annotated[int | None, typer.Option(help="Of each process. Default: the service's.", min=1)] = None,
     prepare: _Prepared = False,
 ) -> None:
@@ -102,8 +104,11 @@ def serve(
         return
     if service not in _SERVED:
         raise typer.BadParameter(f"no service {service}; there is: {', '.join((*_SERVED, _SIMULATORS))}")
+    os.environ["BOOKWELL_WORKERS"] = str(workers)  # the service's settings know how many a database can take
     if prepare:
         prepare_apart([service, _LOGS])
+    settings_of(service).load()  # what is wrong is said once, and not by every process that is forked
+    refuse_demo_accounts([service])
     from bookwell.cli.server import serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
     served = _SERVED[service]
@@ -138,7 +143,9 @@ def prepare(
     seconds: Annotated[float, typer.Option(help="How long to wait for databases.", min=0)] = 120,
 ) -> None:
     """Wait for the databases of services and bring them up to date; in a demo, fill them."""
-    prepare_databases(services or services_in_use(), seconds=seconds, is_demo=demo)
+    chosen = services or services_in_use()
+    prepare_databases(chosen, seconds=seconds, is_demo=demo)
+    refuse_demo_accounts(chosen)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -10,11 +10,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
 from bookwell.kit.key_ring import load_or_create_secret
+from bookwell.kit.production import insecure_url, weak_password, weak_secret
 from bookwell.kit.setting_files import SettingFiles
 
 __all__ = ["CommonSettings", "InvalidSettings"]
 
 
+_Settings = TypeVar("_Settings", bound="CommonSettings")
+
+_MAKE_ONE = "openssl rand -base64 48"
 _CENTURY = 100 * 365.25 * 86_400
 _DATABASES = frozenset({"sqlite", "mysql", "mariadb", "postgresql", "postgres"})
 
@@ -73,6 +77,7 @@ class CommonSettings(BaseSettings):
     library_issuer: str = Field(default="", description="The issuer in the library's tokens; default: its URL")
     token_audience: str = Field(default="bookwell", min_length=1, description="Whom access tokens must be for")
     issuers: str = Field(default="", description="Whose tokens are taken besides; see `kit.issuers`")
+    workers: int = Field(default=1, ge=1, description="Processes of a server; on SQLite one")
 
     @field_validator("log_database_url")
     @classmethod
@@ -96,23 +101,75 @@ class CommonSettings(BaseSettings):
         return issuers
 
     @model_validator(mode="after")
-    def _check_production(self) -> Self:
-        """Refuse in production what only a demo may have, and to make up secrets that all processes must share."""
-        if self.mode == "production":
-            problems = [*self._missing_in_production(), *self._forbidden_in_production()]
-            if problems:
-                raise ValueError("\n".join(problems))
+    def _check_whole(self) -> Self:
+        """Refuse what contradicts itself; in production what only a demo may have, and missing or weak secrets."""
+        if problems := self._problems():
+            raise ValueError("\n".join(problems))
         return self
+
+    def _problems(self) -> list[str]:
+        found = [*self._contradictions()]
+        if self.mode == "production":
+            found += [*self._missing_in_production(), *self._forbidden_in_production()]
+        return found
+
+    def _contradictions(self) -> Iterator[str]:
+        """What is wrong in every mode and concerns more than one setting; a line each."""
+        yield from ()
 
     def _missing_in_production(self) -> Iterator[str]:
         if not self.secret_key.get_secret_value():
-            yield "BOOKWELL_SECRET_KEY: needed in production, the same for all processes; openssl rand -base64 48"
+            yield f"BOOKWELL_SECRET_KEY: needed in production, the same for all processes; {_MAKE_ONE}"
 
     def _forbidden_in_production(self) -> Iterator[str]:
         if self.clock_offset:
             yield "BOOKWELL_CLOCK_OFFSET: for demos, not for production"
         if self.demo_password.get_secret_value():
             yield "BOOKWELL_DEMO_PASSWORD: for demos, not for production"
+        if "DEBUG" in {self.log_level, self.log_database_level}:
+            yield "BOOKWELL_LOG_LEVEL, BOOKWELL_LOG_DATABASE_LEVEL: DEBUG is not for production; it tells personal data"
+        yield from self._weak_secrets()
+        yield from self._open_hosts()
+        yield from self._insecure_addresses()
+        yield from self._crowded_databases()
+
+    def _weak_secrets(self) -> Iterator[str]:
+        secret = self.secret_key.get_secret_value()
+        if secret and (problem := weak_secret(secret)):
+            yield f"BOOKWELL_SECRET_KEY: {problem}; {_MAKE_ONE}"
+        for name in self._values(endings=("_database_url", "redis_url", "broker_url", "smtp_url")):
+            if problem := weak_password(self._text(name)):
+                yield f"{_variable(name)}: {problem}; choose another, there and at the server"
+
+    def _open_hosts(self) -> Iterator[str]:
+        for name in self._values(endings=("_hosts",)):
+            if "*" in [host.strip() for host in self._text(name).split(",")]:
+                yield f"{_variable(name)}: '*' answers to whatever name a stranger's page chooses; name yours"
+
+    def _insecure_addresses(self) -> Iterator[str]:
+        """Plain http where tokens are issued: whoever listens there can log in as anybody."""
+        if problem := insecure_url(self.library_issuer):
+            yield f"BOOKWELL_LIBRARY_ISSUER: {problem}"
+        for each in self.named_issuers:
+            keys = insecure_url(each.jwks_url or "", inside=True)
+            if problem := insecure_url(each.issuer) or keys:
+                yield f"BOOKWELL_ISSUERS: {each.issuer}: {problem}"
+
+    def _crowded_databases(self) -> Iterator[str]:
+        for variable, url in self._own_databases():
+            if self.workers > 1 and url.startswith("sqlite:"):
+                yield f"{variable}: SQLite serves one process, not {self.workers}; name a server, or have one worker"
+
+    def _own_databases(self) -> Iterator[tuple[str, str]]:
+        """The databases to which a server of this service writes, by their variables."""
+        yield from ()
+
+    def _values(self, *, endings: tuple[str, ...]) -> Iterator[str]:
+        return (name for name in type(self).model_fields if name.endswith(endings))
+
+    def _text(self, name: str) -> str:
+        value = getattr(self, name)
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
     def shared_secret(self) -> str:
         """The secret of all services: the configured one, else that of the data folder, made when there is none."""
@@ -172,17 +229,52 @@ class CommonSettings(BaseSettings):
         Raises:
             InvalidSettings: with one line for each wrong variable.
         """
+        problems, settings = cls.examine()
+        if problems or settings is None:
+            raise InvalidSettings("\n".join(problems))
+        return settings
+
+    @classmethod
+    def examine(cls) -> tuple[list[str], Self | None]:
+        """Read the environment, and say everything that is wrong with it.
+
+        The settings are there as far as they could be read: what could not is as if it were not set.
+        """
         try:
-            return cls()
+            return [], cls()
         except ValidationError as error:
-            _refuse(error)
+            problems, unreadable = _lines(error), _fields(error)
+        # The rules about all settings together are asked only once each of them can be read.
+        defaults = {name: cls.model_fields[name].get_default(call_default_factory=True) for name in unreadable}
+        try:
+            cls(**defaults)
+        except ValidationError as error:
+            named = {line.partition(":")[0] for line in problems}
+            problems += [line for line in _lines(error) if line not in problems and line.partition(":")[0] not in named]
+        return problems, _without_rules(cls, defaults)
 
 
-def _refuse(error: ValidationError) -> NoReturn:
-    lines = [_line(item["loc"], item["msg"].removeprefix("Value error, ")) for item in error.errors()]
-    raise InvalidSettings("\n".join(lines)) from None
+def _without_rules(cls: type[_Settings], values: dict[str, Any]) -> _Settings | None:
+    """Settings that keep no rule about all of them, for those who tell what is wrong with them."""
+    unchecked: type[_Settings] = type(cls.__name__, (cls,), {"_problems": lambda _: [], "__module__": cls.__module__})
+    try:
+        return unchecked(**values)
+    except ValidationError:
+        return None
 
 
-def _line(place: tuple[int | str, ...], message: str) -> str:
-    """A field's message behind its variable; one about several fields names them itself."""
-    return f"BOOKWELL_{str(place[0]).upper()}: {message}" if place else message
+def _variable(name: str) -> str:
+    return f"BOOKWELL_{name.upper()}"
+
+
+def _fields(error: ValidationError) -> list[str]:
+    return [str(item["loc"][0]) for item in error.errors() if item["loc"]]
+
+
+def _lines(error: ValidationError) -> list[str]:
+    """A field's message behind its variable; one about several fields names them itself, a line each."""
+    found = []
+    for item in error.errors():
+        message = item["msg"].removeprefix("Value error, ")
+        found += [f"{_variable(str(item['loc'][0]))}: {message}"] if item["loc"] else message.splitlines()
+    return found

@@ -7,12 +7,13 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from bookwell.kit.addresses import parse_address
+from bookwell.kit.production import insecure_url
 from bookwell.kit.settings import CommonSettings
 from bookwell.notifier.addresses import MailServer, parse_mail_url
 from bookwell.notifier.deliveries.services.tell_staff import Staff
@@ -110,19 +111,14 @@ class NotifierSettings(CommonSettings):
             raise ValueError("is no address, as in: Library <library@example.org>")
         return sender
 
-    @model_validator(mode="after")
-    def _check_lease(self) -> Self:
+    def _contradictions(self) -> Iterator[str]:
+        yield from super()._contradictions()
         if self.mail_lease_seconds < _LEAST_LEASE * self.smtp_deadline_seconds:
-            raise ValueError("BOOKWELL_MAIL_LEASE_SECONDS: must be half as long again as the deadline, at least")
-        return self
-
-    @model_validator(mode="after")
-    def _check_webhooks(self) -> Self:
+            yield "BOOKWELL_MAIL_LEASE_SECONDS: must be half as long again as the deadline, at least"
         try:
             self.endpoints()
         except (OSError, ValueError) as error:
-            raise ValueError(f"BOOKWELL_WEBHOOKS_FILE: {error}") from None
-        return self
+            yield f"BOOKWELL_WEBHOOKS_FILE: {error}"
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
@@ -130,6 +126,14 @@ class NotifierSettings(CommonSettings):
             yield "BOOKWELL_SMTP_URL: needed in production, as in smtp+starttls://user:password@mail.example.org"
         if not self.notifier_database_url:
             yield "BOOKWELL_NOTIFIER_DATABASE_URL: needed in production"
+
+    def _forbidden_in_production(self) -> Iterator[str]:
+        yield from super()._forbidden_in_production()
+        if problem := insecure_url(self.sms_url.get_secret_value()):
+            yield f"BOOKWELL_SMS_URL: {problem}"
+
+    def _own_databases(self) -> Iterator[tuple[str, str]]:
+        yield "BOOKWELL_NOTIFIER_DATABASE_URL", self.database_url
 
     @property
     def database_url(self) -> str:

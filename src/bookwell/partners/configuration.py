@@ -14,13 +14,13 @@ The other keys are the protocol's. A key that ends in `_env` names an environmen
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from bookwell.kit.production import is_loopback
 from bookwell.kit.settings import InvalidSettings
 from bookwell.partners.adapters.protocol import AdapterKind, AdapterOptions
 from bookwell.partners.adapters.registry import adapter_kind
@@ -160,17 +160,8 @@ def _with_secrets(table: Mapping[str, Any], environ: Mapping[str, str]) -> dict[
 def _insecure(addresses: Sequence[str]) -> Iterator[str]:
     for address in addresses:
         parts = urlsplit(address)
-        if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             yield address
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _key_of(options: AdapterOptions, address: str) -> str:

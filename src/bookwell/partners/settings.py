@@ -1,12 +1,15 @@
 """The partners service's settings from the environment."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from bookwell.kit.settings import CommonSettings
+from bookwell.kit.production import insecure_url
+from bookwell.kit.settings import CommonSettings, InvalidSettings
+from bookwell.partners.configuration import PartnerEntry, read_configuration
 
 __all__ = ["PartnersSettings"]
 
@@ -41,6 +44,25 @@ class PartnersSettings(CommonSettings):
         yield from super()._missing_in_production()
         if self.partners_config is None and not self.simulators_url:
             yield "BOOKWELL_PARTNERS_CONFIG: needed in production; without it the partners are the demo's simulators"
+
+    def _forbidden_in_production(self) -> Iterator[str]:
+        yield from super()._forbidden_in_production()
+        try:
+            entries = self.partners()
+        except InvalidSettings as error:
+            yield from str(error).splitlines()
+            return
+        for entry in entries:
+            for problem in filter(None, map(insecure_url, entry.options.addresses())):
+                yield f'BOOKWELL_PARTNERS_CONFIG: partners."{entry.name}": {problem}'
+
+    def partners(self) -> tuple[PartnerEntry, ...]:
+        """The partners of BOOKWELL_PARTNERS_CONFIG, read from it now; none without it.
+
+        Raises:
+            InvalidSettings: with one line for each wrong key.
+        """
+        return read_configuration(self.partners_config, environ=os.environ, default="")
 
     @property
     def hosts(self) -> list[str]:

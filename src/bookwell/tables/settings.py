@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bookwell.kit.key_ring import check_signing_keys
+from bookwell.kit.production import insecure_url, weak_keys
 from bookwell.kit.settings import CommonSettings
 from bookwell.kit.webhooks import WebhookSecret
 
@@ -53,13 +53,12 @@ class TablesSettings(CommonSettings):
             raise ValueError("off, while BOOKWELL_ISSUERS names nobody else: then nobody could work here")
         return is_on
 
-    @model_validator(mode="after")
-    def _check_decision_secrets(self) -> Self:
+    def _contradictions(self) -> Iterator[str]:
+        yield from super()._contradictions()
         try:
             self.decision_secrets()
         except ValueError as error:
-            raise ValueError(f"BOOKWELL_TABLES_DECISION_SECRETS: {error}") from None
-        return self
+            yield f"BOOKWELL_TABLES_DECISION_SECRETS: {error}"
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
@@ -75,6 +74,13 @@ class TablesSettings(CommonSettings):
         yield from super()._forbidden_in_production()
         if self.tables_demo:
             yield "BOOKWELL_TABLES_DEMO: for demos, not for production"
+        if problem := weak_keys(self.tables_signing_keys.get_secret_value()):
+            yield f"BOOKWELL_TABLES_SIGNING_KEYS: {problem}"
+        if problem := insecure_url(self.tables_url):
+            yield f"BOOKWELL_TABLES_URL: {problem}"
+
+    def _own_databases(self) -> Iterator[tuple[str, str]]:
+        yield "BOOKWELL_TABLES_DATABASE_URL", self.database_url
 
     def decision_secrets(self) -> tuple[WebhookSecret, ...]:
         """What signs the back office's decisions; without any no decision is believed.

@@ -41,5 +41,15 @@ def test_load__in_production__needs_a_server_and_a_database(monkeypatch: pytest.
     assert "BOOKWELL_NOTIFIER_DATABASE_URL" in str(refusal.value)
 
 
+def test_load__production_with_what_strangers_can_read__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_MODE", "production")
+    monkeypatch.setenv("BOOKWELL_SMS_URL", "http://sms.example/send")
+    monkeypatch.setenv("BOOKWELL_SMTP_URL", "smtp+starttls://user:password@mail.example.org")
+
+    problems, _ = NotifierSettings.examine()
+
+    assert {line.partition(":")[0] for line in problems} >= {"BOOKWELL_SMS_URL", "BOOKWELL_SMTP_URL"}
+
+
 def test_load__nothing_set__trusts_the_library_on_this_machine() -> None:
     assert [each.issuer for each in NotifierSettings.load().issuers_with_library] == ["http://127.0.0.1:8013"]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from bookwell.kit.issuers import NamedIssuer
@@ -58,12 +60,43 @@ def test_settings__a_wrong_value__stops_the_start_and_is_named(
         PartnersSettings.load()
 
 
-def test_settings__production__needs_partners_that_are_none_of_a_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An environment of a production; answers its file of partners, which is empty."""
+    (tmp_path / "partners.toml").touch()
     monkeypatch.setenv("BOOKWELL_MODE", "production")
-    monkeypatch.setenv("BOOKWELL_SECRET_KEY", "s" * 50)
+    monkeypatch.setenv("BOOKWELL_SECRET_KEY", "0123456789abcdef" * 3)
+    monkeypatch.setenv("BOOKWELL_PARTNERS_CONFIG", str(tmp_path / "partners.toml"))
+    return tmp_path / "partners.toml"
+
+
+def test_settings__production__needs_partners_that_are_none_of_a_demo(
+    monkeypatch: pytest.MonkeyPatch, production: Path
+) -> None:
+    assert PartnersSettings.load().partners_config == production
+    monkeypatch.delenv("BOOKWELL_PARTNERS_CONFIG")
 
     with pytest.raises(InvalidSettings, match="BOOKWELL_PARTNERS_CONFIG: needed in production"):
         PartnersSettings.load()
-    monkeypatch.setenv("BOOKWELL_PARTNERS_CONFIG", "/etc/bookwell/partners.toml")
 
-    assert PartnersSettings.load().partners_config is not None
+
+@pytest.mark.parametrize(("host", "is_refused"), [("library2.example", True), ("127.0.0.1", False)])
+def test_settings__production_with_http_to_a_partner__only_on_this_machine(
+    production: Path, host: str, is_refused: bool
+) -> None:
+    entry = f'protocol = "daia"\nurl = "http://{host}/daia"\ninsecure = true\n'
+    production.write_text(f'[partners."library 2"]\n{entry}')
+
+    problems, settings = PartnersSettings.examine()
+
+    refusal = 'BOOKWELL_PARTNERS_CONFIG: partners."library 2": is plain http beyond this machine; https is needed'
+    assert problems == ([refusal] if is_refused else [])
+    assert settings is not None
+
+
+def test_settings__production_with_wrong_partners__lists_all_of_it(production: Path) -> None:
+    production.write_text('wrong = 1\n[partners.x]\nprotocol = "smoke signals"\n')
+
+    problems, _ = PartnersSettings.examine()
+
+    assert [("wrong" in line, "protocol" in line) for line in problems] == [(True, False), (False, True)]

@@ -16,7 +16,7 @@ _KEY = generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _PRODUCTION = {
     "BOOKWELL_MODE": "production",
-    "BOOKWELL_SECRET_KEY": "x" * 50,
+    "BOOKWELL_SECRET_KEY": "0123456789abcdef" * 3,
     "BOOKWELL_TABLES_DATABASE_URL": "postgresql://db/tables",
     "BOOKWELL_TABLES_URL": "https://tables.example.org/",
     "BOOKWELL_TABLES_SIGNING_KEYS": _KEY.decode(),
@@ -49,6 +49,28 @@ def test_load__a_demo__not_in_production(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(InvalidSettings, match="BOOKWELL_TABLES_DEMO"):
         _load(monkeypatch, {**_PRODUCTION, "BOOKWELL_TABLES_DEMO": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BOOKWELL_TABLES_URL", "http://tables.example.org"),
+        ("BOOKWELL_TABLES_HOSTS", "*"),
+        ("BOOKWELL_TABLES_DATABASE_URL", "postgresql://user:password@db/tables"),
+    ],
+)
+def test_load__production_with_what_demos_have__is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        _load(monkeypatch, {**_PRODUCTION, name: value})
+
+
+def test_load__several_processes_on_sqlite__not_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowded = {"BOOKWELL_TABLES_DATABASE_URL": "sqlite:///tables.sqlite3", "BOOKWELL_WORKERS": "2"}
+
+    with pytest.raises(InvalidSettings, match="BOOKWELL_TABLES_DATABASE_URL: SQLite serves one process, not 2"):
+        _load(monkeypatch, _PRODUCTION | crowded)
 
 
 def test_load__production_with_outside_accounts_alone__needs_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field, SecretStr, field_validator
 
 from bookwell.kit.key_ring import check_signing_keys
+from bookwell.kit.production import insecure_url, weak_keys
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["LibrarySettings"]
@@ -41,6 +42,16 @@ class LibrarySettings(CommonSettings):
         if not self.signing_keys.get_secret_value().strip():
             make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
             yield f"BOOKWELL_SIGNING_KEYS: needed in production, the same for all processes; {make}"
+
+    def _forbidden_in_production(self) -> Iterator[str]:
+        yield from super()._forbidden_in_production()
+        if problem := weak_keys(self.signing_keys.get_secret_value()):
+            yield f"BOOKWELL_SIGNING_KEYS: {problem}"
+        if problem := insecure_url(self.library_url, inside=bool(self.library_issuer)):
+            yield f"BOOKWELL_LIBRARY_URL: {problem}"
+
+    def _own_databases(self) -> Iterator[tuple[str, str]]:
+        yield "BOOKWELL_LIBRARY_DATABASE_URL", self.database_url
 
     @property
     def database_url(self) -> str:

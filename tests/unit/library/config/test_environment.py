@@ -27,7 +27,7 @@ def pem(
 
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PRODUCTION = {"MODE": "production", "SECRET_KEY": "s" * 50, "SIGNING_KEYS": pem(RSA_KEY)}
+PRODUCTION = {"MODE": "production", "SECRET_KEY": "0123456789abcdef" * 3, "SIGNING_KEYS": pem(RSA_KEY)}
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> LibrarySettings:
@@ -68,10 +68,88 @@ def test_production__with_secrets__starts(monkeypatch: pytest.MonkeyPatch) -> No
     assert load(monkeypatch, **PRODUCTION).mode == "production"
 
 
-@pytest.mark.parametrize(("name", "value"), [("CLOCK_OFFSET", "60"), ("DEMO_PASSWORD", "demo-demo-demo")])
+_WEAK_KEY = pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))  # noqa: S505 -- refused
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLOCK_OFFSET", "60"),
+        ("DEMO_PASSWORD", "demo-demo-demo"),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "x" * 64),
+        ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
+        ("SIGNING_KEYS", _WEAK_KEY),
+        ("LOG_LEVEL", "DEBUG"),
+        ("LIBRARY_HOSTS", "library.example, *"),
+        ("LIBRARY_URL", "http://library.example"),
+        ("LIBRARY_ISSUER", "http://library.example"),
+        ("ISSUERS", "http://id.example,library"),
+        ("ISSUERS", '[{"issuer": "https://id.example", "audience": "x", "jwks_url": "http://keys.example/jwks"}]'),
+        ("LIBRARY_DATABASE_URL", "mysql://bookwell:bookwell@db/bookwell"),
+        ("REDIS_URL", "redis://:password@redis:6379/0"),
+    ],
+)
 def test_production__with_what_demos_have__is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    with pytest.raises(InvalidSettings, match=f"BOOKWELL_{name}: "):
-        load(monkeypatch, **PRODUCTION, **{name: value})
+    with pytest.raises(InvalidSettings) as refusal:
+        load(monkeypatch, **(PRODUCTION | {name: value}))
+
+    (line,) = str(refusal.value).splitlines()
+    assert f"BOOKWELL_{name}" in line.partition(": ")[0]
+    assert "change-me" not in line
+    assert ":password@" not in line
+
+
+def test_production__between_services__http_is_for_names_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = {
+        "LIBRARY_URL": "http://library:8013",
+        "LIBRARY_ISSUER": "https://library.example",
+        "ISSUERS": '[{"issuer": "https://id.example", "audience": "x", "jwks_url": "http://10.0.0.7/jwks"}]',
+    }
+
+    assert load(monkeypatch, **PRODUCTION, **inside).library == "http://library:8013"
+
+
+@pytest.mark.parametrize(("workers", "url", "lines"), [("1", "", 0), ("2", "", 1), ("2", "mysql://db/bookwell", 0)])
+def test_production__several_processes__need_a_server_of_databases(
+    monkeypatch: pytest.MonkeyPatch, workers: str, url: str, lines: int
+) -> None:
+    monkeypatch.setenv("BOOKWELL_LIBRARY_DATABASE_URL", url)
+    monkeypatch.delenv("BOOKWELL_SECRET_KEY")
+    for name, value in (PRODUCTION | {"WORKERS": workers}).items():
+        monkeypatch.setenv(f"BOOKWELL_{name}", value)
+
+    problems, _ = LibrarySettings.examine()
+
+    assert len(problems) == lines
+    assert all(line.startswith("BOOKWELL_LIBRARY_DATABASE_URL: SQLite") for line in problems)
+
+
+def test_production__much_is_wrong__is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "MODE": "production",
+        "LIBRARY_PORT": "x",
+        "SIGNING_KEYS": "none",
+        "LIBRARY_HOSTS": "*",
+        "CLOCK_OFFSET": "9",
+    }
+
+    with pytest.raises(InvalidSettings) as refusal:
+        load(monkeypatch, **wrong)
+
+    named = sorted(line.partition(":")[0].removeprefix("BOOKWELL_") for line in str(refusal.value).splitlines())
+    assert named == ["CLOCK_OFFSET", "LIBRARY_HOSTS", "LIBRARY_PORT", "SECRET_KEY", "SIGNING_KEYS"]
+
+
+def test_examine__what_cannot_be_read__is_as_if_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_LIBRARY_PORT", "x")
+    monkeypatch.setenv("BOOKWELL_LIBRARY_HOSTS", "library.example")
+
+    problems, settings = LibrarySettings.examine()
+
+    assert [line.partition(":")[0] for line in problems] == ["BOOKWELL_LIBRARY_PORT"]
+    assert settings is not None
+    assert (settings.library_port, settings.library_hosts) == (8013, "library.example")
 
 
 @pytest.mark.parametrize("offset", ["nan", "inf", "1e300", "soon"])
