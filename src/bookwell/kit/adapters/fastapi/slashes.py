@@ -25,4 +25,7 @@ def ignore_final_slashes(app: FastAPI) -> None:
 
 
 def _other_form(path: str) -> str:
+    """Empty for a path that has none."""
+    if path.endswith("//"):
+        return ""
     return path.removesuffix("/") if path.endswith("/") else f"{path}/"
