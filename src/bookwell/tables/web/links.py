@@ -6,6 +6,7 @@ is for, from the page's button, from a program or, to end reminders, from a mail
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,15 @@ class Unsubscribing(GuestLink):
     one_click: str = Field(default="", alias="List-Unsubscribe", max_length=20, description="One-Click, as in RFC 8058")
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a link opens: a booking, what its guest may see of it, and whose it is."""
+
+    booked: Any
+    seen: dict[str, Any]
+    restaurant: str
+
+
 class RemindersOut(StrictBody):
     """Whether a guest is reminded of bookings."""
 
@@ -69,11 +79,11 @@ def view_booking(request: Request, site: SiteDep, link: Annotated[GuestLink, par
     media_type = _media_type(request, _JSON, _HTML)
 
     def show() -> Response:
-        booked, seen, name = site.database.read(lambda c: _open(c, link.id, TokenPurpose.VIEW))
+        opened = site.database.read(lambda connection: _open(connection, link.id, TokenPurpose.VIEW))
         if media_type == _JSON:
-            return response_of(json_answer(seen))
-        hint = "view_hint" if booked.state in OPEN_STATES else ""
-        return _booking_page(request, link, booked, seen, name, title="booking_title", hint=hint)
+            return response_of(json_answer(opened.seen))
+        hint = "view_hint" if opened.booked.state in OPEN_STATES else ""
+        return _booking_page(request, link, opened, title="booking_title", hint=hint)
 
     return _or_refusal(request, site, link, show)
 
@@ -86,11 +96,11 @@ def show_booking_to_cancel(
     media_type = _media_type(request, _HTML, _JSON)
 
     def show() -> Response:
-        booked, seen, name = site.database.read(lambda c: _open(c, link.id, TokenPurpose.CANCEL))
+        opened = site.database.read(lambda connection: _open(connection, link.id, TokenPurpose.CANCEL))
         if media_type == _JSON:
-            return response_of(json_answer(seen))
-        says = _what_can_be_cancelled(booked, clock.now())
-        return _booking_page(request, link, booked, seen, name, title="cancel_title", **says)
+            return response_of(json_answer(opened.seen))
+        says = _what_can_be_cancelled(opened.booked, clock.now())
+        return _booking_page(request, link, opened, title="cancel_title", **says)
 
     return _or_refusal(request, site, link, show)
 
@@ -108,14 +118,14 @@ def cancel_by_link(
     def cancel() -> Response:
         now = clock.now()
 
-        def work(connection: Connection) -> tuple[Any, dict[str, Any], str]:
+        def work(connection: Connection) -> Opened:
             booked = cancel_by_guest(connection, token=link.id, public_url=site.public_url, now=now)
             return _seen(connection, booked, now)
 
-        booked, seen, name = site.database.write(work)
+        opened = site.database.write(work)
         if media_type == _JSON:
-            return response_of(json_answer(seen))
-        return _booking_page(request, link, booked, seen, name, title="cancel_title", said="cancel_done")
+            return response_of(json_answer(opened.seen))
+        return _booking_page(request, link, opened, title="cancel_title", said="cancel_done")
 
     return _or_refusal(request, site, link, cancel)
 
@@ -126,8 +136,8 @@ def show_reminders(request: Request, site: SiteDep, link: Annotated[GuestLink, p
     _media_type(request, _HTML)
 
     def show() -> Response:
-        booked, _, name = site.database.read(lambda c: _open(c, link.id, TokenPurpose.UNSUBSCRIBE))
-        return _reminders_page(request, link, booked, name, is_done=False)
+        opened = site.database.read(lambda connection: _open(connection, link.id, TokenPurpose.UNSUBSCRIBE))
+        return _reminders_page(request, link, opened, is_done=False)
 
     return _or_refusal(request, site, link, show)
 
@@ -146,15 +156,14 @@ def unsubscribe(
     def end() -> Response:
         now = clock.now()
 
-        def work(connection: Connection) -> tuple[Any, str]:
+        def work(connection: Connection) -> Opened:
             opt_out_of_reminders(connection, token=link.id, now=now)
-            booked, _, name = _open(connection, link.id, TokenPurpose.UNSUBSCRIBE)
-            return booked, name
+            return _open(connection, link.id, TokenPurpose.UNSUBSCRIBE)
 
-        booked, name = site.database.write(work)
+        opened = site.database.write(work)
         if media_type == _JSON:
             return response_of(json_answer({"reminders": False}))
-        return _reminders_page(request, link, booked, name, is_done=True)
+        return _reminders_page(request, link, opened, is_done=True)
 
     return _or_refusal(request, site, link, end)
 
@@ -198,16 +207,15 @@ def _refused_page(request: Request, site: Site, link: GuestLink, refusal: Domain
     return response
 
 
-def _open(connection: Connection, token: str, purpose: TokenPurpose) -> tuple[Any, dict[str, Any], str]:
+def _open(connection: Connection, token: str, purpose: TokenPurpose) -> Opened:
     now = clock.now()
     booking_id = get_booking_id_of_token(connection, token, purposes={purpose}, now=now)
     return _seen(connection, get_booking(connection, booking_id), now)
 
 
-def _seen(connection: Connection, booked: Any, now: dt.datetime) -> tuple[Any, dict[str, Any], str]:
-    """A booking, what its guest may see of it, and the restaurant's name."""
-    seen = guest_view(booked, get_table(connection, booked.table_id, now=now))
-    return booked, seen, get_house(connection).name
+def _seen(connection: Connection, booked: Any, now: dt.datetime) -> Opened:
+    table = get_table(connection, booked.table_id, now=now)
+    return Opened(booked, guest_view(booked, table), get_house(connection).name)
 
 
 def _what_can_be_cancelled(booked: Any, now: dt.datetime) -> dict[str, str]:
@@ -220,34 +228,22 @@ def _what_can_be_cancelled(booked: Any, now: dt.datetime) -> dict[str, str]:
     return {"said": "cancel_late"} if is_late else {"asked": "cancel_asked"}
 
 
-def _booking_page(  # noqa: PLR0913 -- what a page shows
-    request: Request,
-    link: GuestLink,
-    booked: Any,
-    seen: dict[str, Any],
-    restaurant: str,
-    *,
-    title: str,
-    said: str = "",
-    asked: str = "",
-    hint: str = "",
-) -> Response:
-    language = language_of(request, asked=link.lang, otherwise=booked.locale)
+def _booking_page(request: Request, link: GuestLink, opened: Opened, *, title: str, **says: str) -> Response:
+    """`says` what was done, what is asked, or a hint, by the keys of words."""
+    language = language_of(request, asked=link.lang, otherwise=opened.booked.locale)
     return page(
         "booking.html",
         language=language,
         title=title,
-        restaurant=restaurant,
+        restaurant=opened.restaurant,
         token=link.id,
-        booking=seen,
-        say=Phrases(language, ZoneInfo(booked.time_zone)),
-        said=said,
-        asked=asked,
-        hint=hint,
+        booking=opened.seen,
+        say=Phrases(language, ZoneInfo(opened.booked.time_zone)),
+        says=says,
     )
 
 
-def _reminders_page(request: Request, link: GuestLink, booked: Any, restaurant: str, *, is_done: bool) -> Response:
-    language = language_of(request, asked=link.lang, otherwise=booked.locale)
-    known: dict[str, Any] = {"title": "reminders_title", "restaurant": restaurant, "token": link.id}
+def _reminders_page(request: Request, link: GuestLink, opened: Opened, *, is_done: bool) -> Response:
+    language = language_of(request, asked=link.lang, otherwise=opened.booked.locale)
+    known: dict[str, Any] = {"title": "reminders_title", "restaurant": opened.restaurant, "token": link.id}
     return page("reminders.html", language=language, is_done=is_done, **known)
