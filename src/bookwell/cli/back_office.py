@@ -43,7 +43,8 @@ def prepare_back_office(folder: Path, *, backoffice_url: str, tables_url: str) -
 
 
 def _endpoints(url: str) -> str:
-    lines = [_MARK, f"[endpoints.{ENDPOINT}]", f'url = "{url}/hooks"', f'secret_file = "{_EVENTS}"', "private = true"]
+    entry = [f"[endpoints.{ENDPOINT}]", f'url = "{url}/hooks"', f'secret_file = "{_EVENTS}"']
+    lines = [_MARK, *entry, "private = true", "insecure = true"]  # beside the services, wherever they run
     return "\n".join(lines) + "\n"
 
 

@@ -41,6 +41,12 @@ def test_prepare__again_at_another_port__keeps_the_secrets(tmp_path: Path) -> No
     assert NotifierSettings(data_dir=tmp_path).endpoints()[ENDPOINT].port == 8031
 
 
+def test_prepare__a_back_office_on_another_host__is_an_endpoint_too(tmp_path: Path) -> None:
+    prepare_back_office(tmp_path, **URLS | {"backoffice_url": "http://simulators:8030/backoffice"})
+
+    assert NotifierSettings(data_dir=tmp_path).endpoints()[ENDPOINT].url.hostname == "simulators"
+
+
 def test_prepare__endpoints_of_ones_own__are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "webhooks.toml").write_text("# mine\n")
 
