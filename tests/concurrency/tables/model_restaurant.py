@@ -234,13 +234,14 @@ class ModelRestaurant:
         if refusal is None and not is_dry_run:
             self.closed.append(Closed(wanted.table_id, since, until))
 
-    def reopen(self, table: Placed | None) -> None:
-        """What is not over of its closures is taken back."""
-        table_id = table.id if table else None
-        standing = [each for each in self.closed if each.table == table_id and each.ends_at > self.now]
-        refusal = TableRetired if table and table.is_retired else None
-        if self._try(refusal, closing.open_tables, opening=Opening(table_id)) is not None:
-            self.closed = [each for each in self.closed if each not in standing]
+    def reopen(self, table: Placed | None, starts_at: dt.datetime | None, hours: int | None) -> None:
+        """Its closures are taken back for some time; what is left of each stands."""
+        since = starts_at or self.now
+        until = since + dt.timedelta(hours=hours) if hours else FOREVER
+        wanted = Opening(table.id if table else None, starts_at, until if hours else None)
+        refusal = TableRetired if table and table.is_retired else PeriodInvalid if until <= self.now else None
+        if self._try(refusal, closing.open_tables, opening=wanted) is not None:
+            self.closed = [piece for each in self.closed for piece in _left_of(each, wanted.table_id, since, until)]
 
     def remove(self, table: Placed, *, is_dry_run: bool) -> None:
         """A table leaves the house, unless it is the last."""
@@ -366,6 +367,14 @@ class ModelRestaurant:
 
     def _do(self, verb: Callable[..., Any], **options: Any) -> Any:
         return self.database.write(lambda connection: verb(connection, now=self.now, **options))
+
+
+def _left_of(each: Closed, table: int | None, since: dt.datetime, until: dt.datetime) -> list[Closed]:
+    """What an opening leaves of a closure."""
+    if each.table != table or not (each.starts_at < until and since < each.ends_at):
+        return [each]
+    pieces = [(each.starts_at, min(each.ends_at, since)), (max(each.starts_at, until), each.ends_at)]
+    return [Closed(table, start, end) for start, end in pieces if start < end]
 
 
 def _fits(each: Booked, days: set[dt.date]) -> bool:

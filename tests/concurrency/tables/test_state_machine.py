@@ -116,9 +116,9 @@ class RestaurantMachine(RuleBasedStateMachine):
         table = None if is_house else self._table(number)
         self.house.close(table, starts_at, hours, is_dry_run=is_dry_run)
 
-    @rule(number=any_number, is_house=st.booleans())
-    def open(self, number: int, is_house: bool) -> None:
-        self.house.reopen(None if is_house else self._table(number))
+    @rule(number=any_number, starts_at=st.one_of(st.none(), some_time), hours=some_hours, is_house=st.booleans())
+    def open(self, number: int, starts_at: dt.datetime | None, hours: int | None, is_house: bool) -> None:
+        self.house.reopen(None if is_house else self._table(number), starts_at, hours)
 
     @rule(
         number=any_number,
