@@ -1,6 +1,7 @@
 """The API's reference, generated from the code: `python -m bookwell.tables.reference [FOLDER]` writes it.
 
-`tables.json` is the document that the service answers; `tables-problems.md` lists every code that an error can carry.
+`tables.json` is the document that the service answers. The codes of all services' problems are on one page, which
+`bookwell.cli.problems_reference` writes.
 """
 
 import json
@@ -17,17 +18,13 @@ from bookwell.tables.settings import TablesSettings
 __all__ = ["domain_errors", "reference_files"]
 
 _UNIMPORTED = ("migrations", "__main__", "reference", "django", "flask", "celery")
-_COMMAND = "python -m bookwell.tables.reference"
 
 
 def reference_files() -> dict[str, str]:
     """The content of each generated file by its name."""
     document = create_app(TablesSettings()).openapi()
-    catalogue = problem_catalogue.problem_catalogue(
-        domain_errors(), command=_COMMAND, title="Codes of the tables service's problems"
-    )
     shown = json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True)
-    return {"tables.json": shown + "\n", "tables-problems.md": catalogue}
+    return {"tables.json": shown + "\n"}
 
 
 def domain_errors() -> list[type[DomainError]]:

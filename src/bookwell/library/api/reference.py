@@ -1,6 +1,7 @@
 """The API's reference, generated from the code: `python -m bookwell.library.api.reference [FOLDER]` writes it.
 
-`openapi.json` is the document that the service answers; `problems.md` lists every code that an error can carry.
+`openapi.json` is the document that the service answers. The codes of all services' problems are on one page, which
+`bookwell.cli.problems_reference` writes.
 """
 
 import json
@@ -18,7 +19,6 @@ from bookwell.kit.errors import DomainError
 __all__ = ["domain_errors", "reference_files"]
 
 _UNIMPORTED = ("migrations", "management", "wsgi", "mysql", "__main__", "reference")
-_COMMAND = "python -m bookwell.library.api.reference"
 
 
 def reference_files() -> dict[str, str]:
@@ -26,8 +26,7 @@ def reference_files() -> dict[str, str]:
     from bookwell.library.api.app import api  # noqa: PLC0415 -- Django must be set up first
 
     document = json.dumps(api.get_openapi_schema(), indent=1, ensure_ascii=False, sort_keys=True)
-    catalogue = problem_catalogue.problem_catalogue(domain_errors(), command=_COMMAND)
-    return {"openapi.json": document + "\n", "problems.md": catalogue}
+    return {"openapi.json": document + "\n"}
 
 
 def domain_errors() -> list[type[DomainError]]:
