@@ -268,6 +268,19 @@ def test_change_house__hours_that_leave_somebody_outside__show_and_end_it(own: D
     assert _states(own, early, late) == [State.CANCELLED, State.CONFIRMED]
 
 
+def test_change_house__another_cleaning_time__flags_who_waits_too_close(own: Database) -> None:
+    table = a_table(own)
+    _confirmed(own, table.id, EVENING + 2 * HOUR)
+    waiting = an_order(own, table.id)
+
+    def flag_with(buffer: int) -> bool:
+        change: dict[str, Any] = {"house": House(buffer_minutes=buffer), "is_dry_run": False, **BY_STAFF}
+        own.write(lambda connection: closing.change_house(connection, **change))
+        return bool(booked(own, waiting.id).slot_taken)
+
+    assert [flag_with(buffer) for buffer in (15, 45, 30)] == [False, True, False]
+
+
 def test_occupancy__a_booking_into_a_closure__is_stopped_by_the_database(restaurant: Database) -> None:
     table = a_table(restaurant)
     order = an_order(restaurant, table.id)

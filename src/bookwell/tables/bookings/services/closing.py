@@ -137,12 +137,15 @@ def change_house(
     Bookings keep the instants they were made for, whatever the zone is then.
     """
     lock_restaurant(connection)
-    lock_all_tables(connection)
+    table_ids = lock_all_tables(connection)
     hit = [row for row in _list_ahead(connection, now) if not _fits(house, row)]
     if is_dry_run:
         return hit
     ended = _end(connection, hit, actor=actor, reason="", now=now)
+    has_other_buffer = house.buffer != get_house(connection).buffer
     keep_house_in_tx(connection, house=house, now=now)
+    for each in table_ids if has_other_buffer else ():
+        flag_waiting_in_tx(connection, house, table_id=each, starts_at=milliseconds(now), ends_at=milliseconds(FOREVER))
     _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
     return hit
 
