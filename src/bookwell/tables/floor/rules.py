@@ -16,6 +16,7 @@ from bookwell.tables.floor.errors import PeriodInvalid, PriceInvalid, WallTimeAm
 
 __all__ = [
     "FOREVER",
+    "LONGEST_BUFFER",
     "House",
     "Period",
     "SlotLength",
@@ -35,6 +36,7 @@ Period = tuple[int, int]
 
 FOREVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """The end of what has none; also the last instant that the service takes."""
+LONGEST_BUFFER = dt.timedelta(days=1)
 _DAY = dt.timedelta(days=1)
 _WEEKDAYS = 7
 
@@ -94,7 +96,7 @@ class House(_Setting):
         SlotLength(party_size=6, minutes=120),
         SlotLength(party_size=100, minutes=180),
     )
-    buffer_minutes: int = Field(default=15, ge=0, le=1440)
+    buffer_minutes: int = Field(default=15, ge=0, le=LONGEST_BUFFER // dt.timedelta(minutes=1))
     lead_minutes: int = Field(default=60, ge=0, le=100_000)
     horizon_days: int = Field(default=90, ge=1, le=1000)
     decision_minutes: int = Field(default=240, ge=1, le=100_000)

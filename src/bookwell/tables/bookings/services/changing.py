@@ -4,17 +4,19 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, update
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.models import booking, booking_step
 from bookwell.tables.bookings.rules import Actor, State, check_transition
 from bookwell.tables.bookings.services.publishing import publish_in_tx
 from bookwell.tables.floor.models import occupancy
-from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.rules import LONGEST_BUFFER, House
 from bookwell.tables.floor.services.occupying import release_in_tx
 
-__all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "note_step_in_tx"]
+__all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "is_in_the_way", "note_step_in_tx"]
+
+_FARTHEST = LONGEST_BUFFER // dt.timedelta(milliseconds=1)
 
 
 def change_in_tx(
@@ -65,18 +67,25 @@ def note_step_in_tx(connection: Connection, booked: Any, *, action: str, actor: 
     publish_in_tx(connection, booked, action=action, actor=actor, now=now)
 
 
-def flag_waiting_in_tx(connection: Connection, house: House, *, table_id: int, starts_at: int, ends_at: int) -> None:
-    """Flag the orders around a time (in milliseconds) whose table is not free any more, and unflag the others."""
-    buffer = house.buffer_minutes * 60_000
-    taken = exists().where(
+def is_in_the_way(house: House) -> ColumnElement[bool]:
+    """Whether a row of `occupancy` keeps an order's table from it; both with the cleaning of their own time."""
+    return and_(
         occupancy.c.table_id == booking.c.table_id,
-        occupancy.c.starts_at < booking.c.ends_at + buffer,
+        occupancy.c.starts_at < booking.c.ends_at + house.buffer_minutes * 60_000,
         occupancy.c.ends_at > booking.c.starts_at,
     )
+
+
+def flag_waiting_in_tx(connection: Connection, house: House, *, table_id: int, starts_at: int, ends_at: int) -> None:
+    """Flag the orders around a time (in milliseconds) whose table is not free any more, and unflag the others.
+
+    So far around it as any cleaning may take: that of a booking may be from before the settings were changed.
+    """
+    taken = exists().where(is_in_the_way(house))
     around = and_(
         booking.c.table_id == table_id,
         booking.c.state == State.REQUESTED.value,
-        booking.c.starts_at < ends_at + buffer,
-        booking.c.ends_at > starts_at - buffer,
+        booking.c.starts_at < ends_at + _FARTHEST,
+        booking.c.ends_at > starts_at - _FARTHEST,
     )
     connection.execute(update(booking).where(around, booking.c.slot_taken != taken).values(slot_taken=taken))

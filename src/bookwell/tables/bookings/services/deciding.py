@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from bookwell.tables.bookings.errors import NotConfirmed, SlotTaken
 from bookwell.tables.bookings.locks import lock_booking, lock_bookings
@@ -17,8 +17,9 @@ from bookwell.tables.bookings.rules import (
     check_decidable,
     is_same_decision,
 )
-from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, flag_waiting_in_tx
+from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, flag_waiting_in_tx, is_in_the_way
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
+from bookwell.tables.floor.models import occupancy
 from bookwell.tables.floor.queries import get_house, is_occupied
 from bookwell.tables.floor.services.occupying import occupy_in_tx
 
@@ -66,13 +67,9 @@ def decline_all_taken(
     holder = lock_booking(connection, booking_id)
     if State(holder.state) not in {State.CONFIRMED, State.SEATED}:
         raise NotConfirmed
-    buffer = get_house(connection).buffer_minutes * 60_000
-    left = select(booking.c.id).where(
-        booking.c.table_id == holder.table_id,
-        booking.c.state == State.REQUESTED.value,
-        booking.c.starts_at < holder.ends_at + buffer,
-        booking.c.ends_at + buffer > holder.starts_at,
-    )
+    its_own = (occupancy.c.booking_id == booking_id) & is_in_the_way(get_house(connection))
+    waiting = (booking.c.table_id == holder.table_id) & (booking.c.state == State.REQUESTED.value)
+    left = select(booking.c.id).where(waiting, exists().where(its_own))
     rows = lock_bookings(connection, list(connection.scalars(left)))
     told: dict[str, Any] = {"actor": actor, "public_url": public_url, "now": now, "reason": reason}
     return [_decline(connection, row, **told) for row in rows]

@@ -36,6 +36,8 @@ def move_booking(
 ) -> Any:
     """Move what is open; it keeps its price and, without `minutes`, its length. The guest is told what changed.
 
+    Whoever moves it to where it is changes nothing and tells nobody.
+
     Raises:
         BookingNotFound, TableNotFound: if there is none.
         TableNotBookable: if the other table was removed, or cannot be booked.
@@ -47,6 +49,9 @@ def move_booking(
         raise StateRefused(f"A booking that is {booked.state} cannot be moved.")
     house = get_house(connection)
     values = _values(house, booked, table_id, starts_at, minutes)
+    if all(getattr(booked, name) == value for name, value in values.items()):
+        return booked
+    values["time_zone"] = house.time_zone
     _check_target(connection, house, booked, values, now)
     if booked.decide_by is not None:
         latest = decide_by(house, starts_at=instant_at(values["starts_at"]), now=now)
