@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.demo_accounts import refuse_demo_accounts
+from bookwell.cli.doctor.command import doctor
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
@@ -66,6 +67,7 @@ app.add_typer(clients, name="clients")
 app.add_typer(outbox, name="outbox")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(staff, name="tables")
+app.command()(doctor)
 
 
 @app.command()

@@ -128,12 +128,13 @@ class CommonSettings(BaseSettings):
             yield "BOOKWELL_DEMO_PASSWORD: for demos, not for production"
         if "DEBUG" in {self.log_level, self.log_database_level}:
             yield "BOOKWELL_LOG_LEVEL, BOOKWELL_LOG_DATABASE_LEVEL: DEBUG is not for production; it tells personal data"
-        yield from self._weak_secrets()
+        yield from self.weak_secrets()
         yield from self._open_hosts()
         yield from self._insecure_addresses()
-        yield from self._crowded_databases()
+        yield from self.crowded_databases()
 
-    def _weak_secrets(self) -> Iterator[str]:
+    def weak_secrets(self) -> Iterator[str]:
+        """Secrets and passwords that others know or guess, a line each."""
         secret = self.secret_key.get_secret_value()
         if secret and (problem := weak_secret(secret)):
             yield f"BOOKWELL_SECRET_KEY: {problem}; {_MAKE_ONE}"
@@ -155,12 +156,13 @@ class CommonSettings(BaseSettings):
             if problem := insecure_url(each.issuer) or keys:
                 yield f"BOOKWELL_ISSUERS: {each.issuer}: {problem}"
 
-    def _crowded_databases(self) -> Iterator[str]:
-        for variable, url in self._own_databases():
+    def crowded_databases(self) -> Iterator[str]:
+        """Embedded databases that several processes would serve, a line each."""
+        for variable, url in self.own_databases():
             if self.workers > 1 and url.startswith("sqlite:"):
                 yield f"{variable}: SQLite serves one process, not {self.workers}; name a server, or have one worker"
 
-    def _own_databases(self) -> Iterator[tuple[str, str]]:
+    def own_databases(self) -> Iterator[tuple[str, str]]:
         """The databases to which a server of this service writes, by their variables."""
         yield from ()
 

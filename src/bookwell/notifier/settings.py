@@ -132,7 +132,8 @@ class NotifierSettings(CommonSettings):
         if problem := insecure_url(self.sms_url.get_secret_value()):
             yield f"BOOKWELL_SMS_URL: {problem}"
 
-    def _own_databases(self) -> Iterator[tuple[str, str]]:
+    def own_databases(self) -> Iterator[tuple[str, str]]:
+        """Its one database."""
         yield "BOOKWELL_NOTIFIER_DATABASE_URL", self.database_url
 
     @property

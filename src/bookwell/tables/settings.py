@@ -79,7 +79,8 @@ class TablesSettings(CommonSettings):
         if problem := insecure_url(self.tables_url):
             yield f"BOOKWELL_TABLES_URL: {problem}"
 
-    def _own_databases(self) -> Iterator[tuple[str, str]]:
+    def own_databases(self) -> Iterator[tuple[str, str]]:
+        """Its one database."""
         yield "BOOKWELL_TABLES_DATABASE_URL", self.database_url
 
     def decision_secrets(self) -> tuple[WebhookSecret, ...]:

@@ -50,7 +50,8 @@ class LibrarySettings(CommonSettings):
         if problem := insecure_url(self.library_url, inside=bool(self.library_issuer)):
             yield f"BOOKWELL_LIBRARY_URL: {problem}"
 
-    def _own_databases(self) -> Iterator[tuple[str, str]]:
+    def own_databases(self) -> Iterator[tuple[str, str]]:
+        """Its one database."""
         yield "BOOKWELL_LIBRARY_DATABASE_URL", self.database_url
 
     @property

@@ -22,7 +22,7 @@ from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.channels.watchdog import Watchdog
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 
-__all__ = ["SmtpTransport", "verdict_of"]
+__all__ = ["SmtpTransport", "greet", "verdict_of"]
 
 _CLOSING = 421
 _IDLE_SECONDS = 30
@@ -91,6 +91,22 @@ class SmtpTransport:
         line.is_kept = True
         with self._guard:
             self._idle.append((time.monotonic(), line))
+
+
+def greet(server: MailServer, *, deadline_seconds: float, context: ssl.SSLContext | None = None) -> None:
+    """Connect, encrypt and log in as for a mail, and send none.
+
+    Raises:
+        smtplib.SMTPException, OSError: if the server does not serve us within the deadline.
+    """
+    with Watchdog(deadline_seconds) as watchdog:
+        try:
+            line = _Line(server, context or ssl.create_default_context(), watchdog)
+        except OSError:
+            if watchdog.is_over:
+                raise TimeoutError("no answer in time") from None
+            raise
+        line.abandon()
 
 
 class _Line(smtplib.SMTP):

@@ -43,6 +43,19 @@ class Migrations:
         context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
         return set(context.get_current_heads()) == set(ScriptDirectory.from_config(self.configuration()).get_heads())
 
+    def missing(self, connection: Connection) -> list[str]:
+        """The migrations that the database lacks, in their order.
+
+        Raises:
+            CommandError: Alembic's, if the database has one that this code does not know.
+        """
+        context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
+        scripts = ScriptDirectory.from_config(self.configuration())
+        heads = scripts.get_revisions(context.get_current_heads())
+        applied = {each.revision for head in heads if head for each in scripts.iterate_revisions(head.revision, "base")}
+        known = reversed(list(scripts.walk_revisions()))
+        return [each.revision for each in known if each.revision not in applied]
+
     def configuration(self) -> Config:
         """Alembic's configuration; there is no file of it."""
         config = Config()
