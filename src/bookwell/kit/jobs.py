@@ -41,11 +41,22 @@ def tried(work: Callable[[], bool], failure: str, **what: int) -> bool:
     return False
 
 
-def repeated(step: Callable[[], int]) -> int:
-    """Do a step, which says how much it did, until nothing is left or the time is over; the sum."""
-    until, total = time.monotonic() + _SECONDS_OF_A_RUN, 0
-    while number := step():
-        total += number
-        if time.monotonic() > until:
-            break
+def repeated(*steps: Callable[[], int]) -> int:
+    """Do some steps, each of which says how much it did, until nothing is left or the time of a run is over; the sum.
+
+    They take turns, so that one with much to do leaves time to the others; one that fails is left to the next run.
+    """
+    until, total, left = time.monotonic() + _SECONDS_OF_A_RUN, 0, list(steps)
+    while left:
+        numbers = [(step, _number_of(step)) for step in left]
+        total += sum(number for _, number in numbers)
+        left = [step for step, number in numbers if number] if time.monotonic() <= until else []
     return total
+
+
+def _number_of(step: Callable[[], int]) -> int:
+    try:
+        return step()
+    except Exception:  # noqa: BLE001 -- as above
+        _log.exception("job.step_failed")
+        return 0

@@ -28,21 +28,19 @@ _log = structlog.get_logger()
 def forget() -> int:
     """Delete what was kept for a time that is over, in small transactions: the number of rows."""
     now, keep = clock.now(), settings.OUTBOX_RETENTION
-    return _forget_log_records(now) + sum(
-        repeated(partial(run_in_transaction, step))
-        for step in (
-            forget_expired,
-            lambda: forget_dead_sessions(now=now),
-            lambda: forget_expired_cache_entries(now=now),
-            lambda: forget_told_messages(now=now, keep=keep),
-        )
+    steps: tuple[Callable[[], int], ...] = (
+        forget_expired,
+        lambda: forget_dead_sessions(now=now),
+        lambda: forget_expired_cache_entries(now=now),
+        lambda: forget_told_messages(now=now, keep=keep),
     )
+    return repeated(partial(_forget_log_records, now), *(partial(run_in_transaction, step) for step in steps))
 
 
 def _forget_log_records(now: dt.datetime) -> int:
     """Outside of the library's transactions: the records may be elsewhere, and what is there may be down."""
     try:
-        return repeated(lambda: forget_log_records(now=now, keep=settings.LOG_RETENTION))
+        return forget_log_records(now=now, keep=settings.LOG_RETENTION)
     except Error as error:
         _log.warning("logs.not_forgotten", error=type(error).__name__)
         return 0

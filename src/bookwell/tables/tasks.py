@@ -73,7 +73,7 @@ class Housekeeping:
             partial(forget_events, before=now - self.keep_messages),
         )
         guests = self._each(partial(list_forgettable, now=now), partial(forget_guest, now=now), "guest.not_forgotten")
-        return guests + sum(repeated(partial(self.database.write, step)) for step in steps)
+        return guests + repeated(*(partial(self.database.write, step) for step in steps))
 
     def _each(self, find: Callable[..., list[int]], work: Callable[..., bool], failure: str) -> int:
         return sum(
