@@ -191,6 +191,14 @@ def test_docs__need_nothing_from_elsewhere(client: TestClient) -> None:
     problem(client.get("/docs/files/nothing.js"), 404, "http.not_found")
 
 
+def test_docs__with_a_final_slash__lead_to_where_their_paths_are_right(client: TestClient) -> None:
+    page = client.get("/docs/")
+
+    paths = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(paths) == 3
+    assert {client.get(str(page.url.join(path))).status_code for path in paths} == {200}
+
+
 def test_reference__is_in_step_with_the_code() -> None:
     for name, content in reference_files().items():
         written = (REFERENCE / name).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Swagger UI of a FastAPI service."""
 
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from bookwell.kit.swagger import DOCS_PREFIX, FRESH_SECONDS, POLICY, START, page_of, swagger_folder
@@ -26,6 +26,10 @@ def install_swagger(app: FastAPI, title: str) -> None:
     @router.get(DOCS_PREFIX)
     async def page() -> Response:
         return HTMLResponse(page_of(title), headers={"Content-Security-Policy": POLICY})
+
+    @router.get(f"{DOCS_PREFIX}/")
+    async def without_slash() -> Response:
+        return RedirectResponse(f"..{DOCS_PREFIX}")  # the page's own paths are relative: a proxy may have a prefix
 
     @router.get(f"{DOCS_PREFIX}/start.js")
     async def start() -> Response:
