@@ -398,6 +398,29 @@ def test_worker__hold_of_the_book_is_to_be_taken_back__is_asked_for_after_that(
     ]
 
 
+def test_worker__hold_is_to_be_taken_back_when_it_asks_again__asks_after_that(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    first = _place(api, book)
+    run_errands_once()
+    second = _place(api_as(make_user(category_id=PolicyFactory.create().category_id)), book)
+    gateway.is_down = True
+    run_errands_once()
+    api.delete(f"/api/reservations/{first.pk}/")
+    gateway.is_down = False
+
+    run_errands_once()  # the errand that came before the other was cancelled is the first again
+    run_errands_once()
+
+    calls = [seen for seen in gateway.seen if "/reservations" in seen]
+    assert calls[-2:] == [
+        f"DELETE /partners/{PARTNER}/reservations/reservation:{first.pk}",
+        f"POST /partners/{PARTNER}/reservations",
+    ]
+    second.refresh_from_db()
+    assert (second.state, len(gateway.placed), pending()) == ("accepted", 2, [])
+
+
 def test_worker__hold_of_the_book_is_being_placed__is_asked_for_after_that(
     gateway: FakeGateway, api: Api, book: Book
 ) -> None:

@@ -49,9 +49,9 @@ def begin_hold(*, reservation_id: int, until: dt.datetime, now: dt.datetime) -> 
         return None
     if not claim_hold(reservation_id, now=now, until=until):
         raise HoldUnsettled
+    if has_unsettled_hold(reservation):  # also when it is asked again: another may have been cancelled meanwhile
+        raise HoldUnsettled
     if hold.asked_at is None:
-        if has_unsettled_hold(reservation):
-            raise HoldUnsettled
         hold.asked_at = now
         hold.save(update_fields=["asked_at"])
     others = list_other_refs(reservation)
