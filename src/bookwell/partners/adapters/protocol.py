@@ -117,7 +117,7 @@ class Adapter(Protocol):
 
     @property
     def takes_holds(self) -> bool:
-        """Whether this partner is configured for holds; if not, placing is refused."""
+        """Whether this partner is configured for holds; if not, all calls about them are refused."""
 
     async def fetch_availability(self, isbn: str) -> Availability:
         """What the partner says of an ISBN-13 now. Never refused."""

@@ -28,6 +28,8 @@ _MAX_RETRY_AFTER = 3600.0
 _USER_AGENT = f"Bookwell/{version('bookwell')}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SILENT_END = "disconnected without sending a response"
+"""What the client says of a connection that was closed without a word; to it that is an error like a wrong word."""
 _TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError, ValueError)
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,7 +110,8 @@ class Wire:
         except httpx2.TimeoutException:
             raise PartnerFailed(Failure.TIMEOUT) from None
         except (httpx2.ProtocolError, httpx2.DecodingError, httpx2.InvalidURL) as error:
-            raise PartnerFailed(Failure.MALFORMED, detail=type(error).__name__) from None
+            code = Failure.UNREACHABLE if _SILENT_END in str(error) else Failure.MALFORMED
+            raise PartnerFailed(code, detail=type(error).__name__) from None
         except _TRANSPORT_ERRORS as error:
             raise PartnerFailed(Failure.UNREACHABLE, detail=type(error).__name__) from None
         return reply, location

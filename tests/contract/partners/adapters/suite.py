@@ -297,7 +297,7 @@ class AdapterSuite(ABC):
     @pytest.mark.parametrize(
         ("mood", "code"),
         [
-            ({"outage": "refuse"}, {Failure.UNREACHABLE, Failure.MALFORMED}),
+            ({"outage": "refuse"}, {Failure.UNREACHABLE}),
             ({"outage": "unavailable"}, {Failure.UNAVAILABLE}),
             ({"outage": "hang"}, {Failure.TIMEOUT}),
             ({"latency_ms": 2000}, {Failure.TIMEOUT}),

@@ -420,19 +420,21 @@ async def test_koha__small_pages_and_a_total__is_read_to_the_end() -> None:
     assert told.copies_available == 2
 
 
-async def test_holds__no_account__are_refused() -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda adapter: adapter.place_hold(HOLD),
+        lambda adapter: adapter.find_hold("reservation:1"),
+        lambda adapter: adapter.cancel_hold("reservation:1"),
+    ],
+)
+async def test_holds__no_account__are_refused(call: Does) -> None:
     nobody = Partner({})
+    without = dict.fromkeys(("paia_auth_url", "paia_core_url", "paia_username", "paia_password"))
 
-    for call in (
-        daia(
-            nobody,
-            lambda adapter: adapter.place_hold(HOLD),
-            **dict.fromkeys(("paia_auth_url", "paia_core_url", "paia_username", "paia_password")),
-        ),
-        koha(nobody, lambda adapter: adapter.place_hold(HOLD), patron_id=None, pickup_library_id=None),
-    ):
+    for asking in (daia(nobody, call, **without), koha(nobody, call, patron_id=None, pickup_library_id=None)):
         with pytest.raises(PartnerRefused) as refused:
-            await call
+            await asking
         assert refused.value.code is Refusal.HOLDS_UNSUPPORTED
 
     assert nobody.requests == []

@@ -1,3 +1,4 @@
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 
@@ -245,6 +246,29 @@ async def test_call__transport_fails__fails(error: Exception) -> None:
         raise error
 
     assert (await failure(handler)).code in {Failure.UNREACHABLE, Failure.TIMEOUT}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"", Failure.UNREACHABLE),
+        (b"220 mail.library.test ESMTP\r\n\r\n", Failure.MALFORMED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", Failure.MALFORMED),
+    ],
+)
+async def test_call__connection_ends__is_malformed_only_where_something_was_said(answer: bytes, code: Failure) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, httpx2.AsyncClient(trust_env=False) as client:
+        with pytest.raises(PartnerFailed) as failed:
+            await Wire(client, AdapterOptions(url=url)).call("GET", url)
+
+    assert failed.value.code is code
 
 
 @pytest.mark.parametrize(

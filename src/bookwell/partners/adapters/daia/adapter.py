@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from bookwell.contracts.partners import HoldRequest, HoldState, HoldStatus
+from bookwell.contracts.partners import HoldRequest, HoldState
 from bookwell.kit import clock
 from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, matching
 from bookwell.partners.adapters.daia.options import DaiaOptions
@@ -51,10 +51,9 @@ class DaiaAdapter:
 
     async def find_hold(self, ref: str) -> HoldState:
         """The account's own list tells."""
-        if self._holds is None:
-            return HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason=Refusal.HOLDS_UNSUPPORTED)
+        holds = self._account()
         with within(self._options.hold_timeout_seconds):
-            return await self._holds.find(ref)
+            return await holds.find(ref)
 
     async def cancel_hold(self, ref: str) -> HoldState:
         """Cancel the request of an edition."""

@@ -85,11 +85,10 @@ class KohaAdapter:
 
     async def find_hold(self, ref: str) -> HoldState:
         """The patron's list tells; a hold leaves it when the book is borrowed, then old holds and loans do."""
-        if self._options.patron_id is None:
-            return HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason=Refusal.HOLDS_UNSUPPORTED)
+        patron_id = self._patron()
         with within(self._options.hold_timeout_seconds):
-            known = await self._known(self._options.patron_id, ref)
-            lent = None if known else await self._lent(self._options.patron_id, ref)
+            known = await self._known(patron_id, ref)
+            lent = None if known else await self._lent(patron_id, ref)
         if known is not None:
             return state_of(known, ref, self._zone)
         return lent or HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
