@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.rules import State
-from bookwell.tables.bookings.services import closing, deciding, ending
+from bookwell.tables.bookings.services import closing, deciding, ending, placing
 from bookwell.tables.bookings.services.closing import Closing, Opening
+from bookwell.tables.bookings.services.placing import OrderRequest
 from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired, WallTimeAmbiguous, WallTimeMissing
 from bookwell.tables.floor.queries import get_house
@@ -266,6 +267,19 @@ def test_change_house__hours_that_leave_somebody_outside__show_and_end_it(own: D
     assert change(is_dry_run=False) == [early.id]
     assert own.read(get_house) == house
     assert _states(own, early, late) == [State.CANCELLED, State.CONFIRMED]
+
+
+def test_change_house__what_staff_booked_beyond_the_hours__stays_whatever_they_are(own: Database) -> None:
+    table = a_table(own)
+    night = OrderRequest(table.id, EVENING + 6 * HOUR, 2, email="night@example.org")
+    late = own.write(lambda connection: placing.set_booking(connection, request=night, **BY_STAFF))
+    shorter = House(staff_email="staff@example.org", opening=((Span(opens=12 * 60, closes=22 * 60),),) * 7)
+
+    hit = own.write(lambda connection: closing.change_house(connection, house=shorter, is_dry_run=False, **BY_STAFF))
+
+    assert hit == []
+    assert _states(own, late) == [State.CONFIRMED]
+    assert [row.type for row in mails(own, late.id)] == ["booking.confirmed"]
 
 
 def test_change_house__another_cleaning_time__flags_who_waits_too_close(own: Database) -> None:

@@ -132,19 +132,20 @@ def remove_table(
 def change_house(
     connection: Connection, *, house: House, actor: Actor, public_url: str, now: dt.datetime, is_dry_run: bool
 ) -> Sequence[Any]:
-    """Other settings; answers the bookings to come that do not fit the new opening hours, as they were.
+    """Other settings; answers the bookings to come that only the new opening hours leave out, as they were.
 
-    Bookings keep the instants they were made for, whatever the zone is then.
+    Bookings keep the instants they were made for, whatever the zone is then. What staff booked beyond the hours before
+    stays.
     """
     lock_restaurant(connection)
     table_ids = lock_all_tables(connection)
-    hit = [row for row in _list_ahead(connection, now) if not _fits(house, row)]
+    before = get_house(connection)
+    hit = [row for row in _list_ahead(connection, now) if _fits(before, row) and not _fits(house, row)]
     if is_dry_run:
         return hit
     ended = _end(connection, hit, actor=actor, reason="", now=now)
-    has_other_buffer = house.buffer != get_house(connection).buffer
     keep_house_in_tx(connection, house=house, now=now)
-    for each in table_ids if has_other_buffer else ():
+    for each in table_ids if house.buffer != before.buffer else ():
         flag_waiting_in_tx(connection, house, table_id=each, starts_at=milliseconds(now), ends_at=milliseconds(FOREVER))
     _tell(connection, house, ended, actor=actor, public_url=public_url, now=now)
     return hit

@@ -70,9 +70,9 @@ def place_order(
         DomainError: what `rules.check_order` refuses.
         SlotTaken: if the table is not free then, with alternatives.
     """
-    house = get_house(connection)
-    slot = _slot(house, request)
     table = share_table(connection, request.table_id)
+    house = get_house(connection)  # behind the lock that a change of the settings takes
+    slot = _slot(house, request)
     _check(connection, house, request, slot, table, exemption=exemption, now=now)
     deadline = decide_by(house, starts_at=slot.starts_at, now=now)
     waiting = {
@@ -96,9 +96,9 @@ def set_booking(
         WallTimeMissing, WallTimeAmbiguous: if the restaurant's clocks do not show the time once.
         SlotTaken: if the table is not free then, with alternatives.
     """
+    table = lock_tables(connection, [request.table_id]).get(request.table_id)
     house = get_house(connection)
     slot = _slot(house, request)
-    table = lock_tables(connection, [request.table_id]).get(request.table_id)
     _check(connection, house, request, slot, table, exemption=Exemption.ALL, now=now)
     made = {"state": State.CONFIRMED.value, "decide_by": None, "escalate_at": None}
     booked = _insert(connection, house, request, slot, actor=actor, now=now, **made)
