@@ -1,4 +1,4 @@
-"""Tables on `bookwell up`: an order from search to cancellation by way of mails, alone and beside the library."""
+"""Tables on `bookwell up`: an order from search to cancellation by mails and pages, alone and beside the library."""
 
 import datetime as dt
 import json
@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -39,9 +40,9 @@ class Restaurant:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access"])
 
-    def order(self, email: str, *, starts_at: str) -> dict[str, Any]:
-        """Order the smallest free table for four."""
-        free = self.ask("GET", "/api/customer/view_tables/", seats=4, starts_at=starts_at).json()
+    def order(self, email: str, *, starts_at: str, **wish: Any) -> dict[str, Any]:
+        """Order the smallest free table for four that meets the wish."""
+        free = self.ask("GET", "/api/customer/view_tables/", seats=4, starts_at=starts_at, **wish).json()
         body = {"id": free[0]["id"], "starts_at": starts_at, "party_size": 4, "name": "Ada", "email": email}
         answer = self.ask("POST", "/api/customer/book_table/", body)
         assert answer.status_code == 201, answer.text
@@ -53,6 +54,21 @@ class Restaurant:
         wait_until(lambda: len(self._mails(address)) >= number, seconds=30)
         return self._mails(address)[::-1]
 
+    def back_office_says(self, booking_id: int) -> str:
+        """The part of its page that is about a booking; empty before it has heard of it."""
+        page = httpx2.get(self.addresses["backoffice_url"], timeout=20, trust_env=False).text
+        found = re.search(rf'<article aria-labelledby="order-{booking_id}">.*?</article>', page)
+        return found[0] if found else ""
+
+    def press_in_back_office(self, booking_id: int, button: str) -> httpx2.Response:
+        """Press a button of the employee's form, as a browser does; the page that comes after it."""
+        wait_until(lambda: bool(self.back_office_says(booking_id)), seconds=30)
+        found = re.search(rf'<button formaction="([^"]+)"[^>]*>{button}</button>', self.back_office_says(booking_id))
+        assert found is not None
+        url = urljoin(self.addresses["backoffice_url"], found[1])
+        with _browser() as browser:
+            return browser.post(url, data={"reason": "A fine choice"}, follow_redirects=True)
+
     def _mails(self, address: str) -> list[dict[str, Any]]:
         url, to = f"{self.addresses['mail_url']}/messages", {"to": address}
         found: list[dict[str, Any]] = httpx2.get(url, params=to, timeout=20, trust_env=False).json()
@@ -63,6 +79,12 @@ def _evening(days: int = 1) -> str:
     """Six o'clock of a day to come, by the restaurant's clocks."""
     today = dt.datetime.now(dt.UTC).date()  # noqa: TID251 -- the demo lives in the present
     return f"{today + days * _DAY}T18:00"
+
+
+def _browser() -> httpx2.Client:
+    """Somebody who would rather have pages than JSON."""
+    headers = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    return httpx2.Client(headers=headers, timeout=20, trust_env=False)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +126,31 @@ def test_tables_alone__order_accept_cancel__each_step_reaches_the_guest(restaura
     assert looked.status_code == 200
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled"), cancelled.text
     assert len({mail["subject"] for mail in (received, confirmed, told)}) == 3
+
+
+def test_tables_alone__the_back_office_confirms__and_only_the_guests_button_cancels(restaurant: Restaurant) -> None:
+    guest = "jan@example.org"
+    order = restaurant.order(guest, starts_at=_evening(2), table_type="cabin", price_min=20, price_max=30)
+
+    page = restaurant.press_in_back_office(order["id"], "Confirm")
+    received, confirmed = restaurant.wait_for_mails(guest, 2)
+    link = _LINK.search(received["text"])
+    assert link is not None
+    with _browser() as browser:
+        looked = [browser.request(method, link[0]) for method in ("GET", "HEAD", "GET")]
+        before = restaurant.back_office_says(order["id"])
+        pressed = browser.post(link[0], data={})
+    told = restaurant.wait_for_mails(guest, 3)[2]
+
+    wait_until(lambda: "<dd>cancelled</dd>" in restaurant.back_office_says(order["id"]), seconds=30)
+    assert (page.status_code, order["table_type"], order["price"]) == (200, "cabin", 25)
+    assert [answer.status_code for answer in (*looked, pressed)] == [200] * 4
+    assert looked[0].text == looked[2].text
+    assert "<button" in looked[0].text
+    assert "<button" not in pressed.text
+    assert "<dd>confirmed</dd>" in before
+    calendars = [part["content"] for mail in (received, confirmed, told) for part in mail["attachments"]]
+    assert [re.findall("METHOD:(.*)", calendar) for calendar in calendars] == [["REQUEST"], ["CANCEL"]]
 
 
 def test_tables_alone__administration__is_for_staff(restaurant: Restaurant) -> None:
