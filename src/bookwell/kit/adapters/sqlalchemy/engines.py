@@ -3,12 +3,14 @@
 An engine must not cross a fork: make it in the process that uses it.
 """
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import StaticPool
 
 from bookwell.kit.writers import line_of
@@ -58,16 +60,19 @@ def engine_of(url: str, *, connections: int = 3, answer_seconds: int | None = _A
     if kind == "sqlite":
         return _sqlite_engine(parsed)
     is_mysql = parsed.get_backend_name() == "mysql"
-    return create_engine(
+    engine = create_engine(
         parsed,
         isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
+        pool_pre_ping=is_mysql,
         pool_size=connections,
         max_overflow=connections,
         pool_recycle=3600,
         hide_parameters=True,
         connect_args=_mysql_connect(answer_seconds) if is_mysql else _postgresql_connect(answer_seconds),
     )
+    if not is_mysql:
+        event.listen(engine, "checkout", _refuse_ended)
+    return engine
 
 
 @contextmanager
@@ -82,9 +87,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for reads, which wait for no writer."""
+    """A connection for reads, which wait for no writer and hold no locks.
+
+    On PostgreSQL each statement stands alone: in a transaction it would see no less of others' changes, and the
+    driver throws its prepared statements away at every rollback.
+    """
     with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="AUTOCOMMIT")
         yield connection
+
+
+def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+    """The pool's hook, in place of a question to the server: what an idle connection has to read is its end."""
+    idle = select.poll()
+    idle.register(connection.fileno(), select.POLLIN)
+    if idle.poll(0):
+        raise InvalidatePoolError
 
 
 def _mysql_connect(answer_seconds: int | None) -> dict[str, Any]:
