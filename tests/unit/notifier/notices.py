@@ -84,6 +84,13 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "partner_refused": ("reservation.partner_refused", {"state": "refused", "reason": "Plmk"}),
     "partner_refused by its absence": ("reservation.partner_refused", {"state": "refused", "reason": "partner_gone"}),
+    "partner_refused, not_held": ("reservation.partner_refused", {"state": "refused", "reason": "not_held"}),
+    "partner_refused, already_taken": ("reservation.partner_refused", {"state": "refused", "reason": "already_taken"}),
+    "partner_refused, holds_unsupported": (
+        "reservation.partner_refused",
+        {"state": "refused", "reason": "holds_unsupported"},
+    ),
+    "partner_refused, refused": ("reservation.partner_refused", {"state": "refused", "reason": "refused"}),
     "partner_refused without a reason": ("reservation.partner_refused", {"state": "refused"}),
     "partner_ready": ("reservation.partner_ready", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "partner_ready without a deadline": ("reservation.partner_ready", {}),

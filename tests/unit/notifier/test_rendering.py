@@ -208,6 +208,16 @@ def test_expired__two_reasons__are_told_apart() -> None:
     assert "Wanted until: Sunday, 3 January 2027, 14:00" in waited
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("turn", [turn for turn in TURNS if turn.startswith("partner_refused")])
+def test_partner_refused__a_reason_of_ours__is_told_in_words(turn: str, language: str) -> None:
+    reason = TURNS[turn][1].get("reason", "")
+
+    told = rendered_turn(turn, language)
+
+    assert any(line.endswith(f": {reason}") for line in told.text.splitlines() if reason) == (reason == "Plmk")
+
+
 def test_cancelled__says_by_whom_and_why() -> None:
     by_library = rendered_turn("cancelled by the library", "en").text
 
