@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from bookwell.cli.backup.command import backup, restore
 from bookwell.cli.demo_accounts import refuse_demo_accounts
 from bookwell.cli.doctor.command import doctor
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
-from bookwell.cli.preparing import prepare_apart, prepare_databases
+from bookwell.cli.preparing import await_databases, prepare_apart, prepare_databases
 from bookwell.cli.service_settings import settings_of
 from bookwell.cli.staff import staff
 from bookwell.cli.supervisor import StartFailed
@@ -68,6 +69,8 @@ app.add_typer(outbox, name="outbox")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(staff, name="tables")
 app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
 
 
 @app.command()
@@ -134,7 +137,9 @@ def migrate(
     unknown = [name for name in services or () if name not in MIGRATIONS]
     if unknown:
         raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(MIGRATIONS)}")
-    for name in services or services_in_use():
+    chosen = services or services_in_use()
+    await_databases(chosen, seconds=0)  # what is wrong with a URL is one line
+    for name in chosen:
         MIGRATIONS[name]()
 
 
@@ -204,7 +209,7 @@ def import_catalogue(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASSED_ON)
 def create_admin(context: typer.Context) -> None:
-    """Create an administrator."""
+    """Create an administrator: `bookwell create-admin NAME EMAIL`; asks for a password, or reads it from a pipe."""
     run_library_command(["create_admin", *context.args])
 
 

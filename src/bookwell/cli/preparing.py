@@ -19,7 +19,7 @@ from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["DatabaseMissing", "database_urls", "prepare_apart", "prepare_databases"]
+__all__ = ["DatabaseMissing", "await_databases", "database_urls", "prepare_apart", "prepare_databases"]
 
 _PAUSE_SECONDS = 0.5
 _TOLD_EVERY_SECONDS = 10
@@ -44,16 +44,25 @@ def prepare_databases(services: Collection[str], *, seconds: float, is_demo: boo
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_demo and "tables" in services:
         prepare_back_office(settings.data_dir.absolute(), backoffice_url=settings.back_office, tables_url="")
-    urls = database_urls(services)
-    deadline = time.monotonic() + seconds
-    for variable, url in urls.items():
-        _wait_for(variable, url, deadline)
+    await_databases(services, seconds=seconds)
     for name in MIGRATIONS:
         if name in services:
             MIGRATIONS[name]()
     if is_demo:
         set_up_library()
         load_samples(Path(settings.data_dir), services)
+
+
+def await_databases(services: Collection[str], *, seconds: float) -> None:
+    """Wait until the databases of services answer; a file is made by who needs it.
+
+    Raises:
+        DatabaseMissing: if one does not answer within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    for variable, url in database_urls(services).items():
+        if not url.startswith("sqlite:"):
+            _wait_for(variable, url, deadline)
 
 
 def prepare_apart(services: Collection[str]) -> None:
@@ -102,7 +111,9 @@ def _wait_for(variable: str, url: str, deadline: float) -> None:
         while (error := _failure_of(engine)) is not None:
             now = time.monotonic()
             if now > deadline:
-                raise DatabaseMissing(f"{variable}: the database does not answer ({error})")
+                raise DatabaseMissing(
+                    f"{variable}: the database does not answer ({error}); `bookwell doctor` says more"
+                )
             if now > tell_at:
                 tell_at = now + _TOLD_EVERY_SECONDS
                 _log.warning("database.awaited", variable=variable, error=error)

@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from bookwell.cli.healthy import is_healthy
+from bookwell.cli.main import migrate
 from bookwell.cli.preparing import DatabaseMissing, database_urls, prepare_databases
+
+_MISSING = (
+    "BOOKWELL_NOTIFIER_DATABASE_URL: the database does not answer (OperationalError); `bookwell doctor` says more"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +38,16 @@ def test_prepare__database_is_down__names_the_variable_and_not_the_password(monk
     with pytest.raises(DatabaseMissing) as refused:
         prepare_databases(["notifier"], seconds=0)
 
-    assert str(refused.value) == "BOOKWELL_NOTIFIER_DATABASE_URL: the database does not answer (OperationalError)"
+    assert str(refused.value) == _MISSING
+
+
+def test_migrate__database_is_down__says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_NOTIFIER_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/notifier")
+
+    with pytest.raises(DatabaseMissing) as refused:
+        migrate(["notifier"])
+
+    assert str(refused.value) == _MISSING
 
 
 def test_database_urls__of_what_is_named_alone(tmp_path: Path) -> None:
