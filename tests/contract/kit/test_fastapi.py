@@ -1,6 +1,9 @@
 """What the kit does around operations of FastAPI, seen on a toy: parameters of either place, paths, failures."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Annotated, Any
 
 import pytest
@@ -144,3 +147,28 @@ def test_document__parameters_of_either_place__are_described(toy: TestClient) ->
     ]
     assert [(each["name"], each["required"]) for each in paths["post"]["parameters"]] == [("id", False)]
     assert "application/json" in paths["post"]["requestBody"]["content"]
+
+
+def test_document__asked_for_by_two_at_once__is_whole_for_both() -> None:
+    app, begun, asked = FastAPI(), Event(), Event()
+    generated = app.openapi
+
+    def generate() -> dict[str, Any]:
+        document = generated()
+        begun.set()
+        asked.wait(0.2)  # the second one gets an answer now, or none before the first one has its
+        return document
+
+    def ask() -> str:
+        shown = json.dumps(app.openapi())
+        asked.set()
+        return shown
+
+    app.openapi = generate  # type: ignore[method-assign]  # FastAPI's way
+    install_document(app)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(ask)
+        assert begun.wait(5)
+        second = threads.submit(ask)
+
+    assert second.result() == first.result()

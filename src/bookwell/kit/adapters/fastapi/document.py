@@ -1,6 +1,7 @@
 """Completes FastAPI's OpenAPI 3.1 document: parameters of either place, problems, bearer scheme, idempotency header."""
 
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -28,12 +29,14 @@ def install_document(app: FastAPI, *, members: Mapping[int, Mapping[str, Any]] =
     An operation says by a security dependency that it needs a token, and by `x-idempotent` in its `openapi_extra` that
     it takes an Idempotency-Key.
     """
-    generated = app.openapi
+    generated, guard = app.openapi, Lock()
+    complete: list[dict[str, Any]] = []
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _complete(app, generated(), members)
-        return app.openapi_schema
+        with guard:  # FastAPI shows its half of the document to whoever asks meanwhile
+            if not complete:
+                complete.append(_complete(app, generated(), members))
+        return complete[0]
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way
 
