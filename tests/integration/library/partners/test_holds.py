@@ -299,6 +299,20 @@ def test_polls__partner_cancels__reader_hears_that_the_library_did(gateway: Fake
     assert (reservation.state, reservation.reason, pending()) == ("cancelled", "library", [])
 
 
+def test_polls__partner_lists_it_no_more__reader_hears_no_code(gateway: FakeGateway, api: Api, book: Book) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    ref = f"reservation:{reservation.pk}"
+    gateway.holds[ref] = HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
+
+    poll_due(now=clock.now() + SOON)
+
+    reservation.refresh_from_db()
+    assert (reservation.state, reservation.reason) == ("cancelled", "library")
+    told = OutboxRow.objects.get(aggregate=f"reservation:{reservation.pk}", type="reservation.cancelled")
+    assert (notice_of(told).facts["ended_by"], notice_of(told).facts["reason"]) == ("library", "")
+
+
 def test_polls__partners_service_is_down__changes_nothing_and_comes_again(
     gateway: FakeGateway, api: Api, book: Book
 ) -> None:

@@ -165,7 +165,8 @@ def _remind_at(reservation: Reservation, due_at: dt.datetime | None, now: dt.dat
 
 
 def _fields(step: State, told: HoldState, now: dt.datetime) -> dict[str, Any]:
-    words = (told.reason or "")[:_LONGEST_REASON]
+    is_word = told.state is not HoldStatus.UNKNOWN  # else it is the gateway's code for why nobody knows
+    words = (told.reason or "")[:_LONGEST_REASON] if is_word else ""
     match step:
         case State.READY:
             return {"ready_at": now, "pickup_deadline_at": told.pickup_deadline_at}
