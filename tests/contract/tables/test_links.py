@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from bookwell.tables.bookings.services.ending import mark_booking
 from bookwell.tables.bookings.services.reminding import remind_guest
 from bookwell.tables.db import Database
 from bookwell.tables.web.words import LANGUAGES, WORDS
+from tests.contract.tables.serving import served
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, holders, mails
 
 CANCEL = "/api/customer/cancel_booking/"
@@ -268,6 +270,22 @@ def test_view__by_a_browser__is_a_page_without_a_button(client: TestClient, rest
     assert WORDS["ru"][State.REQUESTED] in page.text
     assert Seen(page.text).of("button") == []
     assert content.json()["state"] == "requested"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [CANCEL, UNSUBSCRIBE])
+def test_link__the_database_is_gone__says_to_come_again(tmp_path: Path, method: str, path: str) -> None:
+    gone = Database.of_url(f"sqlite:///{tmp_path}/missing/tables.sqlite3")
+
+    with served(gone) as client:
+        page = client.request(method, path, params={"id": "a", "lang": "pl"}, headers=PAGE)
+        problem = client.request(method, path, params={"id": "a"}, headers={"Accept": "*/*;q=0.1, text/html;q=0"})
+
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert WORDS["pl"]["refused_503"] in page.text
+    assert page.headers["retry-after"] == "1"
+    if (method, path) != ("GET", UNSUBSCRIBE):  # which is a page alone
+        assert (problem.status_code, problem.json()["code"]) == (503, "database.unavailable")
 
 
 def test_unsubscribe__one_click__ends_reminders(client: TestClient, restaurant: Database) -> None:

@@ -14,9 +14,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import Field
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
+from bookwell.kit.adapters.sqlalchemy.failures import refusal_of
 from bookwell.kit.errors import Conflict, DomainError, NotFound, Unavailable
 from bookwell.kit.http_errors import NOT_ACCEPTABLE, HttpRefusal
 from bookwell.kit.negotiation import preferred_type
@@ -179,20 +181,18 @@ def _or_refusal(request: Request, site: Site, link: GuestLink, work: Callable[[]
     """What `work` answers, or what refuses it: as a page for who would rather have one than JSON."""
     try:
         return work()
-    except (NotFound, Conflict, Unavailable) as refusal:
-        if preferred_type(request.headers.get("Accept", ""), (_JSON, _HTML)) != _HTML:
+    except (NotFound, Conflict, Unavailable, DBAPIError) as error:
+        refusal = refusal_of(error) if isinstance(error, DBAPIError) else error
+        if refusal is None or preferred_type(request.headers.get("Accept", ""), (_JSON, _HTML)) != _HTML:
             raise
-        return _refused_page(request, site, link, refusal)
+    return _refused_page(request, site, link, refusal)
 
 
 def _refused_page(request: Request, site: Site, link: GuestLink, refusal: DomainError) -> Response:
     """It tells no more of a booking than the problem document would."""
     status = status_of(refusal)
     words = "cancel_late" if isinstance(refusal, TooLateToCancel) else f"refused_{status}"
-    try:
-        name = site.database.read(get_house).name
-    except DomainError:
-        name = "Bookwell"
+    name = "Bookwell" if isinstance(refusal, Unavailable) else site.database.read(get_house).name
     response = page(
         "refused.html",
         language=language_of(request, asked=link.lang),
