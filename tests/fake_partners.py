@@ -79,6 +79,8 @@ class FakeAdapter:
 
     async def find_hold(self, ref: str) -> HoldState:
         await self._behave()
+        if not self.takes_holds:
+            raise PartnerRefused(Refusal.HOLDS_UNSUPPORTED)
         return self.holds.get(ref) or HoldState(ref=ref, state=HoldStatus.UNKNOWN)
 
     async def cancel_hold(self, ref: str) -> HoldState:

@@ -63,6 +63,15 @@ def test_hold__cancelling_is_refused__is_a_conflict() -> None:
     )
 
 
+def test_find__partner_takes_no_holds_any_more__is_refused_as_documented() -> None:
+    with in_world({"library 2": FakeAdapter(takes_holds=False)}) as world:
+        refused = call(world, "GET", "/partners/library%202/reservations/reservation:17")
+        document = world.client.get("/openapi.json").json
+
+    assert (refused.status_code, refused.json["code"]) == (409, "partner.refused")
+    assert "409" in document["paths"]["/partners/{name}/reservations/{ref}"]["get"]["responses"]
+
+
 def test_hold__no_such_partner__is_not_found() -> None:
     with in_world() as world:
         refused = call(world, "POST", "/partners/nobody/reservations", HOLD)

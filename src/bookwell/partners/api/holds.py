@@ -4,6 +4,7 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from bookwell.contracts.partners import HoldRequest, HoldState
+from bookwell.contracts.problems import Problem
 from bookwell.kit.adapters.flask.edge import json_only
 from bookwell.kit.adapters.flask.operations import operation
 from bookwell.partners.api.access import Access
@@ -25,7 +26,7 @@ def holds_blueprint(gateway: PerProcess[Gateway], access: Access) -> APIBlueprin
         """Place a hold; again with the same `reference` it is the same hold. `refused` is the partner's last word."""
         return _answer(gateway().holds.place(path.name, body))
 
-    @blueprint.get("/partners/<name>/reservations/<ref>", responses={200: HoldState})
+    @blueprint.get("/partners/<name>/reservations/<ref>", responses={200: HoldState, 409: Problem})
     @operation(access.library_service)
     def get_hold(path: HoldPath) -> Response:
         """A hold's state at its partner; `unknown` when the partner does not list it."""
