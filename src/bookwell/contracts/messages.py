@@ -118,9 +118,13 @@ class Notice(_Contract):
 
 
 class PersonForgotten(_Contract):
-    """Payload of `PERSON_FORGOTTEN`: the source knows the person of this reference no longer, nor may anybody else."""
+    """Payload of `PERSON_FORGOTTEN`: the source knows the person of this reference no longer, nor may anybody else.
+
+    `about` are the aggregates whose messages told others of the person: staff, or a webhook's endpoint.
+    """
 
     reference: str
+    about: tuple[str, ...] = ()
 
 
 PERSON_FORGOTTEN = "person.forgotten"

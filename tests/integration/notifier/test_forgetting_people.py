@@ -49,6 +49,23 @@ def test_take_in__a_person_is_forgotten__nothing_is_kept_or_sent_any_more(databa
     assert len(deliveries_of(database, message)) == 1
 
 
+def test_take_in__others_were_told_of_a_person__keep_nothing_of_it(database: Database) -> None:
+    notifier, channel = make_notifier(database)
+    told, elsewhere = (an_envelope(aggregate=aggregate, recipient=_OTHER) for aggregate in ("loan:4", "loan:5"))
+    notifier.take_in([told, elsewhere])
+    about = forgotten({"reference": "user:5", "about": ["loan:4", "loan:7"]})
+
+    with pytest.raises(BeingSent):
+        notifier.take_in([about])
+    notifier.deliver_due()
+    notifier.take_in([about])
+
+    (of_them,), (of_others,) = (deliveries_of(database, each) for each in (told, elsewhere))
+    assert len(channel.messages) == 2
+    assert (of_them.state, of_them.address, of_them.notice) == ("sent", "", "")
+    assert (of_others.state, of_others.address) == ("sent", "ida@example.org")
+
+
 def test_take_in__a_message_comes_after_its_person_was_forgotten__goes_nowhere(database: Database) -> None:
     notifier, channel = make_notifier(database)
     notifier.take_in([forgotten()])

@@ -194,7 +194,7 @@ def test_forget__some_days_after_the_visit__leaves_nothing_of_the_guest(own: Dat
     assert booked(own, recent).name == "Ada Known"
     told = mails(own, booking_id)
     assert [json.loads(each.payload) for each in told if each.type == "person.forgotten"] == [
-        {"reference": f"booking:{booking_id}"}
+        {"reference": f"booking:{booking_id}", "about": [f"booking:{booking_id}", f"escalation:{booking_id}"]}
     ]
     assert told[-1].done_at is None
     assert told[-1].aggregate_version > told[-2].aggregate_version

@@ -65,12 +65,13 @@ def staff_notice(kind: str, *, booked: Any, facts: BookingFacts, email: str, lan
 
 def guest_forgotten(*, booking_id: int, version: int) -> OutgoingMessage:
     """Let whoever keeps something of a booking's guest forget it; `version` comes after all that was told."""
+    told = (f"booking:{booking_id}", f"escalation:{booking_id}")
     return OutgoingMessage(
         queue=_QUEUES[ChannelName.EMAIL],
         type=PERSON_FORGOTTEN,
         aggregate=f"booking:{booking_id}",
         aggregate_version=version,
-        payload=PersonForgotten(reference=f"booking:{booking_id}").model_dump(mode="json"),
+        payload=PersonForgotten(reference=f"booking:{booking_id}", about=told).model_dump(mode="json"),
     )
 
 

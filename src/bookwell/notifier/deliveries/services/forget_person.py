@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, insert, or_, select, tuple_, update
 
 from bookwell.contracts.messages import PERSON_FORGOTTEN, ChannelName, Envelope, PersonForgotten
 from bookwell.kit import ids
@@ -27,22 +27,26 @@ _LONGEST_REFERENCE = 64
 
 
 class BeingSent(Exception):
-    """A message to the person is just being handed over: the rest of them is forgotten a little later."""
+    """A message is just being handed over, or is still to tell others: the rest is forgotten a little later."""
 
 
 def forget_person_in_tx(connection: Connection, envelope: Envelope, *, now: dt.datetime) -> tuple[list[str], int]:
-    """Suppress what is queued for a person, and empty what was sent; the ids, and how many are just being sent.
+    """Suppress what is queued for a person, and empty what was sent; the ids, and how many are still under way.
+
+    What is to tell others of the person is sent first, and then emptied as well.
 
     Raises:
         Poison: if the message names nobody.
         VersionUnknown: if newer code has written it.
     """
-    person = _reference_of(envelope)
-    _mark(connection, envelope, person, now)
-    theirs = (delivery.c.source == envelope.source, delivery.c.recipient == person)
-    rows = connection.execute(select(delivery.c.id, delivery.c.state).where(*theirs)).all()
-    moving = [row.id for row in rows if row.state == DeliveryState.SENDING.value]
-    others = [row.id for row in rows if row.state != DeliveryState.SENDING.value]
+    order = _order_of(envelope)
+    _mark(connection, envelope, order.reference, now)
+    is_theirs = delivery.c.recipient == order.reference
+    tells_of_them = or_(is_theirs, delivery.c.aggregate.in_(order.about)) if order.about else is_theirs
+    columns = (delivery.c.id, delivery.c.state, delivery.c.recipient)
+    rows = connection.execute(select(*columns).where(delivery.c.source == envelope.source, tells_of_them)).all()
+    moving = {row.id for row in rows if _is_to_go_on(row, order.reference)}
+    others = [row.id for row in rows if row.id not in moving]
     for start in range(0, len(others), _AT_ONCE):
         _empty(connection, others[start : start + _AT_ONCE], now)
     return others, len(moving)
@@ -64,16 +68,22 @@ def suppress_forgotten(connection: Connection, rows: Sequence[dict[str, Any]]) -
     ]
 
 
-def _reference_of(envelope: Envelope) -> str:
+def _is_to_go_on(row: Any, person: str) -> bool:
+    """Nobody else misses a message because a person is forgotten."""
+    state = DeliveryState(row.state)
+    return state is DeliveryState.SENDING or (state is DeliveryState.QUEUED and row.recipient != person)
+
+
+def _order_of(envelope: Envelope) -> PersonForgotten:
     if envelope.version != _KNOWN_VERSION:
         raise VersionUnknown(f"{envelope.type} in version {envelope.version}")
     try:
-        reference = PersonForgotten.model_validate(envelope.payload).reference
+        order = PersonForgotten.model_validate(envelope.payload)
     except ValidationError:
         raise Poison(f"{envelope.type}: names nobody") from None
-    if not reference.isprintable() or not 0 < len(reference) <= _LONGEST_REFERENCE:
+    if not all(name.isprintable() and 0 < len(name) <= _LONGEST_REFERENCE for name in (order.reference, *order.about)):
         raise Poison(f"{envelope.type}: names nobody")
-    return reference
+    return order
 
 
 def _mark(connection: Connection, envelope: Envelope, person: str, now: dt.datetime) -> None:
