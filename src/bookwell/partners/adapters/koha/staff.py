@@ -54,7 +54,7 @@ class KohaStaff:
         return [read_as(Hold, row) for row in rows]
 
     async def old_holds_of(self, patron_id: int, notes: str) -> list[Hold]:
-        """The same of a patron's holds that are over; nothing from a Koha that cannot tell (before 24.05)."""
+        """The same of a patron's holds that are over; nothing from a Koha that cannot tell (its bug 35353)."""
         try:
             rows = await self._listed(f"/patrons/{patron_id}/holds", {"notes": {"-like": f"%{notes}%"}}, old="true")
         except PartnerFailed as failure:
