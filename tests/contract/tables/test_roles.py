@@ -41,6 +41,7 @@ ONLY_STAFF_MAKES = (401, 401, 403, 201, 201, 403, 403)
 ONLY_CLIENTS = (401, 401, 403, 403, 403, 403, 200)
 SIGNED = (401,) * 7
 
+EITHER_PLACE = ("POST /api/admin/", "POST /api/customer/book_table/")
 PASSWORD = "wild strawberries 7"
 _WATCHED = (booking, dining_table, table_price, closure, restaurant, outbox)
 
@@ -214,6 +215,23 @@ def test_operation__by_everyone__answers_as_in_the_table(label: str, world: Worl
     seen = tuple(ask(world, label, caller) for caller in CALLERS)
 
     assert dict(zip(CALLERS, seen, strict=True)) == dict(zip(CALLERS, TABLE[label].expected, strict=True))
+
+
+@pytest.mark.parametrize("place", ["id in the query", "all in the query"])
+@pytest.mark.parametrize("label", [label for label in sorted(TABLE) if label.startswith(EITHER_PLACE)])
+def test_operation__parameters_in_the_query_and_no_final_slash__answers_the_same(
+    label: str, place: str, world: World
+) -> None:
+    method, path = label.removesuffix("/").split(" ")
+    content, headers = TABLE[label].body, {"Authorization": f"Bearer {world.tokens['admin']}"}
+    sent = content(world) if content else {}
+    query = {name: value for name, value in sent.items() if name == "id" or place == "all in the query"}
+    body = {name: value for name, value in sent.items() if name not in query}
+    asked: dict[str, Any] = {"params": query, "json": body or None, "headers": headers}
+
+    answer = world.client.request(method, path, **asked, follow_redirects=False)
+
+    assert answer.status_code == TABLE[label].expected[CALLERS.index("admin")], answer.text
 
 
 @pytest.mark.parametrize("label", sorted(TABLE))
