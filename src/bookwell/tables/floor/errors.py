@@ -36,14 +36,14 @@ class TableNameTaken(Conflict):
 
 
 class PriceInvalid(Invalid):
-    """A price below zero, or a second one from the same moment on."""
+    """A price below zero, or beyond what anybody asks."""
 
     code = "table.price_invalid"
     title = "The price is not valid"
 
 
 class PeriodInvalid(Invalid):
-    """A period that ends before it begins."""
+    """A period that ends before it begins, or is over, and a time that no calendar has."""
 
     code = "period.invalid"
     title = "The period must end after it begins"

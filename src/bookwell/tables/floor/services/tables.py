@@ -75,7 +75,7 @@ def set_price(
 ) -> DiningTable:
     """Another price from a moment on, in hundredths; orders keep the one they were made at.
 
-    A moment without a zone is the restaurant's wall time.
+    It replaces one from that very moment on. A moment without a zone is the restaurant's wall time.
 
     Raises:
         TableNotFound, TableRetired: if there is none in use.
