@@ -297,6 +297,23 @@ def _reminder(reservation: Reservation) -> str:
     return row.type.partition(".")[2]
 
 
+def test_ready__partner_tells_until_when__is_reminded_of_as_of_ours(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    _accepted(reservation)
+    deadline, days = clock.now() + dt.timedelta(days=6), dt.timedelta(days=2)
+
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=deadline)
+    first = reservation.next_reminder_at
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=deadline + days)
+
+    assert first is not None
+    assert reservation.next_reminder_at is not None
+    assert reservation.next_reminder_at.date() - first.date() == days
+    assert _reminder(reservation) == "pickup_reminder"
+    assert reservation.next_reminder_at is None
+
+
 def test_loan__partner_tells_when_it_is_due__is_reminded_of_as_of_ours(
     gateway: FakeGateway, reservation: Reservation
 ) -> None:

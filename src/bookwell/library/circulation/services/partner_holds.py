@@ -25,6 +25,7 @@ from bookwell.library.circulation.rules import (
     check_may_reserve,
     check_reserved_until,
     loan_reminder_at,
+    pickup_reminder_at,
 )
 from bookwell.library.network.queries import BranchFacts
 from bookwell.library.network.rules import wall_time
@@ -148,20 +149,21 @@ def _follow(reservation: Reservation, told: HoldState, journal: Journal) -> None
         State(reservation.state), told.state, is_past_pickup=deadline is not None and deadline <= now
     )
     for step in steps:
-        remind_at = _remind_at(reservation, told.due_at, now) if step is State.BORROWED else None
-        journal.move(reservation, step, remind_at=remind_at, **_fields(step, told, now))
+        journal.move(reservation, step, remind_at=_remind_at(reservation, step, told, now), **_fields(step, told, now))
     if not steps and (moved := _moved_deadline(reservation, told)):
-        if "due_at" in moved:
-            reservation.next_reminder_at = _remind_at(reservation, moved["due_at"], now)
+        reservation.next_reminder_at = _remind_at(reservation, State(reservation.state), told, now)
         journal.amend(reservation, "deadline_changed", **moved)
 
 
-def _remind_at(reservation: Reservation, due_at: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
-    """When to remind of a partner's loan first: as of our own, where the partner has told when it is due."""
-    if due_at is None:
-        return None
-    days, zone = get_terms_of(reservation).reminder_days, reservation.pickup_branch.time_zone
-    return loan_reminder_at(due_at, days_before=days, time_zone=zone, now=now)
+def _remind_at(reservation: Reservation, state: State, told: HoldState, now: dt.datetime) -> dt.datetime | None:
+    """When to remind first of what is ready at a partner, or lent by it: as of our own, where it tells the deadline."""
+    zone = reservation.pickup_branch.time_zone
+    if state is State.READY and told.pickup_deadline_at is not None:
+        return pickup_reminder_at(told.pickup_deadline_at, time_zone=zone, now=now)
+    if state is State.BORROWED and told.due_at is not None:
+        days = get_terms_of(reservation).reminder_days
+        return loan_reminder_at(told.due_at, days_before=days, time_zone=zone, now=now)
+    return None
 
 
 def _fields(step: State, told: HoldState, now: dt.datetime) -> dict[str, Any]:
