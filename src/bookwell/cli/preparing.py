@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.management import MIGRATIONS, set_up_library
@@ -23,6 +23,7 @@ __all__ = ["DatabaseMissing", "await_databases", "database_urls", "prepare_apart
 
 _PAUSE_SECONDS = 0.5
 _TOLD_EVERY_SECONDS = 10
+_URL_FORM = "as in postgresql://user:password@host:5432/name, with percent signs for what means something in URLs"
 
 _log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ def await_databases(services: Collection[str], *, seconds: float) -> None:
     """Wait until the databases of services answer; a file is made by who needs it.
 
     Raises:
-        DatabaseMissing: if one does not answer within `seconds`.
+        DatabaseMissing: if one does not answer within `seconds`, or its URL is none.
     """
     deadline = time.monotonic() + seconds
     for variable, url in database_urls(services).items():
@@ -106,7 +107,10 @@ def _variable(service: str) -> str:
 
 def _wait_for(variable: str, url: str, deadline: float) -> None:
     tell_at = time.monotonic() + _TOLD_EVERY_SECONDS
-    engine = engine_of(url, connections=1)
+    try:
+        engine = engine_of(url, connections=1)
+    except (ArgumentError, ValueError):  # whose words would repeat a part of the password
+        raise DatabaseMissing(f"{variable}: is no URL of a database; {_URL_FORM}") from None
     try:
         while (error := _failure_of(engine)) is not None:
             now = time.monotonic()

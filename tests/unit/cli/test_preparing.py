@@ -50,6 +50,17 @@ def test_migrate__database_is_down__says_so_in_one_line(monkeypatch: pytest.Monk
     assert str(refused.value) == _MISSING
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host:/name", "secret", "postgresql://me:sec:ret@host:x/name"])
+def test_migrate__url_is_none__says_so_without_the_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_NOTIFIER_DATABASE_URL", url)
+
+    with pytest.raises(DatabaseMissing) as refused:
+        migrate(["notifier"])
+
+    assert str(refused.value).startswith("BOOKWELL_NOTIFIER_DATABASE_URL: is no URL of a database; as in ")
+    assert "sec" not in str(refused.value)
+
+
 def test_database_urls__of_what_is_named_alone(tmp_path: Path) -> None:
     urls = database_urls(["tables", "logs"])
 
