@@ -49,13 +49,13 @@ Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, BeforeValida
 
 
 def instant_of(text: str | None, zone: ZoneInfo) -> dt.datetime | None:
-    """A deadline: a time, without an offset in the partner's zone, or the end of a day; None for anything else."""
+    """A deadline: a time, without an offset in the partner's zone, or the last second of a day; else None."""
     if text is None:
         return None
     try:
         value = dt.datetime.fromisoformat(text)
         if "T" not in text.upper() and ":" not in text:
-            value = (value + dt.timedelta(days=1)).replace(tzinfo=zone)
+            value = value.replace(hour=23, minute=59, second=59, tzinfo=zone)
         elif value.tzinfo is None:
             value = value.replace(tzinfo=zone)
         return value.astimezone(dt.UTC) if value.year in _CENTURIES else None

@@ -215,15 +215,15 @@ async def test_paia__wrong_password__fails() -> None:
         ({"status": 0}, HoldStatus.CANCELLED, None, None),
         ({"status": 1, "queue": 3, "endtime": "2026-12-01"}, HoldStatus.ACCEPTED, None, None),
         ({"status": 2}, HoldStatus.ACCEPTED, None, None),
-        ({"status": 3, "endtime": "2026-12-01T12:00:00+01:00"}, HoldStatus.BORROWED, None, (12, 1, 11)),
-        ({"status": 4, "endtime": "2026-12-01"}, HoldStatus.READY, (12, 2, 0), None),
+        ({"status": 3, "endtime": "2026-12-01T12:00:00+01:00"}, HoldStatus.BORROWED, None, "2026-12-01T11:00Z"),
+        ({"status": 4, "endtime": "2026-12-01"}, HoldStatus.READY, "2026-12-01T23:59:59Z", None),
         ({"status": 4}, HoldStatus.READY, None, None),
         ({"status": 4, "endtime": ""}, HoldStatus.READY, None, None),
         ({"status": 5, "error": ""}, HoldStatus.REFUSED, None, None),
     ],
 )
 async def test_paia__items__every_status(
-    document: dict[str, Any], state: HoldStatus, deadline: tuple[int, ...] | None, due: tuple[int, ...] | None
+    document: dict[str, Any], state: HoldStatus, deadline: str | None, due: str | None
 ) -> None:
     listed = {"doc": [{"edition": "http://a/other", "status": 4}, {"edition": EDITION, "label": "X", **document}]}
     placed: Told = (200, {"doc": [{"edition": EDITION, "status": 2}]})
@@ -234,10 +234,8 @@ async def test_paia__items__every_status(
 
     found = await daia(partner, place_and_find)
 
-    def at(parts: tuple[int, ...] | None) -> dt.datetime | None:
-        return dt.datetime(2026, parts[0], parts[1], parts[2], tzinfo=dt.UTC) if parts else None
-
-    assert (found.state, found.pickup_deadline_at, found.due_at) == (state, at(deadline), at(due))
+    told = [at and dt.datetime.fromisoformat(at) for at in (deadline, due)]
+    assert (found.state, found.pickup_deadline_at, found.due_at) == (state, *told)
 
 
 async def test_paia__cancel__refused_with_200__is_refused() -> None:

@@ -11,7 +11,7 @@ WARSAW = ZoneInfo("Europe/Warsaw")
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
-        ("2026-12-01", dt.datetime(2026, 12, 1, 23, tzinfo=dt.UTC)),
+        ("2026-12-01", dt.datetime(2026, 12, 1, 22, 59, 59, tzinfo=dt.UTC)),
         ("2026-12-01T10:00:00", dt.datetime(2026, 12, 1, 9, tzinfo=dt.UTC)),
         ("2026-12-01T10:00:00+03:00", dt.datetime(2026, 12, 1, 7, tzinfo=dt.UTC)),
         ("2026-12-01T10:00:00Z", dt.datetime(2026, 12, 1, 10, tzinfo=dt.UTC)),
