@@ -39,9 +39,9 @@ def slow() -> str:
 """
 SERVE = """
 import sys
-from bookwell.cli.server import serve_asgi
+from bookwell.cli.server import Serving, serve_asgi
 if __name__ == "__main__":
-    serve_asgi("asgi_application:application", host="127.0.0.1", port=int(sys.argv[1]), workers=1)
+    serve_asgi(Serving("asgi_application:application", "127.0.0.1", int(sys.argv[1])))
 """
 
 

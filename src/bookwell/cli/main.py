@@ -112,18 +112,19 @@ def serve(
     os.environ["BOOKWELL_WORKERS"] = str(workers)  # the service's settings know how many a database can take
     if prepare:
         prepare_apart([service, _LOGS])
-    settings_of(service).load()  # what is wrong is said once, and not by every process that is forked
+    settings = settings_of(service).load()  # what is wrong is said once, and not by every process that is forked
     refuse_demo_accounts([service])
-    from bookwell.cli.server import serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
+    from bookwell.cli.server import Serving, serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
     served = _SERVED[service]
     port = port or _port_of(served.variable, served.port)
+    if served.threads_variable and threads is not None:
+        os.environ[served.threads_variable] = str(threads)
+    serving = Serving(served.target, host, port, workers=workers, drain_seconds=settings.drain_seconds)
     if served.threads_variable:
-        if threads is not None:
-            os.environ[served.threads_variable] = str(threads)
-        serve_asgi(served.target, host=host, port=port, workers=workers)
+        serve_asgi(serving)
     else:
-        serve_wsgi(served.target, host=host, port=port, workers=workers, threads=threads or served.threads)
+        serve_wsgi(serving, threads=threads or served.threads)
 
 
 @app.command()

@@ -3,10 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,8 +19,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from bookwell.cli.processes import die_with_parent
+from bookwell.kit.draining import watch_notice
 
-__all__ = ["metrics_folder", "serve_asgi", "serve_wsgi", "serving_command"]
+__all__ = ["Serving", "metrics_folder", "serve_asgi", "serve_wsgi", "serving_command"]
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
@@ -30,38 +34,67 @@ def serving_command(service: str, *, port: int) -> list[str]:
     return [sys.executable, "-m", "bookwell.cli.main", "serve", service, f"--port={port}", "--workers=1"]
 
 
-def serve_wsgi(target: str, *, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve `module:application` until SIGINT or SIGTERM, then finish what runs.
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """`module:application` at an address, in so many processes, and how long it goes on when it is asked to stop."""
+
+    target: str
+    host: str
+    port: int
+    workers: int = 1
+    drain_seconds: float = 0
+
+
+def serve_wsgi(serving: Serving, *, threads: int) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what runs.
 
     A worker that dies is replaced, unless its replacement dies within 5.5 s: that ends the server, and whoever runs it
     starts it again. All workers end with this process, however it ends.
     """
     idle = {"blocking_threads_idle_timeout": _THREAD_IDLE_SECONDS}
-    _serve(Interfaces.WSGI, target, host=host, port=port, workers=workers, blocking_threads=threads, **idle)
+    _serve(Interfaces.WSGI, serving, blocking_threads=threads, **idle)
 
 
-def serve_asgi(target: str, *, host: str, port: int, workers: int) -> None:
+def serve_asgi(serving: Serving) -> None:
     """The same for an application with a loop of its own; how many threads work for it is its own setting."""
-    _serve(Interfaces.ASGI, target, host=host, port=port, workers=workers, loop=Loops.asyncio)
+    _serve(Interfaces.ASGI, serving, loop=Loops.asyncio)
 
 
-def _serve(interface: Interfaces, target: str, *, host: str, port: int, workers: int, **options: Any) -> None:
+def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
     server = Granian(
-        target,
-        address=host,
-        port=port,
+        serving.target,
+        address=serving.host,
+        port=serving.port,
         interface=interface,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(max_buffer_size=_HEADER_BUFFER_BYTES),
         websockets=False,
-        workers=workers,
+        workers=serving.workers,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
         log_level=LogLevels.warning,  # what happens to requests, the application logs
         **options,
     )
-    with metrics_folder(workers):
-        server.serve(target_loader=partial(_load, os.getpid()))
+    with metrics_folder(serving.workers), TemporaryDirectory(prefix="bookwell-server-") as folder:
+        notice = Path(folder) / "draining"
+        stop = server.signal_handler_interrupt
+        server.signal_handler_interrupt = _drain_first(serving.drain_seconds, notice, stop)  # type: ignore[method-assign]  # its hook
+        server.serve(target_loader=partial(_load, os.getpid(), notice))
+
+
+def _drain_first(seconds: float, notice: Path, stop: Callable[..., None]) -> Callable[..., None]:
+    """What SIGTERM does: leave the notice, and stop a while later. SIGINT, or a second SIGTERM, stops at once."""
+
+    def on_signal(number: int, *_: Any) -> None:
+        if number == signal.SIGINT or not seconds or notice.exists():
+            stop()
+            return
+        notice.touch()
+        timer = threading.Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+
+    return on_signal
 
 
 @contextmanager
@@ -81,8 +114,9 @@ def metrics_folder(workers: int) -> Iterator[None]:
             del os.environ[_METRICS_FOLDER]
 
 
-def _load(parent: int, target: str) -> Any:
+def _load(parent: int, notice: Path, target: str) -> Any:
     """In a new worker: the application, after making sure that the worker ends with its parent."""
     die_with_parent(parent, signal.SIGKILL)
+    watch_notice(notice)
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -7,11 +7,14 @@ from typing import Any, Literal
 import structlog
 from pydantic import BaseModel
 
+from bookwell.kit.draining import is_draining
+
 __all__ = ["Check", "DependencyState", "HealthReport", "examine"]
 
 Check = Callable[[], None]
 """Returns when the dependency serves, raises when it does not."""
 
+_SERVER = "server"
 _log = structlog.get_logger()
 
 
@@ -33,8 +36,13 @@ class HealthReport(BaseModel):
 
 
 def examine(service: str, version: str, checks: Mapping[str, Check]) -> HealthReport:
-    """Run every check, one after the other; a failure is logged and told as `down`, without its cause."""
+    """Run every check, one after the other; a failure is logged and told as `down`, without its cause.
+
+    A server that is about to stop tells that of itself.
+    """
     states = [_examine_one(name, check) for name, check in checks.items()]
+    if is_draining():
+        states.append(DependencyState(name=_SERVER, state="down", milliseconds=0))
     state: Any = "up" if all(state.state == "up" for state in states) else "down"
     return HealthReport(service=service, version=version, state=state, dependencies=states)
 

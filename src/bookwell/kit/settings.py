@@ -78,6 +78,12 @@ class CommonSettings(BaseSettings):
     token_audience: str = Field(default="bookwell", min_length=1, description="Whom access tokens must be for")
     issuers: str = Field(default="", description="Whose tokens are taken besides; see `kit.issuers`")
     workers: int = Field(default=1, ge=1, description="Processes of a server; on SQLite one")
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="Told to stop, a server says so long at /health/ready that it stops, and goes on answering",
+    )
 
     @field_validator("log_database_url")
     @classmethod
