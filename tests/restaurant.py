@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.event import listen, remove
 
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of
-from bookwell.tables.bookings.models import booking, outbox
+from bookwell.tables.bookings.models import booking, booking_at_table, outbox
 from bookwell.tables.bookings.rules import Actor, Exemption
 from bookwell.tables.bookings.services.placing import OrderRequest, place_order
 from bookwell.tables.db import Database
@@ -92,7 +92,8 @@ def an_order(
 
 def booked(database: Database, booking_id: int) -> Any:
     """The booking as it is."""
-    return database.read(lambda connection: connection.execute(select(booking).where(booking.c.id == booking_id)).one())
+    chosen = booking_at_table.where(booking.c.id == booking_id)
+    return database.read(lambda connection: connection.execute(chosen).one())
 
 
 def holders(database: Database, table_id: int) -> list[Any]:

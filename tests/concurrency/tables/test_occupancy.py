@@ -74,6 +74,11 @@ def _assert_apart(database: Database, table_id: int) -> None:
         assert all(row.ends_at <= other.starts_at or other.ends_at <= row.starts_at for other in others)
 
 
+def _take_unasked(*arguments: Any, **place: Any) -> bool:
+    occupy_in_tx(*arguments, **place)
+    return True
+
+
 def _losers(outcomes: list[Outcome[Any]]) -> list[SlotTaken]:
     return [outcome.refusal for outcome in outcomes if isinstance(outcome.refusal, SlotTaken)]
 
@@ -139,7 +144,7 @@ def test_confirm__without_the_check__the_database_lets_one_win(
 ) -> None:
     table = a_table(restaurant)
     orders = [_order(restaurant, table.id, guest) for guest in range(12)]
-    monkeypatch.setattr("bookwell.tables.bookings.services.deciding.is_occupied", lambda *_, **__: False)
+    monkeypatch.setattr("bookwell.tables.bookings.services.deciding.take_in_tx", _take_unasked)
 
     outcomes = race([partial(_accept, restaurant, order.id) for order in orders])
 

@@ -1,7 +1,6 @@
 """What staff have before them."""
 
-from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
@@ -53,7 +52,7 @@ def view_active_bookings(
     def work(connection: Connection) -> Answer:
         board = _board(connection, wanted)
         rows = list_active(connection, board, position=page.position, limit=page.limit + 1)
-        return page_answer(page, rows, key=lambda row: (row.starts_at, row.id), shape=_shape)
+        return page_answer(page, rows, key=lambda row: (row.starts_at, row.id), shape=staff_view)
 
     return response_of(site.database.read(work))
 
@@ -67,7 +66,3 @@ def _board(connection: Connection, wanted: BoardQuery) -> Board:
         ends_at = instant_of(ends_at, zone) if ends_at else None
     states = frozenset({wanted.state}) if wanted.state else _ACTIVE
     return Board(states, starts_at, ends_at, wanted.table_id, wanted.slot_taken)
-
-
-def _shape(row: Any) -> dict[str, Any]:
-    return staff_view(row, SimpleNamespace(name=row.table_name, table_type=row.table_type))

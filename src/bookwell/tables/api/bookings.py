@@ -14,7 +14,7 @@ from bookwell.tables.api.access import Caller, Staff
 from bookwell.tables.api.answers import json_answer, respond_in_transaction
 from bookwell.tables.api.contacts import guest_locale
 from bookwell.tables.api.order_parameters import BookTable, order_request
-from bookwell.tables.api.shapes import BookingOut, staff_views
+from bookwell.tables.api.shapes import BookingOut, staff_view
 from bookwell.tables.api.types import Duration
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services import deciding, ending, moving, placing
@@ -81,7 +81,7 @@ def set_booking(
 
     def work(connection: Connection) -> Answer:
         booked = placing.set_booking(connection, request=order, actor=caller.actor, public_url=site.public_url, now=now)
-        return _one(connection, booked, status=201)
+        return _one(booked, status=201)
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -93,7 +93,7 @@ def accept_booking(
     """Confirm an order: from now on nobody else has its table then. A table that is taken answers what is free."""
 
     def work(connection: Connection) -> Answer:
-        return _one(connection, deciding.accept_booking(connection, **_told(site, caller, wanted)))
+        return _one(deciding.accept_booking(connection, **_told(site, caller, wanted)))
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -107,9 +107,9 @@ def decline_booking(
     def work(connection: Connection) -> Answer:
         told = _told(site, caller, wanted)
         if not wanted.all_taken:
-            return _one(connection, deciding.decline_booking(connection, **told))
+            return _one(deciding.decline_booking(connection, **told))
         declined = deciding.decline_all_taken(connection, **told)
-        return json_answer({"declined": staff_views(connection, declined, now=told["now"])})
+        return json_answer({"declined": [staff_view(each) for each in declined]})
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -121,7 +121,7 @@ def cancel_booking(
     """Cancel an order or a booking."""
 
     def work(connection: Connection) -> Answer:
-        return _one(connection, ending.cancel_booking(connection, **_told(site, caller, wanted)))
+        return _one(ending.cancel_booking(connection, **_told(site, caller, wanted)))
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -136,7 +136,7 @@ def move_booking(
 
     def work(connection: Connection) -> Answer:
         moved = moving.move_booking(connection, booking_id=wanted.id, **place, **who)
-        return _one(connection, moved)
+        return _one(moved)
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -149,7 +149,7 @@ def mark_booking(
     told: dict[str, Any] = {"actor": caller.actor, "now": clock.now(), "reason": wanted.reason}
 
     def work(connection: Connection) -> Answer:
-        return _one(connection, ending.mark_booking(connection, booking_id=wanted.id, state=wanted.state, **told))
+        return _one(ending.mark_booking(connection, booking_id=wanted.id, state=wanted.state, **told))
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 
@@ -164,5 +164,5 @@ def _told(site: Site, caller: Caller, wanted: Ending) -> dict[str, Any]:
     }
 
 
-def _one(connection: Connection, booked: Any, *, status: int = 200) -> Answer:
-    return json_answer(staff_views(connection, [booked], now=clock.now())[0], status=status)
+def _one(booked: Any, *, status: int = 200) -> Answer:
+    return json_answer(staff_view(booked), status=status)

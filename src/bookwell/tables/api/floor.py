@@ -207,7 +207,7 @@ def _hits(site: Site, caller: Caller, change: Callable[..., Sequence[Any]], *, i
 
     def work(connection: Connection) -> Answer:
         hit = change(connection, is_dry_run=is_dry_run, **told)
-        return json_answer(hits_out(connection, hit, is_dry_run=is_dry_run, now=now))
+        return json_answer(hits_out(hit, is_dry_run=is_dry_run))
 
     return response_of(site.database.write(work))
 

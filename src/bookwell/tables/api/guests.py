@@ -17,7 +17,6 @@ from bookwell.tables.api.order_parameters import BookTable, order_request
 from bookwell.tables.api.shapes import GuestBookingOut, guest_view
 from bookwell.tables.bookings.rules import Exemption
 from bookwell.tables.bookings.services.placing import place_order
-from bookwell.tables.floor.queries import get_table
 from bookwell.tables.site import Site, SiteDep
 
 __all__ = ["router"]
@@ -48,8 +47,7 @@ def book_table(
 
     def work(connection: Connection) -> Answer:
         booked = place_order(connection, request=order, public_url=site.public_url, now=now, exemption=exemption)
-        table = get_table(connection, booked.table_id, now=now)
-        return json_answer(guest_view(booked, table), status=201)
+        return json_answer(guest_view(booked), status=201)
 
     return respond_in_transaction(request, site, work, caller=caller.key if caller else "")
 

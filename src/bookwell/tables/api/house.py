@@ -87,7 +87,7 @@ def change_settings(
             is_dry_run=is_dry_run,
         )
         valid = before if is_dry_run else house
-        return json_answer({**hits_out(connection, hit, is_dry_run=is_dry_run, now=now), "settings": valid})
+        return json_answer({**hits_out(hit, is_dry_run=is_dry_run), "settings": valid})
 
     return response_of(site.database.write(work))
 

@@ -1,18 +1,15 @@
 """Bookings as guests and as staff see them."""
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, WithJsonSchema
-from sqlalchemy import Connection
 
 from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import State
-from bookwell.tables.floor.queries import get_table
 from bookwell.tables.floor.rules import TableType
 
-__all__ = ["BookingOut", "GuestBookingOut", "guest_view", "staff_view", "staff_views"]
+__all__ = ["BookingOut", "GuestBookingOut", "guest_view", "staff_view"]
 
 
 class GuestBookingOut(BaseModel):
@@ -47,14 +44,14 @@ class BookingOut(GuestBookingOut):
     backoffice_ref: str
 
 
-def guest_view(booked: Any, table: Any) -> dict[str, Any]:
-    """A booking and its table in the shape of `GuestBookingOut`, for `answers.json_answer`."""
+def guest_view(booked: Any) -> dict[str, Any]:
+    """A booking with its table in the shape of `GuestBookingOut`, for `answers.json_answer`."""
     return {
         "id": booked.id,
         "state": booked.state,
         "table_id": booked.table_id,
-        "table": table.name,
-        "table_type": table.table_type,
+        "table": booked.table_name,
+        "table_type": booked.table_type,
         "party_size": booked.party_size,
         "starts_at": instant_at(booked.starts_at),
         "ends_at": instant_at(booked.ends_at),
@@ -66,14 +63,8 @@ def guest_view(booked: Any, table: Any) -> dict[str, Any]:
     }
 
 
-def staff_view(booked: Any, table: Any) -> dict[str, Any]:
+def staff_view(booked: Any) -> dict[str, Any]:
     """The same in the shape of `BookingOut`."""
     told = ("version", "slot_taken", "email", "phone", "comment", "locale", "made_by", "backoffice_ref")
     seen = {name: getattr(booked, name) for name in told}
-    return guest_view(booked, table) | seen | {"made_at": instant_at(booked.made_at)}
-
-
-def staff_views(connection: Connection, rows: Sequence[Any], *, now: dt.datetime) -> list[dict[str, Any]]:
-    """Several bookings of few tables."""
-    tables = {table_id: get_table(connection, table_id, now=now) for table_id in {row.table_id for row in rows}}
-    return [staff_view(row, tables[row.table_id]) for row in rows]
+    return guest_view(booked) | seen | {"made_at": instant_at(booked.made_at)}

@@ -2,18 +2,22 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, func, select
 
 from bookwell.kit.idempotency import TryAgain
 from bookwell.tables.bookings.errors import BookingNotFound
-from bookwell.tables.bookings.models import booking, feed_head
+from bookwell.tables.bookings.models import booking, booking_at_table, feed_head
 from bookwell.tables.floor.locks import lock_tables
 
 __all__ = ["lock_booking", "lock_bookings", "lock_contact", "lock_feed"]
 
 _MOVES = 3
+_LOCKED = booking_at_table.where(booking.c.id == bindparam("booking_id")).with_for_update()
+_LOCKED_THERE = _LOCKED.where(booking.c.table_id == bindparam("table_id"))
+_TABLE_ID = select(booking.c.table_id).where(booking.c.id == bindparam("booking_id"))
 
 
 def lock_booking(connection: Connection, booking_id: int, *, and_table: int | None = None) -> Row[Any]:
@@ -24,20 +28,16 @@ def lock_booking(connection: Connection, booking_id: int, *, and_table: int | No
         TryAgain: if others keep moving it.
     """
     for _ in range(_MOVES):
-        table_id = connection.scalar(select(booking.c.table_id).where(booking.c.id == booking_id))
-        if table_id is None:
-            raise BookingNotFound
-        lock_tables(connection, [table_id] if and_table is None else [table_id, and_table])
-        chosen = select(booking).where(booking.c.id == booking_id, booking.c.table_id == table_id)
-        row = connection.execute(chosen.with_for_update()).one_or_none()
+        row = _lock(connection, booking_id) if and_table is None else _lock_both(connection, booking_id, and_table)
         if row is not None:
             return row
+        _get_table_id(connection, booking_id)
     raise TryAgain
 
 
 def lock_bookings(connection: Connection, booking_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Bookings whose tables are locked."""
-    chosen = select(booking).where(booking.c.id.in_(booking_ids)).order_by(booking.c.id)
+    chosen = booking_at_table.where(booking.c.id.in_(booking_ids)).order_by(booking.c.id)
     return connection.execute(chosen.with_for_update()).all()
 
 
@@ -46,10 +46,35 @@ def lock_contact(connection: Connection, keys: Sequence[str]) -> None:
     if connection.dialect.name != "postgresql":
         return
     numbers = [int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True) for key in keys]
-    for number in sorted(numbers):
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
+    if numbers:
+        connection.execute(_lock_numbers(len(numbers)), {f"number_{i}": each for i, each in enumerate(sorted(numbers))})
 
 
 def lock_feed(connection: Connection) -> Row[Any]:
     """Nobody else gives events their places meanwhile. Always the last lock of a transaction."""
     return connection.execute(select(feed_head).with_for_update()).one()
+
+
+def _lock(connection: Connection, booking_id: int) -> Row[Any] | None:
+    """None where it has left its table meanwhile, or there is no such booking."""
+    return connection.execute(_LOCKED, {"booking_id": booking_id}).one_or_none()
+
+
+def _lock_both(connection: Connection, booking_id: int, and_table: int) -> Row[Any] | None:
+    table_id = _get_table_id(connection, booking_id)
+    lock_tables(connection, [table_id, and_table])
+    return connection.execute(_LOCKED_THERE, {"booking_id": booking_id, "table_id": table_id}).one_or_none()
+
+
+def _get_table_id(connection: Connection, booking_id: int) -> int:
+    table_id = connection.scalar(_TABLE_ID, {"booking_id": booking_id})
+    if table_id is None:
+        raise BookingNotFound
+    return int(table_id)
+
+
+@lru_cache
+def _lock_numbers(count: int) -> Select[Any]:
+    """PostgreSQL takes them in the order in which they are written, which is the same for all."""
+    numbers = [bindparam(f"number_{i}", type_=BigInteger) for i in range(count)]
+    return select(*(func.pg_advisory_xact_lock(number).label(f"lock_{i}") for i, number in enumerate(numbers)))

@@ -12,15 +12,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    select,
     text,
 )
 from sqlalchemy.types import CHAR
 
 from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
 from bookwell.tables.bookings.rules import State
+from bookwell.tables.floor.models import dining_table
 from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["booking", "booking_step", "guest_token", "outbox", "reminder_opt_out"]
+__all__ = ["booking", "booking_at_table", "booking_step", "guest_token", "outbox", "reminder_opt_out"]
 
 _UNPLACED = text("position IS NULL")
 _STATES = ", ".join(f"'{state.value}'" for state in State)
@@ -71,6 +73,14 @@ booking = Table(
     Index("booking_address", "from_address", "state"),
     Index("booking_clearing", "cleared_at", "ends_at"),
 )
+
+# A booking with what is told of its table. The table comes first, so that it is locked first where both are.
+booking_at_table = select(
+    booking,
+    dining_table.c.name.label("table_name"),
+    dining_table.c.table_type,
+    dining_table.c.seats.label("table_seats"),
+).select_from(dining_table.join(booking, booking.c.table_id == dining_table.c.id))
 
 # Who changed a booking, when and why; `version` is the one that the step made.
 booking_step = Table(

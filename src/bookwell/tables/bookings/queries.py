@@ -2,29 +2,44 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from bookwell.contracts.bookings import FreeTable
 from bookwell.kit.outbox.gauges import Backlog
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
-from bookwell.tables.bookings.models import booking, booking_step, guest_token, outbox
+from bookwell.tables.bookings.models import booking, booking_at_table, booking_step, guest_token, outbox
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.floor.models import dining_table
-from bookwell.tables.floor.queries import Wish, list_tables
-from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.queries import PRICE, SETTINGS, Wish, house_of, is_held, list_tables
+from bookwell.tables.floor.rules import FOREVER, House
 
 __all__ = [
     "Board",
-    "count_open",
+    "Outlook",
     "digest_of",
     "get_booking",
     "get_booking_id_of_token",
+    "get_house_and_rivals",
+    "get_outlook",
     "instant_at",
     "list_active",
     "list_alternatives",
@@ -38,6 +53,31 @@ __all__ = [
 _ALTERNATIVES = 5
 _FLAGGED = frozenset({State.REQUESTED})
 _LONGEST_SLOT = dt.timedelta(days=1)
+
+
+def _waiting(whose: ColumnElement[bool]) -> ColumnElement[int]:
+    return select(func.count()).where(booking.c.state == State.REQUESTED.value, whose).scalar_subquery()
+
+
+_OUTLOOK = select(
+    PRICE.label("price"),
+    exists().where(is_held(dining_table.c.id)).label("is_held"),
+    _waiting(or_(booking.c.email == bindparam("email"), booking.c.phone == bindparam("phone"))).label("of_contact"),
+    _waiting(booking.c.from_address == bindparam("from_address")).label("of_address"),
+).where(dining_table.c.id == bindparam("table_id"))
+
+_WAIT_BESIDE = and_(
+    booking.c.table_id == bindparam("table_id"),
+    booking.c.state == State.REQUESTED.value,
+    booking.c.id != bindparam("itself"),
+)
+_NEXT = select(func.min(booking.c.starts_at)).where(_WAIT_BESIDE, booking.c.ends_at > bindparam("starts_at"))
+_LAST = select(func.max(booking.c.ends_at)).where(_WAIT_BESIDE, booking.c.ends_at <= bindparam("starts_at"))
+_HOUSE_AND_RIVALS = select(
+    SETTINGS.label("settings"),
+    func.coalesce(_NEXT.scalar_subquery(), milliseconds(FOREVER)).label("next_start"),
+    func.coalesce(_LAST.scalar_subquery(), 0).label("last_end"),
+)
 
 
 def instant_at(value: int) -> dt.datetime:
@@ -56,7 +96,7 @@ def get_booking(connection: Connection, booking_id: int) -> Row[Any]:
     Raises:
         BookingNotFound: if there is none of that id.
     """
-    row = connection.execute(select(booking).where(booking.c.id == booking_id)).one_or_none()
+    row = connection.execute(booking_at_table.where(booking.c.id == booking_id)).one_or_none()
     if row is None:
         raise BookingNotFound
     return row
@@ -96,7 +136,7 @@ def list_hit(
     buffer: dt.timedelta,
 ) -> Sequence[Row[Any]]:
     """Orders that wait and confirmed bookings of these tables, with the cleaning behind them, in `[starts, ends)`."""
-    chosen = select(booking).where(
+    chosen = booking_at_table.where(
         booking.c.table_id.in_(sorted(table_ids)),
         booking.c.state.in_(sorted(OPEN_STATES)),
         booking.c.starts_at < milliseconds(ends_at),
@@ -131,13 +171,46 @@ def list_alternatives(
     ][:_ALTERNATIVES]
 
 
-def count_open(connection: Connection, *, email: str, phone: str, from_address: str) -> tuple[int, int]:
-    """How many orders wait of a contact (by either), and how many from an address."""
-    by_contact = [column == value for column, value in ((booking.c.email, email), (booking.c.phone, phone)) if value]
-    waiting = select(func.count()).where(booking.c.state == State.REQUESTED)
-    of_contact = connection.scalar(waiting.where(or_(*by_contact))) if by_contact else 0
-    of_address = connection.scalar(waiting.where(booking.c.from_address == from_address)) if from_address else 0
-    return of_contact or 0, of_address or 0
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What an order meets: the table's price in hundredths, whether something holds it, who waits already."""
+
+    price: int
+    is_held: bool
+    of_contact: int
+    of_address: int
+
+
+def get_outlook(
+    connection: Connection,
+    *,
+    table_id: int,
+    starts_at: dt.datetime,
+    held_until: dt.datetime,
+    now: dt.datetime,
+    contact: Mapping[str, str],
+) -> Outlook:
+    """What an order for a table of that id meets; of a `contact`, by `email` or `phone`, and its `from_address`.
+
+    What of the contact is missing or empty is nobody's.
+    """
+    known = {name: contact.get(name) or None for name in ("email", "phone", "from_address")}
+    period = {"starts_at": milliseconds(starts_at), "held_until": milliseconds(held_until)}
+    row = connection.execute(_OUTLOOK, {"table_id": table_id, "now": milliseconds(now), **period, **known}).one()
+    return Outlook(row.price, bool(row.is_held), row.of_contact, row.of_address)
+
+
+def get_house_and_rivals(connection: Connection, booked: Any) -> tuple[House, bool]:
+    """The restaurant's settings, and whether other orders wait for the table where the booking needs it.
+
+    Of those that are not over when it starts the first one tells, of the others the last one.
+    """
+    place = {"table_id": booked.table_id, "starts_at": booked.starts_at, "itself": booked.id}
+    row = connection.execute(_HOUSE_AND_RIVALS, place).one()
+    house = house_of(row.settings)
+    cleaning = house.buffer_minutes * 60_000
+    is_next = row.next_start < booked.ends_at + cleaning
+    return house, is_next or row.last_end > booked.starts_at - cleaning
 
 
 def list_backlogs(connection: Connection, queues: Sequence[str]) -> list[Backlog]:
@@ -171,11 +244,7 @@ def list_active(connection: Connection, board: Board, *, position: Position, lim
         for state in sorted(board.states & _FLAGGED if board.slot_taken else board.states)
     ]
     ids = union_all(*(select(walk.c.id) for walk in walks)) if walks else select(booking.c.id).where(false())
-    chosen = (
-        select(booking, dining_table.c.name.label("table_name"), dining_table.c.table_type)
-        .join(dining_table, dining_table.c.id == booking.c.table_id)
-        .where(booking.c.id.in_(ids))
-    )
+    chosen = booking_at_table.where(booking.c.id.in_(ids))
     return connection.execute(chosen.order_by(*order).limit(limit)).all()
 
 

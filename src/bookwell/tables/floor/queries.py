@@ -3,9 +3,10 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.errors import TableNotFound
@@ -13,17 +14,53 @@ from bookwell.tables.floor.models import closure, dining_table, occupancy, resta
 from bookwell.tables.floor.rules import House, TableType
 
 __all__ = [
+    "PRICE",
+    "SETTINGS",
     "DiningTable",
     "Wish",
     "get_house",
     "get_table",
+    "house_of",
+    "is_held",
     "is_occupied",
     "list_closures",
     "list_tables",
-    "price_at",
 ]
 
 _DEFAULT_LIMIT = 1000
+
+SETTINGS = select(restaurant.c.settings).where(restaurant.c.id == 1).scalar_subquery()
+"""The text of the restaurant's settings, for `house_of`."""
+
+_PRICE = (
+    select(table_price.c.price)
+    .where(table_price.c.table_id == dining_table.c.id, table_price.c.valid_from <= bindparam("now"))
+    .order_by(table_price.c.valid_from.desc())
+    .limit(1)
+    .correlate(dining_table)
+    .scalar_subquery()
+)
+PRICE = func.coalesce(_PRICE, 0)
+"""What a row of `dining_table` costs at `:now`, in hundredths; 0 before its first price."""
+
+
+def is_held(table_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a row of `occupancy` holds a table at some time in `[:starts_at, :held_until)`."""
+    return and_(
+        occupancy.c.table_id == table_id,
+        occupancy.c.starts_at < bindparam("held_until", type_=BigInteger),
+        occupancy.c.ends_at > bindparam("starts_at", type_=BigInteger),
+    )
+
+
+# Statements are built once: making one takes as long as sending it.
+_HOUSE = select(SETTINGS)
+_TABLES = select(dining_table, PRICE.label("price"))
+_TABLE = _TABLES.where(dining_table.c.id == bindparam("table_id"))
+_HELD = select(occupancy.c.id).where(is_held(bindparam("table_id", type_=BigInteger))).limit(1)
+_HELD_BY_OTHERS = _HELD.where(
+    or_(occupancy.c.booking_id.is_(None), occupancy.c.booking_id != bindparam("besides_booking"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +92,13 @@ class Wish:
 
 def get_house(connection: Connection) -> House:
     """The restaurant's settings."""
-    stored = connection.scalar(select(restaurant.c.settings).where(restaurant.c.id == 1))
-    return House.model_validate_json(stored) if stored else House()
+    return house_of(connection.scalar(_HOUSE))
+
+
+@lru_cache(maxsize=8)
+def house_of(settings: str | None) -> House:
+    """The settings that a text says; without one, those that a restaurant begins with. Each text is read once."""
+    return House.model_validate_json(settings) if settings else House()
 
 
 def get_table(connection: Connection, table_id: int, *, now: dt.datetime) -> DiningTable:
@@ -65,7 +107,7 @@ def get_table(connection: Connection, table_id: int, *, now: dt.datetime) -> Din
     Raises:
         TableNotFound: if there never was one of that id.
     """
-    row = connection.execute(_tables(now).where(dining_table.c.id == table_id)).one_or_none()
+    row = connection.execute(_TABLE, {"table_id": table_id, "now": milliseconds(now)}).one_or_none()
     if row is None:
         raise TableNotFound
     return _table_of(row)
@@ -75,27 +117,17 @@ def list_tables(
     connection: Connection, wish: Wish, *, now: dt.datetime, limit: int = _DEFAULT_LIMIT
 ) -> Sequence[DiningTable]:
     """Tables that can be booked and meet the wish, the smallest fit first."""
-    tables = _tables(now).subquery()
-    chosen = (
-        select(tables)
-        .where(tables.c.retired_at.is_(None), tables.c.can_be_booked, tables.c.seats >= wish.seats)
-        .order_by(tables.c.seats, tables.c.price, tables.c.id)
-        .limit(limit)
-    )
-    if wish.table_type:
-        chosen = chosen.where(tables.c.table_type == wish.table_type)
-    if wish.price_min is not None:
-        chosen = chosen.where(tables.c.price >= wish.price_min)
-    if wish.price_max is not None:
-        chosen = chosen.where(tables.c.price <= wish.price_max)
-    if wish.starts_at and wish.ends_at:
-        chosen = chosen.where(~exists().where(_overlaps(tables.c.id, wish.starts_at, wish.ends_at)))
-    return [_table_of(row) for row in connection.execute(chosen)]
-
-
-def price_at(connection: Connection, table_id: int, *, now: dt.datetime) -> int:
-    """The price of a table at a moment, in hundredths; 0 before the first."""
-    return connection.scalar(select(_price(now)).where(dining_table.c.id == table_id)) or 0
+    values = {
+        "table_type": wish.table_type,
+        "seats": wish.seats,
+        "price_min": wish.price_min,
+        "price_max": wish.price_max,
+        "starts_at": milliseconds(wish.starts_at) if wish.starts_at else None,
+        "held_until": milliseconds(wish.ends_at) if wish.ends_at else None,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    found = connection.execute(_search(frozenset(given)), {**given, "now": milliseconds(now), "most": limit})
+    return [_table_of(row) for row in found]
 
 
 def is_occupied(
@@ -107,10 +139,10 @@ def is_occupied(
     besides_booking: int | None = None,
 ) -> bool:
     """Whether a booking (other than one) or a closure holds the table at some time in `[starts_at, ends_at)`."""
-    taken = select(occupancy.c.id).where(_overlaps(table_id, starts_at, ends_at))
-    if besides_booking is not None:
-        taken = taken.where(or_(occupancy.c.booking_id.is_(None), occupancy.c.booking_id != besides_booking))
-    return connection.execute(taken.limit(1)).first() is not None
+    place = {"table_id": table_id, "starts_at": milliseconds(starts_at), "held_until": milliseconds(ends_at)}
+    if besides_booking is None:
+        return connection.execute(_HELD, place).first() is not None
+    return connection.execute(_HELD_BY_OTHERS, {**place, "besides_booking": besides_booking}).first() is not None
 
 
 def list_closures(
@@ -123,27 +155,21 @@ def list_closures(
     return connection.execute(chosen.order_by(closure.c.starts_at, closure.c.id)).all()
 
 
-def _overlaps(table_id: ColumnElement[int] | int, starts_at: dt.datetime, ends_at: dt.datetime) -> ColumnElement[bool]:
-    return and_(
-        occupancy.c.table_id == table_id,
-        occupancy.c.starts_at < milliseconds(ends_at),
-        occupancy.c.ends_at > milliseconds(starts_at),
-    )
-
-
-def _price(now: dt.datetime) -> ScalarSelect[int]:
-    return (
-        select(table_price.c.price)
-        .where(table_price.c.table_id == dining_table.c.id, table_price.c.valid_from <= milliseconds(now))
-        .order_by(table_price.c.valid_from.desc())
-        .limit(1)
-        .correlate(dining_table)
-        .scalar_subquery()
-    )
-
-
-def _tables(now: dt.datetime) -> Select[Any]:
-    return select(dining_table, func.coalesce(_price(now), 0).label("price"))
+@lru_cache
+def _search(given: frozenset[str]) -> Select[Any]:
+    """The statement of a search that says these things; it has as many forms as there are sets of them."""
+    tables = _TABLES.subquery().c
+    conditions: dict[str, ColumnElement[bool]] = {
+        "table_type": tables.table_type == bindparam("table_type"),
+        "seats": tables.seats >= bindparam("seats"),
+        "price_min": tables.price >= bindparam("price_min"),
+        "price_max": tables.price <= bindparam("price_max"),
+        "held_until": ~exists().where(is_held(tables.id)),
+    }
+    wanted = [condition for name, condition in conditions.items() if name in given]
+    columns = (tables.id, tables.name, tables.table_type, tables.seats, tables.price, tables.can_be_booked)
+    chosen = select(*columns).where(tables.retired_at.is_(None), tables.can_be_booked, *wanted)
+    return chosen.order_by(tables.seats, tables.price, tables.id).limit(bindparam("most"))
 
 
 def _table_of(row: Any) -> DiningTable:

@@ -21,6 +21,7 @@ from bookwell.kit.adapters.fastapi.parameters import parameters
 from bookwell.kit.adapters.sqlalchemy.failures import refusal_of
 from bookwell.kit.errors import Conflict, DomainError, NotFound, Unavailable
 from bookwell.kit.http_errors import NOT_ACCEPTABLE, HttpRefusal
+from bookwell.kit.languages import Speech
 from bookwell.kit.negotiation import preferred_type
 from bookwell.kit.problems import status_of
 from bookwell.kit.request_types import StrictBody
@@ -31,9 +32,9 @@ from bookwell.tables.bookings.queries import get_booking, get_booking_id_of_toke
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.bookings.services.ending import cancel_by_guest
 from bookwell.tables.bookings.services.reminding import opt_out_of_reminders
-from bookwell.tables.floor.queries import get_house, get_table
+from bookwell.tables.floor.queries import get_house
 from bookwell.tables.site import Site, SiteDep
-from bookwell.tables.web.pages import STYLESHEET, Phrases, language_of, page, stylesheet
+from bookwell.tables.web.pages import STYLESHEET, language_of, page, stylesheet
 
 __all__ = ["GuestLink", "router"]
 
@@ -122,7 +123,7 @@ def cancel_by_link(
 
         def work(connection: Connection) -> Opened:
             booked = cancel_by_guest(connection, token=link.id, public_url=site.public_url, now=now)
-            return _seen(connection, booked, now)
+            return _seen(connection, booked)
 
         opened = site.database.write(work)
         if media_type == _JSON:
@@ -210,12 +211,11 @@ def _refused_page(request: Request, site: Site, link: GuestLink, refusal: Domain
 def _open(connection: Connection, token: str, purpose: TokenPurpose) -> Opened:
     now = clock.now()
     booking_id = get_booking_id_of_token(connection, token, purposes={purpose}, now=now)
-    return _seen(connection, get_booking(connection, booking_id), now)
+    return _seen(connection, get_booking(connection, booking_id))
 
 
-def _seen(connection: Connection, booked: Any, now: dt.datetime) -> Opened:
-    table = get_table(connection, booked.table_id, now=now)
-    return Opened(booked, guest_view(booked, table), get_house(connection).name)
+def _seen(connection: Connection, booked: Any) -> Opened:
+    return Opened(booked, guest_view(booked), get_house(connection).name)
 
 
 def _what_can_be_cancelled(booked: Any, now: dt.datetime) -> dict[str, str]:
@@ -238,7 +238,7 @@ def _booking_page(request: Request, link: GuestLink, opened: Opened, *, title: s
         restaurant=opened.restaurant,
         token=link.id,
         booking=opened.seen,
-        say=Phrases(language, ZoneInfo(opened.booked.time_zone)),
+        say=Speech(language, ZoneInfo(opened.booked.time_zone)),
         says=says,
     )
 

@@ -4,7 +4,7 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, update
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.models import booking, booking_step
@@ -14,15 +14,25 @@ from bookwell.tables.floor.models import occupancy
 from bookwell.tables.floor.rules import LONGEST_BUFFER, House
 from bookwell.tables.floor.services.occupying import release_in_tx
 
-__all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "is_in_the_way", "note_step_in_tx"]
+__all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "is_in_the_way", "note_step_in_tx", "told_of_table"]
 
 _FARTHEST = LONGEST_BUFFER // dt.timedelta(milliseconds=1)
+_CHANGE = update(booking).where(booking.c.id == bindparam("changed_id"))
+_STEP = insert(booking_step)
 
 
 def change_in_tx(
-    connection: Connection, booked: Any, *, action: str, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
+    connection: Connection,
+    booked: Any,
+    *,
+    action: str,
+    actor: Actor,
+    reason: str = "",
+    now: dt.datetime,
+    to_table: Any = None,
+    **values: Any,
 ) -> Any:
-    """Write new values into a locked booking and note the step; the booking as it is then.
+    """Write new values into a locked booking and note the step; the booking as it is then, at the table it goes to.
 
     Raises:
         StateRefused: if `state` is among them and the booking cannot get there.
@@ -30,9 +40,9 @@ def change_in_tx(
     if "state" in values:
         check_transition(State(booked.state), State(values["state"]))
     changes = {**values, "version": booked.version + 1, "reason": reason}
-    connection.execute(update(booking).where(booking.c.id == booked.id).values(**changes))
+    connection.execute(_CHANGE, {"changed_id": booked.id, **changes})
     before = booked._mapping if hasattr(booked, "_mapping") else vars(booked)  # noqa: SLF001 -- SQLAlchemy's public name
-    after = SimpleNamespace(**{**before, **changes})
+    after = SimpleNamespace(**{**before, **changes, **(told_of_table(to_table) if to_table else {})})
     note_step_in_tx(connection, after, action=action, actor=actor, now=now)
     return after
 
@@ -63,7 +73,7 @@ def note_step_in_tx(connection: Connection, booked: Any, *, action: str, actor: 
     """Keep who brought the booking to its version, and why, and tell the back office."""
     step = {"booking_id": booked.id, "version": booked.version, "at": milliseconds(now), "action": action}
     told = {"state": booked.state, "actor": str(actor), "reason": booked.reason}
-    connection.execute(insert(booking_step).values(**step, **told))
+    connection.execute(_STEP, {**step, **told})
     publish_in_tx(connection, booked, action=action, actor=actor, now=now)
 
 
@@ -89,3 +99,8 @@ def flag_waiting_in_tx(connection: Connection, house: House, *, table_id: int, s
         booking.c.ends_at > starts_at - _FARTHEST,
     )
     connection.execute(update(booking).where(around, booking.c.slot_taken != taken).values(slot_taken=taken))
+
+
+def told_of_table(table: Any) -> dict[str, Any]:
+    """A row of a table in the words of `models.booking_at_table`."""
+    return {"table_name": table.name, "table_type": table.table_type, "table_seats": table.seats}

@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.locks import lock_bookings
-from bookwell.tables.bookings.models import booking
+from bookwell.tables.bookings.models import booking, booking_at_table
 from bookwell.tables.bookings.queries import instant_at, list_alternatives, list_hit
 from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State
 from bookwell.tables.bookings.services.changing import end_in_tx, flag_waiting_in_tx
@@ -171,7 +171,7 @@ def _lock(connection: Connection, table_id: int | None) -> list[int]:
 
 
 def _list_ahead(connection: Connection, now: dt.datetime) -> Sequence[Any]:
-    ahead = select(booking).where(booking.c.state.in_(sorted(OPEN_STATES)), booking.c.starts_at > milliseconds(now))
+    ahead = booking_at_table.where(booking.c.state.in_(sorted(OPEN_STATES)), booking.c.starts_at > milliseconds(now))
     return connection.execute(ahead.order_by(booking.c.starts_at, booking.c.id)).all()
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, select
 from bookwell.tables.bookings.errors import NotConfirmed, SlotTaken
 from bookwell.tables.bookings.locks import lock_booking, lock_bookings
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import instant_at, list_alternatives
+from bookwell.tables.bookings.queries import get_house_and_rivals, instant_at, list_alternatives
 from bookwell.tables.bookings.rules import (
     Actor,
     Decision,
@@ -20,8 +20,8 @@ from bookwell.tables.bookings.rules import (
 from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, flag_waiting_in_tx, is_in_the_way
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.models import occupancy
-from bookwell.tables.floor.queries import get_house, is_occupied
-from bookwell.tables.floor.services.occupying import occupy_in_tx
+from bookwell.tables.floor.queries import get_house
+from bookwell.tables.floor.services.occupying import take_in_tx
 
 __all__ = ["accept_booking", "decide_booking", "decline_all_taken", "decline_booking"]
 
@@ -115,9 +115,10 @@ def _confirm(
     reason: str,
     backoffice_ref: str = "",
 ) -> Any:
-    house = get_house(connection)
+    house, has_rivals = get_house_and_rivals(connection, booked)
     starts_at, ends_at = instant_at(booked.starts_at), instant_at(booked.ends_at) + house.buffer
-    if is_occupied(connection, booked.table_id, starts_at=starts_at, ends_at=ends_at):
+    holding: dict[str, Any] = {"table_id": booked.table_id, "booking_id": booked.id}
+    if not take_in_tx(connection, **holding, starts_at=starts_at, ends_at=ends_at):
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=booked, now=now))
     confirmed = change_in_tx(
         connection,
@@ -132,9 +133,9 @@ def _confirm(
         slot_taken=False,
         **_decided(booked, Decision.CONFIRM, backoffice_ref),
     )
-    occupy_in_tx(connection, table_id=booked.table_id, booking_id=booked.id, starts_at=starts_at, ends_at=ends_at)
-    period = {"starts_at": booked.starts_at, "ends_at": booked.ends_at}
-    flag_waiting_in_tx(connection, house, table_id=booked.table_id, **period)
+    if has_rivals:
+        period = {"starts_at": booked.starts_at, "ends_at": booked.ends_at}
+        flag_waiting_in_tx(connection, house, table_id=booked.table_id, **period)
     tell_guest_in_tx(connection, "booking.confirmed", confirmed, house=house, public_url=public_url, now=now)
     return confirmed
 

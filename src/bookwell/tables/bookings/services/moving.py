@@ -52,12 +52,12 @@ def move_booking(
     if all(getattr(booked, name) == value for name, value in values.items()):
         return booked
     values["time_zone"] = house.time_zone
-    _check_target(connection, house, booked, values, now)
+    table = _check_target(connection, house, booked, values, now)
     if booked.decide_by is not None:
         latest = decide_by(house, starts_at=instant_at(values["starts_at"]), now=now)
         values["decide_by"] = min(booked.decide_by, milliseconds(latest))
         values["slot_taken"] = False
-    moved = change_in_tx(connection, booked, action="moved", actor=actor, now=now, **values)
+    moved = change_in_tx(connection, booked, action="moved", actor=actor, now=now, to_table=table, **values)
     _take_along(connection, house, booked, moved)
     tell_of_move_in_tx(connection, booked, moved, house=house, public_url=public_url, now=now)
     return moved
@@ -75,7 +75,8 @@ def _values(
     return {"table_id": place, "starts_at": milliseconds(start), "ends_at": milliseconds(end)}
 
 
-def _check_target(connection: Connection, house: House, booked: Any, values: dict[str, Any], now: dt.datetime) -> None:
+def _check_target(connection: Connection, house: House, booked: Any, values: dict[str, Any], now: dt.datetime) -> Any:
+    """The table that it goes to, which is free then."""
     table = lock_tables(connection, [values["table_id"]]).get(values["table_id"])
     if table is None:
         raise TableNotFound
@@ -85,6 +86,7 @@ def _check_target(connection: Connection, house: House, booked: Any, values: dic
     if is_occupied(connection, table.id, starts_at=start, ends_at=end, besides_booking=booked.id):
         wanted = SimpleNamespace(**{**values, "party_size": booked.party_size})
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=wanted, now=now))
+    return table
 
 
 def _take_along(connection: Connection, house: House, before: Any, moved: Any) -> None:

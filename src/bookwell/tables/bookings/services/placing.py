@@ -11,7 +11,7 @@ from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.locks import lock_contact
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import count_open, list_alternatives
+from bookwell.tables.bookings.queries import get_outlook, list_alternatives
 from bookwell.tables.bookings.rules import (
     Actor,
     Exemption,
@@ -22,15 +22,17 @@ from bookwell.tables.bookings.rules import (
     decide_by,
     escalate_at,
 )
-from bookwell.tables.bookings.services.changing import flag_waiting_in_tx, note_step_in_tx
+from bookwell.tables.bookings.services.changing import flag_waiting_in_tx, note_step_in_tx, told_of_table
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.locks import lock_tables, share_table
-from bookwell.tables.floor.queries import get_house, is_occupied, price_at
+from bookwell.tables.floor.queries import get_house
 from bookwell.tables.floor.rules import FOREVER, House, check_period, instant_of, slot_minutes
 from bookwell.tables.floor.services.occupying import occupy_in_tx
 
 __all__ = ["OrderRequest", "place_order", "set_booking"]
+
+_BOOK = insert(booking).returning(booking.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def place_order(
     table = share_table(connection, request.table_id)
     house = get_house(connection)  # behind the lock that a change of the settings takes
     slot = _slot(house, request)
-    _check(connection, house, request, slot, table, exemption=exemption, now=now)
+    price = _check(connection, house, request, slot, table, exemption=exemption, now=now)
     deadline = decide_by(house, starts_at=slot.starts_at, now=now)
     waiting = {
         "state": State.REQUESTED.value,
@@ -81,7 +83,7 @@ def place_order(
         "escalate_at": milliseconds(escalate_at(deadline=deadline, now=now)),
     }
     actor = Actor("guest") if exemption is not Exemption.ALL else Actor("staff")
-    booked = _insert(connection, house, request, slot, actor=actor, now=now, **waiting)
+    booked = _insert(connection, house, request, slot, table, actor=actor, now=now, price=price, **waiting)
     tell_guest_in_tx(connection, "booking.requested", booked, house=house, public_url=public_url, now=now)
     return booked
 
@@ -99,9 +101,9 @@ def set_booking(
     table = lock_tables(connection, [request.table_id]).get(request.table_id)
     house = get_house(connection)
     slot = _slot(house, request)
-    _check(connection, house, request, slot, table, exemption=Exemption.ALL, now=now)
+    price = _check(connection, house, request, slot, table, exemption=Exemption.ALL, now=now)
     made = {"state": State.CONFIRMED.value, "decide_by": None, "escalate_at": None}
-    booked = _insert(connection, house, request, slot, actor=actor, now=now, **made)
+    booked = _insert(connection, house, request, slot, table, actor=actor, now=now, price=price, **made)
     ends_at = slot.ends_at + house.buffer
     occupy_in_tx(connection, table_id=booked.table_id, booking_id=booked.id, starts_at=slot.starts_at, ends_at=ends_at)
     flag_waiting_in_tx(connection, house, table_id=booked.table_id, starts_at=booked.starts_at, ends_at=booked.ends_at)
@@ -127,31 +129,35 @@ def _check(
     *,
     exemption: Exemption,
     now: dt.datetime,
-) -> None:
+) -> int:
+    """The price of what may be booked."""
     if table is None:
         raise TableNotFound
     if table.retired_at is not None:
         raise TableNotBookable
-    of_contact = of_address = 0
+    contact = {}
     if exemption is Exemption.NONE:
         contact = {"email": request.email, "phone": request.phone, "from_address": request.from_address}
         lock_contact(connection, [f"{kind}:{value}" for kind, value in contact.items() if value])
-        of_contact, of_address = count_open(connection, **contact)
+    held_until = slot.ends_at + house.buffer
+    place: dict[str, Any] = {"table_id": table.id, "starts_at": slot.starts_at, "held_until": held_until}
+    outlook = get_outlook(connection, **place, now=now, contact=contact)
     facts = OrderFacts(
         slot=slot,
         party_size=request.party_size,
         seats=table.seats,
         can_be_booked=table.can_be_booked,
         has_contact=bool(request.email or request.phone),
-        open_of_contact=of_contact,
-        open_of_address=of_address,
+        open_of_contact=outlook.of_contact,
+        open_of_address=outlook.of_address,
     )
     check_order(facts, house, exemption=exemption, now=now)
-    if is_occupied(connection, table.id, starts_at=slot.starts_at, ends_at=slot.ends_at + house.buffer):
+    if outlook.is_held:
         wanted = SimpleNamespace(
             starts_at=milliseconds(slot.starts_at), ends_at=milliseconds(slot.ends_at), party_size=request.party_size
         )
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=wanted, now=now))
+    return outlook.price
 
 
 def _insert(
@@ -159,6 +165,7 @@ def _insert(
     house: House,
     request: OrderRequest,
     slot: Slot,
+    table: Any,
     *,
     actor: Actor,
     now: dt.datetime,
@@ -166,13 +173,12 @@ def _insert(
 ) -> Any:
     values = {
         **standing,
-        "table_id": request.table_id,
+        "table_id": table.id,
         "version": 1,
         "starts_at": milliseconds(slot.starts_at),
         "ends_at": milliseconds(slot.ends_at),
         "time_zone": house.time_zone,
         "party_size": request.party_size,
-        "price": price_at(connection, request.table_id, now=now),
         "name": request.name,
         "email": request.email,
         "phone": request.phone,
@@ -187,7 +193,7 @@ def _insert(
         "backoffice_ref": "",
         "reason": "",
     }
-    made = connection.execute(insert(booking).values(**values).returning(booking.c.id))
-    booked = SimpleNamespace(id=int(made.scalar_one()), **values)
+    made = connection.execute(_BOOK, values)
+    booked = SimpleNamespace(id=int(made.scalar_one()), **values, **told_of_table(table))
     note_step_in_tx(connection, booked, action="ordered" if booked.decide_by else "set", actor=actor, now=now)
     return booked

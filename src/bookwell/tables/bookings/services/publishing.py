@@ -23,7 +23,6 @@ from bookwell.tables.bookings.locks import lock_feed
 from bookwell.tables.bookings.models import feed_event, feed_head
 from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import Actor
-from bookwell.tables.floor.queries import DiningTable, get_table
 
 __all__ = ["CALLED", "forget_events", "forget_feed_in_tx", "place_events", "publish_in_tx"]
 
@@ -36,16 +35,17 @@ _WHAT = {"ordered": "requested", "set": "confirmed", "moved": "changed"}
 _ROOM = {"name": 2_500, "email": 2_000, "phone": 200, "comment": 6_000, "reason": 4_000}
 _PERSONAL = ("name", "email", "phone", "comment")
 _AT_ONCE = 1000
+_EVENT = insert(feed_event).inline()
 
 
 def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Actor, now: dt.datetime) -> None:
     """Write the event of a booking's new version."""
     kind = f"booking.{_WHAT.get(action, action)}"
-    event = _event_of(booked, get_table(connection, booked.table_id, now=now), actor)
+    event = _event_of(booked, actor)
     data, event_id = event.model_dump(mode="json"), ids.new_id()
     version = {"booking_id": booked.id, "version": booked.version}
     told = {"event_id": event_id, "type": kind, "at": milliseconds(now), "data": to_json(data).decode()}
-    connection.execute(insert(feed_event).values(**version, **told))
+    connection.execute(_EVENT, {**version, **told})
     endpoint = connection.get_execution_options().get(CALLED, "")
     if endpoint:
         message = OutgoingMessage(
@@ -105,13 +105,14 @@ def forget_feed_in_tx(connection: Connection, booking_ids: Collection[int]) -> i
     return len(rows)
 
 
-def _event_of(booked: Any, table: DiningTable, actor: Actor) -> BookingEvent:
+def _event_of(booked: Any, actor: Actor) -> BookingEvent:
+    table = {"id": booked.table_id, "name": booked.table_name, "seats": booked.table_seats}
     written = {name: _cut(getattr(booked, name), room) for name, room in _ROOM.items()}
     return BookingEvent(
         booking_id=booked.id,
         version=booked.version,
         state=booked.state,
-        table=BookedTable(id=table.id, name=table.name, table_type=table.table_type, seats=table.seats),
+        table=BookedTable(table_type=booked.table_type, **table),
         starts_at=instant_at(booked.starts_at),
         ends_at=instant_at(booked.ends_at),
         time_zone=booked.time_zone,

@@ -14,7 +14,6 @@ from bookwell.tables.bookings.events import guest_notice, has_contact, staff_not
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of, instant_at
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
-from bookwell.tables.floor.queries import get_table
 from bookwell.tables.floor.rules import House
 
 __all__ = ["remind_in_tx", "tell_guest_in_tx", "tell_of_move_in_tx", "tell_staff_in_tx"]
@@ -27,6 +26,7 @@ _PATHS: Mapping[TokenPurpose, str] = MappingProxyType(
         TokenPurpose.UNSUBSCRIBE: "/api/customer/unsubscribe/",
     }
 )
+_TOKENS = insert(guest_token)
 _OF_A_BOOKING = (TokenPurpose.CANCEL, TokenPurpose.VIEW)
 
 
@@ -37,7 +37,7 @@ def tell_guest_in_tx(
     if not has_contact(booked):
         return
     links = _links_in_tx(connection, booked, public_url, _OF_A_BOOKING) if State(booked.state) in OPEN_STATES else {}
-    facts = _facts(connection, booked, house, now, {**_link_facts(links), **told})
+    facts = _facts(booked, house, {**_link_facts(links), **told})
     append_in_tx(connection, [guest_notice(kind, booked=booked, facts=facts)], now=now)
 
 
@@ -48,7 +48,7 @@ def tell_of_move_in_tx(
     if not has_contact(moved):
         return
     told: dict[str, Any] = {
-        "previous_table": get_table(connection, before.table_id, now=now).name,
+        "previous_table": before.table_name,
         "previous_starts_at": instant_at(before.starts_at),
         "previous_ends_at": instant_at(before.ends_at),
         "was_confirmed": State(before.state) is State.CONFIRMED,
@@ -65,7 +65,7 @@ def remind_in_tx(connection: Connection, booked: Any, *, house: House, public_ur
         return
     purposes = (*_OF_A_BOOKING, TokenPurpose.UNSUBSCRIBE) if booked.email else _OF_A_BOOKING
     links = _links_in_tx(connection, booked, public_url, purposes)
-    facts = _facts(connection, booked, house, now, _link_facts(links))
+    facts = _facts(booked, house, _link_facts(links))
     unsubscribe_url = links.get(TokenPurpose.UNSUBSCRIBE)
     notice = guest_notice("booking.reminder", booked=booked, facts=facts, unsubscribe_url=unsubscribe_url)
     append_in_tx(connection, [notice], now=now)
@@ -74,21 +74,18 @@ def remind_in_tx(connection: Connection, booked: Any, *, house: House, public_ur
 def tell_staff_in_tx(connection: Connection, kind: str, booked: Any, *, house: House, now: dt.datetime) -> None:
     """Write the notice to the restaurant's address; nothing where it has none."""
     if house.staff_email:
-        facts = _facts(connection, booked, house, now, {"guest": booked.name})
+        facts = _facts(booked, house, {"guest": booked.name})
         address = {"email": house.staff_email, "language": house.staff_language}
         append_in_tx(connection, [staff_notice(kind, booked=booked, facts=facts, **address)], now=now)
 
 
-def _facts(
-    connection: Connection, booked: Any, house: House, now: dt.datetime, told: Mapping[str, Any]
-) -> BookingFacts:
-    table = get_table(connection, booked.table_id, now=now)
+def _facts(booked: Any, house: House, told: Mapping[str, Any]) -> BookingFacts:
     facts: dict[str, Any] = {
         "booking_id": booked.id,
         "state": booked.state,
         "restaurant": house.name,
-        "table": table.name,
-        "table_type": table.table_type,
+        "table": booked.table_name,
+        "table_type": booked.table_type,
         "party_size": booked.party_size,
         "starts_at": instant_at(booked.starts_at),
         "ends_at": instant_at(booked.ends_at),
@@ -109,7 +106,7 @@ def _links_in_tx(
         {"digest": digest_of(token), "booking_id": booked.id, "purpose": purpose, "expires_at": booked.ends_at}
         for purpose, token in tokens.items()
     ]
-    connection.execute(insert(guest_token), rows)
+    connection.execute(_TOKENS, rows)
     return {purpose: f"{public_url}{_PATHS[purpose]}?id={token}" for purpose, token in tokens.items()}
 
 

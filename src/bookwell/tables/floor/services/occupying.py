@@ -8,13 +8,35 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, insert, literal, or_, select
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.models import closure, occupancy
+from bookwell.tables.floor.queries import is_held
 from bookwell.tables.floor.rules import Period, shared, without
 
-__all__ = ["close_in_tx", "occupy_in_tx", "release_in_tx"]
+__all__ = ["close_in_tx", "occupy_in_tx", "release_in_tx", "take_in_tx"]
+
+_TABLE_ID, _BOOKING_ID, _STARTS_AT, _HELD_UNTIL = (
+    bindparam(name, type_=BigInteger) for name in ("table_id", "booking_id", "starts_at", "held_until")
+)
+_HOLDING = select(_TABLE_ID, literal("booking"), _BOOKING_ID, _STARTS_AT, _HELD_UNTIL)
+_TAKE = (
+    insert(occupancy)
+    .from_select(
+        ["table_id", "kind", "booking_id", "starts_at", "ends_at"],
+        _HOLDING.where(~exists().where(is_held(_TABLE_ID))),
+    )
+    .execution_options(preserve_rowcount=True)
+)
+
+
+def take_in_tx(
+    connection: Connection, *, table_id: int, booking_id: int, starts_at: dt.datetime, ends_at: dt.datetime
+) -> bool:
+    """Let a booking that holds nothing hold a table, unless something else does at that time; whether it does now."""
+    period = {"starts_at": milliseconds(starts_at), "held_until": milliseconds(ends_at)}
+    return connection.execute(_TAKE, {"table_id": table_id, "booking_id": booking_id, **period}).rowcount == 1
 
 
 def occupy_in_tx(
