@@ -358,7 +358,7 @@ def test_the_same_id_again__gets_the_first_refusal(client: TestClient, restauran
     order = an_order(restaurant, a_table(restaurant).id)
     webhook_id = ids.new_id()
     first = send(client, a_body(order.id, version=9), webhook_id=webhook_id)
-    for step in range(8):
+    for step in range(1, 9):
         _move(restaurant, order.id, EVENING + step * HOUR / 4)
 
     again = send(client, a_body(order.id, version=9), webhook_id=webhook_id)
