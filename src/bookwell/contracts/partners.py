@@ -10,7 +10,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["HoldRequest", "HoldState", "HoldStatus", "PartnerAvailability", "PartnerState", "Reference"]
+__all__ = ["LONGEST_REF", "HoldRequest", "HoldState", "HoldStatus", "PartnerAvailability", "PartnerState", "Reference"]
+
+LONGEST_REF = 500
 
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$")]
 """No blanks, brackets or slashes: it travels in notes and paths."""
@@ -69,7 +71,7 @@ class HoldRequest(_Contract):
     reference: Reference
     isbn: Annotated[str, Field(pattern=r"^97[89][0-9]{10}$")]
     pickup: Annotated[str, Field(max_length=200)] | None = None
-    other_refs: Annotated[tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=100)] = ()
+    other_refs: Annotated[tuple[Annotated[str, Field(max_length=LONGEST_REF)], ...], Field(max_length=100)] = ()
 
 
 class HoldState(_Contract):

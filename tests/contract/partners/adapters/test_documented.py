@@ -171,6 +171,18 @@ async def test_paia__place__document_error_with_200__is_refused(status: dict[str
     assert (refused.value.code, refused.value.detail) == (Refusal.REFUSED, "nicht bestellbar")
 
 
+async def test_paia__place__a_name_that_nobody_could_keep__is_not_asked_for() -> None:
+    partner = paia(items=[(200, {"doc": []})])
+    named = {"document": [{**DOCUMENT["document"][0], "id": "http://a/" + "ż" * 250}]}
+    partner.script["GET /daia"] = [(200, named)]
+
+    with pytest.raises(PartnerRefused) as refused:
+        await daia(partner, lambda adapter: adapter.place_hold(HOLD))
+
+    assert refused.value.code is Refusal.REFUSED
+    assert partner.sent("POST /core/8362432/request") == []
+
+
 async def test_paia__place__refused_because_an_earlier_attempt_arrived__is_that_hold() -> None:
     listed: list[Told] = [(200, {"doc": []}), (200, {"doc": [{"status": 1, "edition": EDITION, "queue": 2}]})]
     answer: Told = (200, {"doc": [{"edition": EDITION, "status": 0, "error": "already requested"}]})

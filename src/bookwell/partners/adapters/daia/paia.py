@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from bookwell.contracts.partners import HoldRequest, HoldState, HoldStatus
+from bookwell.contracts.partners import LONGEST_REF, HoldRequest, HoldState, HoldStatus
 from bookwell.partners.adapters.daia.account import PaiaAccount
 from bookwell.partners.adapters.daia.options import DaiaOptions
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed, PartnerRefused, Refusal
@@ -87,7 +87,10 @@ class PaiaHolds:
 
     async def place(self, hold: HoldRequest, editions: Sequence[str]) -> HoldState:
         """Request the first of the editions that is not another reader's already."""
-        free = [edition for edition in editions if ref_of(edition) not in hold.other_refs]
+        nameable = [edition for edition in editions if len(ref_of(edition)) <= LONGEST_REF]
+        if not nameable:
+            raise PartnerRefused(Refusal.REFUSED)
+        free = [edition for edition in nameable if ref_of(edition) not in hold.other_refs]
         if not free:
             raise PartnerRefused(Refusal.ALREADY_TAKEN)
         if (known := await self._known(free)) is not None:
