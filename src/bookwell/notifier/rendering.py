@@ -22,9 +22,10 @@ from pydantic import ValidationError
 
 from bookwell.contracts.messages import NOTICES, Notice, NoticeFacts, Recipient
 from bookwell.kit.addresses import AddressInvalid, parse_address
+from bookwell.kit.languages import language_of
 from bookwell.notifier.calendar import CalendarPart, Guest, calendar_part
 from bookwell.notifier.genres import REMINDERS, Genre, genre_of
-from bookwell.notifier.wording import Phrases, clean, language_of
+from bookwell.notifier.wording import Phrases, clean
 
 __all__ = ["TEMPLATE_VERSIONS", "CalendarPart", "RenderedMessage", "Unrenderable", "render"]
 

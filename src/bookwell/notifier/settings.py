@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from bookwell.kit.addresses import parse_address
+from bookwell.kit.languages import LANGUAGES
 from bookwell.kit.production import insecure_url
 from bookwell.kit.settings import CommonSettings
 from bookwell.notifier.addresses import MailServer, parse_mail_url
 from bookwell.notifier.deliveries.services.tell_staff import Staff
 from bookwell.notifier.endpoints import Endpoint, parse_endpoints
-from bookwell.notifier.wording import LANGUAGES
 
 __all__ = ["NotifierSettings"]
 

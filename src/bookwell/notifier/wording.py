@@ -2,31 +2,19 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_decimal
 
-__all__ = ["LANGUAGES", "Phrases", "clean", "language_of", "last_day"]
+from bookwell.kit.languages import Speech, in_zone, spaced
 
-LANGUAGES = ("en", "pl", "ru")
-"""The languages that messages are written in; whoever reads another one gets the first."""
+__all__ = ["Phrases", "clean", "last_day"]
 
-_LOCALES = {"en": "en_GB", "pl": "pl", "ru": "ru"}
 _ENDS_OF_DAY = frozenset({dt.time(23, 59, 59), dt.time(0, 0)})
 _FAR_AWAY_DAYS = 180
 _JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji are spelt with them
 _LONGEST_READ = 2_000
 _LONGEST_IN_SMS = 30
-
-
-def language_of(tag: str) -> str:
-    """The language to write in for a language tag such as `pl` or `pl-PL`."""
-    language = tag.replace("_", "-").partition("-")[0].lower()
-    return language if language in LANGUAGES else LANGUAGES[0]
 
 
 def clean(text: str, longest: int) -> str:
@@ -48,7 +36,7 @@ def clean(text: str, longest: int) -> str:
 
 def last_day(moment: dt.datetime, zone: ZoneInfo) -> tuple[dt.date, dt.time | None]:
     """The last date on which something can be done before a deadline, and the time when it is not the day's end."""
-    local = _in_zone(moment, zone)
+    local = in_zone(moment, zone)
     time = local.time().replace(microsecond=0)
     if time == dt.time(0, 0):
         return local.date() - dt.timedelta(days=1), None
@@ -56,44 +44,32 @@ def last_day(moment: dt.datetime, zone: ZoneInfo) -> tuple[dt.date, dt.time | No
 
 
 @dataclass(frozen=True, slots=True)
-class Phrases:
+class Phrases(Speech):
     """What templates say with the language's own grammar; `zone` is the place's, `written_at` the event's instant."""
 
-    language: str
-    zone: ZoneInfo
     written_at: dt.datetime
 
     def day(self, moment: dt.datetime) -> str:
         """A deadline as the last day a person has, with its weekday, and the hour when it is not the whole day."""
         date, time = last_day(moment, self.zone)
-        said = _spaced(format_date(date, "full", locale=self.locale))
-        return said if time is None else f"{said}, {_spaced(format_time(time, 'short', locale=self.locale))}"
+        said = spaced(format_date(date, "full", locale=self.locale))
+        return said if time is None else f"{said}, {spaced(format_time(time, 'short', locale=self.locale))}"
 
     def short(self, moment: dt.datetime | dt.date) -> str:
         """A date as day and month; with its year when it is far away."""
         date = last_day(moment, self.zone)[0] if isinstance(moment, dt.datetime) else moment
-        today = _in_zone(self.written_at, self.zone).date()
+        today = in_zone(self.written_at, self.zone).date()
         if abs((date - today).days) > _FAR_AWAY_DAYS:
-            return _spaced(format_date(date, "long", locale=self.locale))
-        return _spaced(format_skeleton("MMMMd", date, locale=self.locale))
-
-    def moment(self, instant: dt.datetime) -> str:
-        """When something happens: the day with its weekday, and the hour."""
-        local = _in_zone(instant, self.zone)
-        return f"{_spaced(format_date(local.date(), 'full', locale=self.locale))}, {self._hour(local)}"
+            return spaced(format_date(date, "long", locale=self.locale))
+        return spaced(format_skeleton("MMMMd", date, locale=self.locale))
 
     def period(self, starts_at: dt.datetime, ends_at: dt.datetime) -> str:
         """From when to when: one day, and two hours of which the second may be the next day's."""
-        return f"{self.moment(starts_at)}–{self._hour(_in_zone(ends_at, self.zone))}"
+        return f"{self.moment(starts_at)}–{self.hour(ends_at)}"
 
     def soon(self, instant: dt.datetime) -> str:
         """A moment in few words: day, month and hour; with its year when it is far away."""
-        local = _in_zone(instant, self.zone)
-        return f"{self.short(local.date())}, {self._hour(local)}"
-
-    def amount(self, hundredths: int) -> str:
-        """A price with two decimals; the currency is everybody's own."""
-        return _spaced(format_decimal(Decimal(hundredths) / 100, "#,##0.00", locale=self.locale))
+        return f"{self.short(in_zone(instant, self.zone).date())}, {self.hour(instant)}"
 
     def brief(self, text: str) -> str:
         """As much of somebody's words as an SMS has room for."""
@@ -101,7 +77,7 @@ class Phrases:
 
     def days_since(self, moment: dt.datetime) -> int:
         """How many of the branch's days lie between a deadline's day and the event."""
-        return (_in_zone(self.written_at, self.zone).date() - last_day(moment, self.zone)[0]).days
+        return (in_zone(self.written_at, self.zone).date() - last_day(moment, self.zone)[0]).days
 
     def plural(self, count: int, **forms: str) -> str:
         """The form that goes with a count, by CLDR's names: `one`, `few`, `many`, `other`."""
@@ -110,26 +86,3 @@ class Phrases:
     def ordinal(self, number: int, **endings: str) -> str:
         """A number with its ordinal ending: 1st, 2nd, 3rd, 11th."""
         return f"{number}{endings[self.locale.ordinal_form(number)]}"
-
-    def _hour(self, local: dt.datetime) -> str:
-        return _spaced(format_time(local.time(), "short", locale=self.locale))
-
-    @property
-    def locale(self) -> Locale:
-        """Babel's name for the language."""
-        return _locale(self.language)
-
-
-@cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_LOCALES[language])
-
-
-def _spaced(text: str) -> str:
-    """With plain spaces: in a subject, and to whoever searches a mailbox, no other kind is of use."""
-    return " ".join(text.split())
-
-
-def _in_zone(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return aware.astimezone(zone)

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from bookwell.kit.languages import LANGUAGES
 from bookwell.tables.bookings.models import guest_token, reminder_opt_out
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import State, TokenPurpose
@@ -20,7 +21,7 @@ from bookwell.tables.bookings.services.deciding import accept_booking
 from bookwell.tables.bookings.services.ending import mark_booking
 from bookwell.tables.bookings.services.reminding import remind_guest
 from bookwell.tables.db import Database
-from bookwell.tables.web.words import LANGUAGES, WORDS
+from bookwell.tables.web.words import WORDS
 from tests.contract.tables.serving import served
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked, holders, mails
 

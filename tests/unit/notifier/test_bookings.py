@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bookwell.kit.languages import LANGUAGES
 from bookwell.notifier.rendering import RenderedMessage, Unrenderable
-from bookwell.notifier.wording import LANGUAGES
 from tests.unit.notifier.notices import LINK, MORE_LINK, TURNS, rendered, rendered_turn
 
 _BOOKINGS = [turn for turn, (kind, _) in TURNS.items() if kind.startswith("booking.")]

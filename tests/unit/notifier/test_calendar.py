@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from icalendar import Calendar, Event
 
+from bookwell.kit.languages import LANGUAGES
 from bookwell.notifier.calendar import CalendarPart
 from bookwell.notifier.rendering import render
-from bookwell.notifier.wording import LANGUAGES
 from tests.unit.notifier.notices import (
     EVENT_AT,
     LAST_SECOND_OF_3_JANUARY,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from bookwell.contracts.messages import NOTICES
+from bookwell.kit.languages import LANGUAGES
 from bookwell.notifier import rendering
 from bookwell.notifier.rendering import TEMPLATE_VERSIONS, Unrenderable, render
-from bookwell.notifier.wording import LANGUAGES
 from tests.unit.notifier.notices import (
     EVENT_AT,
     LINK,

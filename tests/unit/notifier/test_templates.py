@@ -5,7 +5,7 @@ from jinja2 import Environment, meta
 
 from bookwell import notifier
 from bookwell.contracts.messages import NOTICES
-from bookwell.notifier.wording import LANGUAGES
+from bookwell.kit.languages import LANGUAGES
 
 _TEMPLATES = Path(notifier.__file__).parent / "templates"
 _GRAMMAR = {"plural", "ordinal"}

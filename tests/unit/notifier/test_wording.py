@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookwell.notifier.wording import LANGUAGES, Phrases, clean, language_of, last_day
+from bookwell.kit.languages import LANGUAGES, language_of
+from bookwell.notifier.wording import Phrases, clean, last_day
 
 _WARSAW = ZoneInfo("Europe/Warsaw")
 _PHRASES = {

@@ -8,11 +8,11 @@ from fastapi import Request
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bookwell.kit.addresses import AddressInvalid, parse_address, parse_phone
+from bookwell.kit.languages import LANGUAGES, language_of
 from bookwell.kit.negotiation import preferred_language
 
 __all__ = ["Comment", "Email", "GuestName", "Locale", "Phone", "guest_locale"]
 
-_LOCALES = ("en", "pl", "ru")
 _LONGEST_EMAIL = 254
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 
@@ -68,6 +68,5 @@ Locale = Annotated[str, _Trimmed, Field(max_length=35), AfterValidator(_tag)]
 def guest_locale(request: Request, sent: str) -> str:
     """The language that we write to a guest in: the one sent, else by `Accept-Language`; English for others."""
     if not sent:
-        return preferred_language(request.headers.get("Accept-Language", ""), _LOCALES)
-    language = re.split("[-_]", sent.lower(), maxsplit=1)[0]
-    return language if language in _LOCALES else _LOCALES[0]
+        return preferred_language(request.headers.get("Accept-Language", ""), LANGUAGES)
+    return language_of(sent)

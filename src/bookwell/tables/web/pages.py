@@ -1,29 +1,23 @@
 """Renders the guests' pages: HTML without scripts, in the guest's language, under a strict policy."""
 
-import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
-from babel.numbers import format_decimal
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bookwell.kit.languages import LANGUAGES
 from bookwell.kit.negotiation import preferred_language
 from bookwell.kit.response_headers import PAGE_POLICY
-from bookwell.tables.web.words import LANGUAGE_NAMES, LANGUAGES, WORDS
+from bookwell.tables.web.words import LANGUAGE_NAMES, WORDS
 
-__all__ = ["STYLESHEET", "Phrases", "language_of", "page", "stylesheet"]
+__all__ = ["STYLESHEET", "language_of", "page", "stylesheet"]
 
 STYLESHEET = "/pages/guests.css"
 _HERE = Path(__file__).parent
-_LOCALES = {"en": "en_GB", "pl": "pl", "ru": "ru"}
 _HEADERS = {
     "Content-Security-Policy": PAGE_POLICY,
     "Referrer-Policy": "no-referrer",
@@ -31,27 +25,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """How a language says moments, in the booking's zone, and amounts."""
-
-    language: str
-    zone: ZoneInfo
-
-    def moment(self, instant: dt.datetime) -> str:
-        """The day with its weekday, and the hour."""
-        local = instant.astimezone(self.zone)
-        return f"{format_date(local.date(), 'full', locale=_LOCALES[self.language])}, {self.hour(instant)}"
-
-    def hour(self, instant: dt.datetime) -> str:
-        """The hour of a day."""
-        return format_time(instant.astimezone(self.zone).time(), "short", locale=_LOCALES[self.language])
-
-    def amount(self, hundredths: int) -> str:
-        """A price; the currency is the restaurant's own."""
-        return format_decimal(Decimal(hundredths) / 100, "#,##0.00", locale=_LOCALES[self.language])
 
 
 def language_of(request: Request, *, asked: str, otherwise: str = "") -> str:

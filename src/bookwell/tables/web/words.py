@@ -6,9 +6,8 @@ from types import MappingProxyType
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.floor.rules import TableType
 
-__all__ = ["LANGUAGES", "LANGUAGE_NAMES", "WORDS"]
+__all__ = ["LANGUAGE_NAMES", "WORDS"]
 
-LANGUAGES = ("en", "pl", "ru")
 LANGUAGE_NAMES = MappingProxyType({"en": "English", "pl": "Polski", "ru": "Русский"})
 
 _EN = {
