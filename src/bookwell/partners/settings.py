@@ -23,7 +23,7 @@ class PartnersSettings(CommonSettings):
     )
     partners_config: Path | None = Field(default=None, description="partners.toml; without it, the simulators")
     partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="No answer takes longer")
-    partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="For placing a hold at a partner")
+    partners_hold_ms: int = Field(default=15_000, ge=100, le=50_000, description="For placing a hold at a partner")
     partners_fresh_seconds: int = Field(default=60, ge=0, description="So long an answer is served as it is")
     partners_stale_seconds: int = Field(default=900, ge=0, description="So long it is served while being asked again")
     partners_kept_seconds: int = Field(default=86_400, ge=1, description="So long it is served instead of a failure")

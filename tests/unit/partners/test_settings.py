@@ -48,6 +48,7 @@ def test_settings__a_library_reached_by_another_name__keeps_the_issuer_that_its_
         ("BOOKWELL_LIBRARY_ISSUER", "library.example"),
         ("BOOKWELL_ISSUERS", "https://id.example"),
         ("BOOKWELL_PARTNERS_BUDGET_MS", "0"),
+        ("BOOKWELL_PARTNERS_HOLD_MS", "60000"),
         ("BOOKWELL_PARTNERS_PORT", "70000"),
     ],
 )

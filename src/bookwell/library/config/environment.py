@@ -19,7 +19,7 @@ class LibrarySettings(CommonSettings):
     partners_url: str = Field(default="", description="Where the partners service answers; empty: its port on loopback")
     partners_port: int = Field(default=5013, description="Where it listens")
     partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="As the partners service has it")
-    partners_hold_ms: int = Field(default=15_000, ge=100, le=120_000, description="The same, for holds")
+    partners_hold_ms: int = Field(default=15_000, ge=100, le=50_000, description="The same, for holds")
     library_hosts: str = Field(
         default="localhost,127.0.0.1,[::1]", description="Names by which the library may be asked, with commas"
     )
