@@ -1,5 +1,7 @@
 """The tables of the service: the same as the code has them, and made once."""
 
+import os
+import sys
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
@@ -9,11 +11,15 @@ from sqlalchemy import CheckConstraint, inspect
 import bookwell.tables.accounts.models
 import bookwell.tables.backoffice.models
 import bookwell.tables.bookings.models  # noqa: F401 -- declare them
+from bookwell.cli.processes import spawn
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate
 from bookwell.tables.schema import metadata
+from tests.infrastructure import drop_database, new_database
 from tests.restaurant import tables_url
+
+_MIGRATE = "import sys; from bookwell.tables.migrating import migrate; migrate(sys.argv[1])"
 
 
 def test_migrate__the_result__is_what_the_code_has(restaurant: Database) -> None:
@@ -41,3 +47,20 @@ def test_migrate__twice__is_done_once(tmp_path: Path) -> None:
         with reading(engine) as connection:
             assert is_up_to_date(connection)
         engine.dispose()
+
+
+def test_migrate__three_processes_at_once__do_it_once(tmp_path: Path) -> None:
+    server = os.environ.get("BOOKWELL_LIBRARY_DATABASE_URL", "")
+    is_server = server.startswith("postgres")
+    url = new_database(server) if is_server else f"sqlite:///{tmp_path / 'new.sqlite3'}"
+
+    processes = [spawn([sys.executable, "-c", _MIGRATE, url]) for _ in range(3)]
+    statuses = [process.wait(60) for process in processes]
+
+    assert statuses == [0, 0, 0]
+    engine = engine_of(url)
+    with reading(engine) as connection:
+        assert is_up_to_date(connection)
+    engine.dispose()
+    if is_server:
+        drop_database(url)
