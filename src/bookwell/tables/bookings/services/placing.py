@@ -33,6 +33,7 @@ from bookwell.tables.floor.services.occupying import occupy_in_tx
 __all__ = ["OrderRequest", "place_order", "set_booking"]
 
 _BOOK = insert(booking).returning(booking.c.id)
+_GUEST = Actor("guest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def place_order(
     public_url: str,
     now: dt.datetime,
     exemption: Exemption = Exemption.NONE,
+    actor: Actor = _GUEST,
 ) -> Any:
     """An order that waits for a decision and takes the table from nobody; the guest is told that it was received.
 
@@ -82,7 +84,6 @@ def place_order(
         "decide_by": milliseconds(deadline),
         "escalate_at": milliseconds(escalate_at(deadline=deadline, now=now)),
     }
-    actor = Actor("guest") if exemption is not Exemption.ALL else Actor("staff")
     booked = _insert(connection, house, request, slot, table, actor=actor, now=now, price=price, **waiting)
     tell_guest_in_tx(connection, "booking.requested", booked, house=house, public_url=public_url, now=now)
     return booked
