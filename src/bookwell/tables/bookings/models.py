@@ -64,7 +64,6 @@ booking = Table(
     CheckConstraint("starts_at < ends_at", name="booking_period"),
     CheckConstraint("(state = 'requested') = (decide_by IS NOT NULL)", name="booking_deadline"),
     Index("booking_of_table", "table_id", "state", "starts_at"),
-    Index("booking_when", "starts_at", "id"),
     Index("booking_board", "state", "starts_at", "id"),
     Index("booking_waiting", "state", "decide_by"),
     Index("booking_escalation", "escalate_at"),
