@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from bookwell.contracts.messages import PERSON_FORGOTTEN, ChannelName, Envelope
 from bookwell.kit import clock
+from bookwell.kit.jobs import repeated
 from bookwell.notifier.addresses import MailScheme
 from bookwell.notifier.channels.files import ConsoleTransport, FileTransport, mail_files, mail_name
 from bookwell.notifier.channels.mail import MailChannel
@@ -112,11 +113,10 @@ class Notifier:
         now = clock.now()
         notices_before = now - dt.timedelta(days=self._settings.mail_days)
         rows_before = now - dt.timedelta(days=self._settings.delivery_days)
-        forgotten = 0
-        while ids := self.database.write(lambda tx: forget_notices_in_tx(tx, ended_before=notices_before)):
-            forgotten += len(ids)
-        while count := self.database.write(lambda tx: forget_rows_in_tx(tx, ended_before=rows_before)):
-            forgotten += count
+        forgotten = repeated(
+            lambda: len(self.database.write(lambda tx: forget_notices_in_tx(tx, ended_before=notices_before))),
+            lambda: self.database.write(lambda tx: forget_rows_in_tx(tx, ended_before=rows_before)),
+        )
         self._forget_files()
         return forgotten
 
