@@ -10,6 +10,7 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(<?([^)>\s]+)>?\)")
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+_MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 _PAGES = sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md"), *_ROOT.glob("deploy/**/*.md")])
 
 
@@ -27,6 +28,15 @@ def test_link__to_what_is_not_there__is_found() -> None:
     assert not _is_there(readme, "docs/nothing.md")
     assert not _is_there(readme, "docs/partners.md#nothing")
     assert not _is_there(readme, "#nothing")
+
+
+def test_architecture__every_name_in_its_diagrams__is_in_the_code() -> None:
+    diagrams = "".join(_MERMAID.findall((_ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    source = "".join(file.read_text(encoding="utf-8") for file in (_ROOT / "src").rglob("*.py"))
+    names = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", diagrams))
+
+    assert {"place_reservation", "accept_booking"} <= names
+    assert {name for name in names if not re.search(rf"\b{name}\b", source)} == set()
 
 
 def _links(page: Path) -> Iterator[str]:
