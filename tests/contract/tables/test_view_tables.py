@@ -89,6 +89,8 @@ def test_view_tables__unchanged__is_not_sent_again(client: TestClient, restauran
     assert again.headers["etag"] == first.headers["etag"]
     assert again.headers["cache-control"] == "public, no-cache"
     assert changed.status_code == 200
+    answers = client.get("/openapi.json").json()["paths"][PATH]["get"]["responses"]
+    assert "If-None-Match" in answers["304"]["description"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bookwell.contracts.bookings import FreeTable
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
 from bookwell.kit.adapters.fastapi.problems import instance_of
+from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.errors import DomainError
 from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of, parse_key
 from bookwell.kit.problems import problem_of, render_problem
@@ -21,15 +22,21 @@ from bookwell.tables.bookings.errors import SlotTaken
 from bookwell.tables.site import Site
 
 __all__ = [
+    "NOT_MODIFIED",
     "REFUSAL_MEMBERS",
     "json_answer",
     "refusal_answer",
     "render_refusal",
     "respond_in_transaction",
+    "response_if_new",
     "response_of",
 ]
 
 _JSON = "application/json"
+NOT_MODIFIED: Mapping[int | str, dict[str, Any]] = MappingProxyType(
+    {304: {"description": "Nothing has changed since the answer whose `ETag` was sent as `If-None-Match`"}}
+)
+"""What operations with `response_if_new` declare."""
 REFUSAL_MEMBERS: Mapping[str, Any] = MappingProxyType(
     {
         "alternatives": {
@@ -63,6 +70,14 @@ def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | No
 def response_of(answer: Answer) -> Response:
     """FastAPI's response of an answer."""
     return Response(answer.body, status_code=answer.status, headers={"Content-Type": _JSON} | answer.headers)
+
+
+def response_if_new(request: Request, answer: Answer, *, cache_control: str) -> Response:
+    """The same with the answer's tag; 304 for who names that tag and has it already."""
+    headers = {"ETag": etag_of(answer.body), "Cache-Control": cache_control}
+    if is_known(request.headers.get("If-None-Match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return response_of(Answer(answer.status, answer.body, answer.headers | headers))
 
 
 def respond_in_transaction(

@@ -3,17 +3,18 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import GetCoreSchemaHandler, create_model
+from pydantic import GetCoreSchemaHandler, create_model, field_validator
 from pydantic_core import CoreSchema
 from sqlalchemy import Connection
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
+from bookwell.kit.addresses import parse_address
 from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.request_types import make_strict
 from bookwell.tables.api.access import Staff
-from bookwell.tables.api.answers import json_answer, response_of
+from bookwell.tables.api.answers import NOT_MODIFIED, json_answer, response_if_new, response_of
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
 from bookwell.tables.bookings.services.closing import change_house
 from bookwell.tables.floor.errors import SettingsChanged
@@ -34,6 +35,11 @@ class _Whole(House):
 
     dry_run: DryRun = False
 
+    @field_validator("staff_email", check_fields=False)
+    @classmethod
+    def _check_staff_email(cls, text: str) -> str:
+        return str(parse_address(text)) if text else text
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic's hook."""
@@ -52,13 +58,11 @@ class HouseChangeOut(HitsOut):
     settings: House
 
 
-@router.get(_PATH, response_model=House)
+@router.get(_PATH, response_model=House, responses={**NOT_MODIFIED})
 def view_settings(request: Request, site: SiteDep, caller: Staff) -> Response:  # noqa: ARG001 -- lets staff in
     """How the restaurant takes bookings."""
-    answer = _answer(site.database.read(get_house))
-    if is_known(request.headers.get("If-None-Match", ""), answer.headers["ETag"]):
-        return Response(status_code=304, headers=answer.headers)
-    return response_of(answer)
+    house = site.database.read(get_house)
+    return response_if_new(request, json_answer(house), cache_control="private, no-cache")
 
 
 @router.put(_PATH, response_model=HouseChangeOut)
@@ -76,7 +80,7 @@ def change_settings(
     def work(connection: Connection) -> Answer:
         lock_restaurant(connection)
         before = get_house(connection)
-        if expected is not None and not is_known(expected, _answer(before).headers["ETag"]):
+        if expected is not None and not is_known(expected, etag_of(json_answer(before).body)):
             raise SettingsChanged
         hit = change_house(
             connection,
@@ -90,9 +94,3 @@ def change_settings(
         return json_answer({**hits_out(hit, is_dry_run=is_dry_run), "settings": valid})
 
     return response_of(site.database.write(work))
-
-
-def _answer(house: House) -> Answer:
-    answer = json_answer(house)
-    answer.headers.update({"ETag": etag_of(answer.body), "Cache-Control": "private, no-cache"})
-    return answer

@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
-from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.request_types import Moment, StrictBody
-from bookwell.tables.api.answers import json_answer, response_of
+from bookwell.tables.api.answers import NOT_MODIFIED, json_answer, response_if_new
 from bookwell.tables.api.types import Duration, Price, TableOut, table_out
 from bookwell.tables.floor.queries import DiningTable, Wish, get_house, list_tables
 from bookwell.tables.floor.rules import FOREVER, TableType, check_period, instant_of, is_open, slot_minutes
@@ -41,7 +40,7 @@ class TableFilter(StrictBody):
         return self
 
 
-@router.get("/api/customer/view_tables/", response_model=list[TableOut])
+@router.get("/api/customer/view_tables/", response_model=list[TableOut], responses={**NOT_MODIFIED})
 def view_tables(request: Request, site: SiteDep, wanted: Annotated[TableFilter, parameters(TableFilter)]) -> Response:
     """Tables that can be booked, the smallest fit first; with a time only those that are free then.
 
@@ -50,12 +49,7 @@ def view_tables(request: Request, site: SiteDep, wanted: Annotated[TableFilter, 
     now = clock.now()
     found = site.database.read(lambda connection: _find(connection, wanted, now))
     answer = json_answer([table_out(table) for table in found])
-    etag = etag_of(answer.body)
-    headers = {"ETag": etag, "Cache-Control": "public, no-cache"}
-    if is_known(request.headers.get("If-None-Match", ""), etag):
-        return Response(status_code=304, headers=headers)
-    answer.headers.update(headers)
-    return response_of(answer)
+    return response_if_new(request, answer, cache_control="public, no-cache")
 
 
 def _find(connection: Connection, wanted: TableFilter, now: dt.datetime) -> Sequence[DiningTable]:
