@@ -1,0 +1,178 @@
+"""Makes a backup of everything that the settings name, and puts one back."""
+
+import datetime as dt
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bookwell.cli.backup.data_folder import fill_folder, list_files, list_present, save_folder
+from bookwell.cli.backup.manifest import Backup, BackupUnusable, Part, describe, read_backup
+from bookwell.cli.backup.programs import ProgramFailed
+from bookwell.cli.backup.stores import SKIPPED_IDS, store_of
+from bookwell.cli.doctor.site import read_site
+from bookwell.kit import clock
+from bookwell.kit.adapters.sqlalchemy import engine_of
+from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
+
+__all__ = ["FAILURES", "RestoreRefused", "make_backup", "restore_backup"]
+
+_FOLDER = "data folder"
+_LAST = "notifier"
+_PARTIAL = ".partial"
+_UNTOLD = {
+    "library": "SELECT COUNT(*) FROM outbox WHERE done_at IS NULL",
+    "tables": "SELECT COUNT(*) FROM outbox WHERE done_at IS NULL",
+    "notifier": "SELECT COUNT(*) FROM delivery WHERE state IN ('queued', 'sending')",
+}
+
+
+class RestoreRefused(Exception):
+    """Something would be lost, or is not as it must be; a line each, for the person who tried."""
+
+
+def make_backup(parent: Path, *, say: Callable[[str], None]) -> Path:
+    """Save everything into a new folder below `parent`, which has its name once it is whole; answers it.
+
+    Raises:
+        ProgramFailed, SQLAlchemyError, OSError
+    """
+    site = read_site()
+    now = clock.now().astimezone(dt.UTC)
+    target = parent / f"bookwell-{now:%Y%m%dT%H%M%SZ}"
+    draft = target.with_name(target.name + _PARTIAL)
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft.mkdir(mode=0o700)
+    try:
+        parts = list(_saved(draft, _databases(), say))
+        if list_files(site.common.data_dir):
+            save_folder(site.common.data_dir, draft / "data.tar")
+            parts.append(describe(_FOLDER, "folder", draft / "data.tar"))
+        Backup(draft, now.isoformat(timespec="seconds"), version("bookwell"), parts).write_manifest()
+        for file in draft.iterdir():
+            file.chmod(0o600)
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _sync(parent)
+    return target
+
+
+def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None]) -> None:
+    """Make everything what it was in the backup. Services must not run meanwhile.
+
+    Raises:
+        BackupUnusable, RestoreRefused: before anything is changed.
+        ProgramFailed, SQLAlchemyError, OSError
+    """
+    backup = read_backup(folder)
+    databases, data_dir = _databases(), read_site().common.data_dir.absolute()
+    refusals = [line for part in backup.parts for line in _refusals(backup, part, databases, data_dir, is_forced)]
+    if refusals:
+        raise RestoreRefused("\n".join(refusals))
+    with _nobody_in(data_dir):
+        for part in backup.parts:
+            say(f"restoring {part.service}")
+            if part.kind == "folder":
+                fill_folder(folder / part.file, data_dir)
+            else:
+                store_of(databases[part.service]).fill(folder / part.file)
+    if "tables" in databases and any(part.service == "tables" for part in backup.parts):
+        _skip_places(databases["tables"])
+    for service, count in _untold(databases).items():
+        say(f"{service}: {count} messages were under way; what was sent after the backup goes again")
+
+
+def _databases() -> Mapping[str, str]:
+    """The databases in use by service, in the order in which they are saved."""
+    urls = {service: url for service, each in read_site().settings.items() for _, url in each.own_databases()}
+    return dict(sorted(urls.items(), key=lambda pair: pair[0] == _LAST))
+
+
+def _saved(folder: Path, databases: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Part]:
+    for service, url in databases.items():
+        store = store_of(url)
+        if store.is_empty():
+            say(f"{service}: nothing there")
+            continue
+        say(f"saving {service}")
+        file = folder / f"{service}.{store.ending}"
+        store.save(file)
+        yield describe(service, store.kind, file)
+
+
+def _refusals(
+    backup: Backup, part: Part, databases: Mapping[str, str], data_dir: Path, is_forced: bool
+) -> Iterator[str]:
+    if part.kind == "folder":
+        if not is_forced:
+            present = list_present(backup.folder / part.file, data_dir)
+            yield from (f"{_FOLDER}: {name} is there, and another; --force replaces it" for name in present)
+        return
+    if part.service not in databases:
+        yield f"{part.service}: its database is not in the settings"
+        return
+    store = store_of(databases[part.service])
+    if store.kind != part.kind:
+        yield f"{part.service}: the backup is of {part.kind}, the settings name {store.kind}"
+    elif not is_forced and not store.is_empty():
+        yield f"{part.service}: its database is not empty; --force drops what is there"
+
+
+def _skip_places(url: str) -> None:
+    """Let the feed go on behind every place that a back office may have read after the backup."""
+    engine = engine_of(url, connections=1)
+    try:
+        with writing(engine) as connection:
+            connection.execute(text("UPDATE feed_head SET position = position + :skipped"), {"skipped": SKIPPED_IDS})
+    finally:
+        engine.dispose()
+
+
+def _untold(databases: Mapping[str, str]) -> Mapping[str, int]:
+    found = {}
+    for service, url in databases.items():
+        engine = engine_of(url, connections=1)
+        try:
+            with reading(engine) as connection:
+                found[service] = int(connection.execute(text(_UNTOLD[service])).scalar() or 0)
+        except SQLAlchemyError:
+            continue
+        finally:
+            engine.dispose()
+    return {service: count for service, count in found.items() if count}
+
+
+@contextmanager
+def _nobody_in(data_dir: Path) -> Iterator[None]:
+    """Keep `bookwell up` out of its folder meanwhile.
+
+    Raises:
+        RestoreRefused: if it is running there.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (data_dir / ".up.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RestoreRefused(f"`bookwell up` is running with {data_dir}; stop it first") from None
+        yield
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+FAILURES = (BackupUnusable, RestoreRefused, ProgramFailed, SQLAlchemyError, OSError)
+"""What ends a backup or a restore with a message."""
