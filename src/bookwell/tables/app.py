@@ -31,7 +31,7 @@ from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
 from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
 from bookwell.tables.api import active_bookings, backoffice, bookings, floor, guests, house, tokens, view_tables
-from bookwell.tables.api.access import find_caller
+from bookwell.tables.api.access import caller_of
 from bookwell.tables.api.answers import REFUSAL_MEMBERS, render_refusal
 from bookwell.tables.bookings.queries import list_backlogs
 from bookwell.tables.db import Database
@@ -98,10 +98,10 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     return app
 
 
-def _name_of_caller(site: Site, token: str) -> str | None:
+def _name_of_caller(site: Site, request: Request, token: str) -> str | None:
     """Whom a request is counted for. A token that cannot be judged now is a stranger's."""
     try:
-        caller = find_caller(site, token)
+        caller = caller_of(request, site, token)
     except DomainError:
         return None
     return caller.key if caller else None
@@ -117,6 +117,7 @@ def _add_middleware(app: FastAPI, site: Site) -> None:
             find_caller=partial(_name_of_caller, site),
             unlimited=_UNLIMITED,
             counts_loopback=settings.mode == "production",
+            counts_elsewhere=bool(settings.redis_url),
         )
     app.add_middleware(
         Edge, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts, proxies=settings.trusted_proxies

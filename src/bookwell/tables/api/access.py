@@ -1,7 +1,7 @@
 """Who calls: the bearer token, whoever trusted issued it, and what an operation needs of it."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ __all__ = [
     "Caller",
     "Staff",
     "anyone",
-    "find_caller",
+    "caller_of",
     "machine",
     "staff",
 ]
@@ -70,12 +70,19 @@ class Caller:
         return Actor("staff", self.reference)
 
 
-def find_caller(site: Site, token: str) -> Caller | None:
-    """Whose token it is; None when it is not good, or its session with us has ended.
+def caller_of(request: Request, site: Site, token: str) -> Caller | None:
+    """Whose token it is; None when it is not good, or its session with us has ended. Who is found, is found once.
 
     Raises:
         IssuerUnreachable: if nothing can be said of an outside token.
     """
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        caller = request.state.caller = _find_caller(site, token)
+    return caller
+
+
+def _find_caller(site: Site, token: str) -> Caller | None:
     try:
         claims = site.identity.verifier.verify(token, now=clock.now())
     except TokenInvalid as error:
@@ -89,14 +96,14 @@ def find_caller(site: Site, token: str) -> Caller | None:
     return _user_of(claims, claims.subject, frozenset({role}), "") if role else None
 
 
-def staff(site: SiteDep, credentials: Credentials) -> Caller:
+async def staff(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
     """An employee or administrator of the restaurant.
 
     Raises:
         HttpRefusal: 401 without a good token.
         RoleForbidden: for others.
     """
-    caller = _authenticated(site, credentials)
+    caller = await _authenticated(request, site, credentials)
     if not caller.is_staff:
         raise RoleForbidden
     return caller
@@ -113,21 +120,21 @@ async def anyone(request: Request, site: SiteDep) -> Caller | None:
         HttpRefusal: 401 for a token that is not good.
     """
     credentials = await BEARER(request)
-    return await run_in_threadpool(_authenticated, site, credentials) if credentials else None
+    return await _authenticated(request, site, credentials) if credentials else None
 
 
 Anyone = Annotated[Caller | None, Depends(anyone)]
 """An operation's parameter: who calls, None for a stranger."""
 
 
-def machine(scope: str) -> Callable[..., Caller]:
+def machine(scope: str) -> Callable[..., Awaitable[Caller]]:
     """A dependency that lets machine clients with the scope pass, answers others 401 or 403.
 
     Some issuers name a subject for programs too (Keycloak a service account): the client and its scope count.
     """
 
-    def client(site: SiteDep, credentials: Credentials) -> Caller:
-        caller = _authenticated(site, credentials)
+    async def client(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
+        caller = await _authenticated(request, site, credentials)
         if scope not in caller.scopes:
             raise ScopeMissing if caller.kind == "client" else RoleForbidden
         return caller
@@ -135,8 +142,12 @@ def machine(scope: str) -> Callable[..., Caller]:
     return client
 
 
-def _authenticated(site: Site, credentials: HTTPAuthorizationCredentials | None) -> Caller:
-    caller = find_caller(site, credentials.credentials.strip()) if credentials else None
+async def _authenticated(request: Request, site: Site, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    """Most have been found by whoever counts requests; others are, in a thread."""
+    caller: Caller | None = None
+    if credentials:
+        caller = getattr(request.state, "caller", None)
+        caller = caller or await run_in_threadpool(caller_of, request, site, credentials.credentials.strip())
     if caller is None:
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)
     return caller

@@ -12,19 +12,26 @@ from bookwell.kit.limits import RateLimiter, counting_key, is_loopback
 
 __all__ = ["FindCaller", "Throttle", "address_of"]
 
-FindCaller = Callable[[str], str | None]
-"""The name of the caller whose bearer token is good; None for a stranger. It may take its time."""
+FindCaller = Callable[[Request, str], str | None]
+"""The name of the caller whose bearer token is good; None for a stranger. It may take its time.
+
+What it finds out it may keep in the request's state, for the operation.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """An ASGI middleware inside of the edge; paths that begin with one of `unlimited` are not counted."""
+    """An ASGI middleware inside of the edge; paths that begin with one of `unlimited` are not counted.
+
+    `counts_elsewhere`: the limiter's counter is asked over the network.
+    """
 
     app: ASGIApp
     limiter: RateLimiter
     find_caller: FindCaller
     unlimited: tuple[str, ...]
     counts_loopback: bool
+    counts_elsewhere: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's hook."""
@@ -32,11 +39,18 @@ class Throttle:
             request = Request(scope)
             token = _bearer_token(request)
             if token or self.counts_loopback or not is_loopback(address_of(request)):
-                await run_in_threadpool(self._count, request, token)  # keys and counters may be on another machine
+                await self._count_beside(request, token)
         await self.app(scope, receive, send)
 
+    async def _count_beside(self, request: Request, token: str) -> None:
+        """In a thread only where keys, sessions or counters may have to be asked for."""
+        if token or self.counts_elsewhere:
+            await run_in_threadpool(self._count, request, token)
+        else:
+            self._count(request, token)
+
     def _count(self, request: Request, token: str) -> None:
-        caller = self.find_caller(token) if token else None
+        caller = self.find_caller(request, token) if token else None
         address = address_of(request)
         if caller is None and is_loopback(address) and not self.counts_loopback:
             return
