@@ -160,6 +160,22 @@ def test_accept__what_waits_no_more__is_refused(restaurant: Database) -> None:
     _refused(restaurant, StateRefused, _accept, order.id)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "is_flagged"),
+    [(90 + 15, False), (90 + 14, True), (90, True), (-90, True), (-90 - 14, True), (-90 - 15, False)],
+)
+def test_accept__whose_time_or_cleaning_meets_it__is_flagged(
+    restaurant: Database, ahead: int, is_flagged: bool
+) -> None:
+    table = a_table(restaurant)
+    order = an_order(restaurant, table.id)
+    other = an_order(restaurant, table.id, starts_at=EVENING - dt.timedelta(minutes=ahead))
+
+    _accept(restaurant, order.id)
+
+    assert booked(restaurant, other.id).slot_taken is is_flagged
+
+
 def test_slot_taken__names_free_tables_the_smallest_first(restaurant: Database) -> None:
     cabins = [a_table(restaurant, table_type="cabin", seats=seats) for seats in (903, 902)]
     taken = a_table(restaurant, seats=901)
