@@ -7,6 +7,7 @@ for partner libraries and a back office.
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from base64 import b64encode
@@ -89,16 +90,30 @@ class Production:
         assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
         return done.stdout
 
-    def start(self, *services: str, wait: bool = True) -> None:
-        """Start services, all at once, and wait until their health checks are content. From the main thread."""
-        for name in services:
-            log = self.folder / f"{name}.log"
+    def start(self, *services: str, name: str = "", port: int = 0, wait: bool = True) -> None:
+        """Start services, all at once, and wait until their health checks are content. From the main thread.
+
+        A second one of a kind has a `name` and a `port` of its own.
+        """
+        for service in services:
+            known_as = name or service
+            log = self.folder / f"{known_as}.log"
+            command = [*_COMMAND, *self.command(service, port=port)]
             with log.open("ab") as stream:
-                process = spawn([*_COMMAND, *self.command(name)], env=self.environment(name), output=stream)
-            self.programs[name] = _Program(process, log, self._health(name))
+                process = spawn(command, env=self.environment(service), output=stream)
+            self.programs[known_as] = _Program(process, log, str(port) if port else self._health(service))
         if wait:
-            for name in services:
-                self.wait_until_healthy(name)
+            for service in services:
+                self.wait_until_healthy(name or service)
+
+    def tell(self, name: str, number: signal.Signals) -> int:
+        """Send a program a signal and wait for its end; answers its status."""
+        program = self.programs.pop(name).process
+        program.send_signal(number)
+        try:
+            return program.wait(_STOP_SECONDS)
+        finally:
+            stop(program)
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait for a service's health check.
@@ -110,20 +125,24 @@ class Production:
         wait_until(lambda: is_healthy(program.health) or program.process.poll() is not None, seconds=_START_SECONDS)
         assert program.process.poll() is None, f"{name}: {program.log.read_text()[-4000:]}"
 
+    def stop_programs(self) -> None:
+        """End all that runs, in order."""
+        for program in self.programs.values():
+            program.process.send_signal(signal.SIGINT if program.health.isdecimal() else signal.SIGTERM)
+        while self.programs:
+            stop(self.programs.popitem()[1].process, grace_seconds=_STOP_SECONDS)
+
     def stop(self) -> None:
-        """End everything in order."""
-        for program in self.programs.values():
-            program.process.terminate()
-        for program in self.programs.values():
-            stop(program.process, grace_seconds=_STOP_SECONDS)
+        """End everything."""
+        self.stop_programs()
         self.sink.kill()
 
-    def command(self, name: str) -> list[str]:
+    def command(self, name: str, *, port: int = 0) -> list[str]:
         """A service's arguments to `bookwell`; databases have been prepared, and only loopback is listened on."""
         service = self._service(name)
         command = service.get("command") or images()[service["build"]["target"]].command
         kept = [word for word in command if word != "--prepare" and not word.startswith("--host=")]
-        return [*kept, f"--port={self.ports[name]}"] if name in _SERVERS else kept
+        return [*kept, f"--port={port or self.ports[name]}"] if name in _SERVERS else kept
 
     def environment(self, name: str) -> dict[str, str]:
         """A service's environment, with this machine's addresses and folders."""
