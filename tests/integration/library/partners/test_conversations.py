@@ -272,6 +272,25 @@ def test_missing_partner__of_a_loan__leaves_it_to_the_reader(gateway: FakeGatewa
     assert reservation.state == "borrowed"
 
 
+def test_missing_partner__of_a_hold_that_was_cancelled_before_its_answer__asks_no_more(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    gateway.loses_answers = 1
+    run_errands_once()
+    _cancel(reservation)
+    gateway.is_unconfigured = True
+    run_errands_once()
+    assert pending() == ["partner.place_hold"]
+
+    _missing_for_a_day(gateway, reservation)
+    run_errands_once()
+    run_errands_once()
+
+    assert pending() == []
+    reservation.refresh_from_db()
+    assert reservation.state == "cancelled"
+
+
 def test_missing_partner__of_a_hold_to_take_back__asks_no_more(gateway: FakeGateway, reservation: Reservation) -> None:
     _accepted(reservation)
     _cancel(reservation)

@@ -112,9 +112,10 @@ def note_missing_partner(*, reservation_id: int, asked_until: dt.datetime, now: 
     end = end_without_partner(state, missing_since=since, pickup_deadline_at=reservation.pickup_deadline_at, now=now)
     if end is not None:
         journal.move(reservation, end, reason=PARTNER_GONE)
+    if end is not None or (state not in OPEN_STATES and now >= since + GONE_AFTER):
         PartnerHold.objects.filter(pk=reservation_id, answered_at=None).update(answered_at=now, cancelled_at=now)
-    if hold.ref and (end is not None or (state not in OPEN_STATES and now >= since + GONE_AFTER)):
-        _end_hold(reservation, journal, reason=PARTNER_GONE)
+        if hold.ref:
+            _end_hold(reservation, journal, reason=PARTNER_GONE)
     journal.write_in_tx()
 
 
