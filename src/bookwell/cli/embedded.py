@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.processes import spawn, stop
-from bookwell.cli.samples import DEMO_FILE, SAMPLED, read_demo_file, write_demo_file
+from bookwell.cli.samples import DEMO_FILE, SAMPLED, read_demo_file, users_told, write_demo_file
 from bookwell.cli.server import serving_command
 from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_ports
 from bookwell.kit.settings import CommonSettings
@@ -161,9 +161,9 @@ def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Calla
         document = read_demo_file(folder)
         if document["backoffice_url"]:
             say(f"back office: {document['backoffice_url']} (where an employee answers orders of tables)")
-        users = document["users"]
+        users = users_told(folder)
         for user in users:
-            say(f"  {user['role']:<10} {user['username']:<10} {user['password']}")
+            say(user)
         say(f"The same for scripts: {folder / DEMO_FILE}")
         if not users and any(server.name in SAMPLED for server in servers):
             say("The database was not empty, so no demo users were made. Choose another folder with --data-dir.")

@@ -15,10 +15,12 @@ from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
 from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.preparing import await_databases, prepare_apart, prepare_databases
+from bookwell.cli.samples import users_told
 from bookwell.cli.service_settings import settings_of
 from bookwell.cli.staff import staff
 from bookwell.cli.supervisor import StartFailed
 from bookwell.cli.webhooks import webhooks
+from bookwell.kit.settings import CommonSettings
 from bookwell.simulators.running import run_simulators
 
 __all__ = ["app"]
@@ -154,6 +156,8 @@ def prepare(
     chosen = services or services_in_use()
     prepare_databases(chosen, seconds=seconds, is_demo=demo)
     refuse_demo_accounts(chosen)
+    for user in users_told(CommonSettings.load().data_dir) if demo else ():
+        typer.echo(user)
 
 
 @app.command()

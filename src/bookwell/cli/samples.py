@@ -11,7 +11,7 @@ from typing import Any
 
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["DEMO_FILE", "DEMO_USERS", "SAMPLED", "load_samples", "read_demo_file", "write_demo_file"]
+__all__ = ["DEMO_FILE", "DEMO_USERS", "SAMPLED", "load_samples", "read_demo_file", "users_told", "write_demo_file"]
 
 DEMO_FILE = "demo.json"
 _PASSWORD_BYTES = 12
@@ -43,6 +43,12 @@ def read_demo_file(folder: Path) -> dict[str, Any]:
     file = folder / DEMO_FILE
     document: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return document
+
+
+def users_told(folder: Path) -> list[str]:
+    """The demo's people as lines for a terminal: role, name and password."""
+    users = read_demo_file(folder).get("users", [])
+    return [f"  {user['role']:<10} {user['username']:<10} {user['password']}" for user in users]
 
 
 def write_demo_file(folder: Path, document: dict[str, Any]) -> None:

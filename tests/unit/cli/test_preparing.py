@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bookwell.cli.healthy import is_healthy
-from bookwell.cli.main import migrate
+from bookwell.cli.main import app, migrate
 from bookwell.cli.preparing import DatabaseMissing, database_urls, prepare_databases
 
 _MISSING = (
@@ -24,6 +25,15 @@ def test_prepare__embedded__makes_the_folder_and_the_databases_that_are_named(tm
     prepare_databases(["notifier", "tables"], seconds=0)
 
     assert {file.name for file in (tmp_path / "data").glob("*.sqlite3")} == {"notifier.sqlite3", "tables.sqlite3"}
+
+
+def test_prepare__for_a_demo__tells_who_can_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_DEMO_PASSWORD", "one-for-all")
+
+    told = CliRunner().invoke(app, ["prepare", "tables", "--demo"])
+
+    assert told.exit_code == 0, told.output
+    assert ["staff", "staff", "one-for-all"] in [line.split() for line in told.output.splitlines()]
 
 
 def test_prepare__again__finds_it_done() -> None:
