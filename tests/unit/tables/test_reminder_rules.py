@@ -51,7 +51,8 @@ def test_is_reminder_due__at_night__waits_for_the_morning() -> None:
 def test_is_reminder_due__told_less_than_a_day_before__never() -> None:
     assert _is_due("2030-05-07T18:30", told="2030-05-07T18:00")
     assert not _is_due("2030-05-07T18:30", told="2030-05-07T18:01")
-    assert not _is_due("2030-05-08T10:00", told="2030-05-07T09:01", starts="2030-05-08T08:00")
+    assert _is_due("2030-05-07T10:00", told="2030-05-07T08:00", starts="2030-05-08T08:00")
+    assert not _is_due("2030-05-07T10:00", told="2030-05-07T08:01", starts="2030-05-08T08:00")
 
 
 def test_is_reminder_due__reminded__only_after_another_change() -> None:
