@@ -98,6 +98,22 @@ async def test_daia__subset_and_link__is_read_on() -> None:
     assert told.state is PartnerState.AVAILABLE
 
 
+async def test_daia__each_id_on_a_page_of_its_own__are_taken_together() -> None:
+    lent = {"id": "http://a/doc/2", "requested": f"ppn:{ISBN}", "item": [{"unavailable": [{"service": "loan"}]}]}
+    free = {
+        **lent,
+        "id": "http://a/doc/3",
+        "requested": "ppn:0439023483",
+        "item": [{"available": [{"service": "loan"}]}],
+    }
+    link = {"Link": '<https://a/daia?id=ppn%3A0439023483&format=json>; rel="next"'}
+    partner = Partner({"GET /daia": [(200, {"document": [lent]}, link), (200, {"document": [lent, free]})]})
+
+    told = await daia(partner, lambda adapter: adapter.fetch_availability(ISBN))
+
+    assert (told.state, told.copies_available) == (PartnerState.AVAILABLE, 1)
+
+
 async def test_daia__link_for_ever__ends() -> None:
     partner = Partner({"GET /daia": [(200, {"document": []}, {"Link": '<?id=x&format=json>; rel="next"'})]})
 

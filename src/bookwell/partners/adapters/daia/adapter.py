@@ -80,14 +80,15 @@ class DaiaAdapter:
         if self._options.patron_type is not None:
             arguments["patron-type"] = self._options.patron_type
         url = with_query(self._options.url, **arguments)
+        told: list[Document] = []
         for _ in range(_MAX_PAGES):
             reply = await self._wire.call("GET", url, headers=self._authorization())
-            found = matching(_documents_of(reply), identifiers)
+            told += _documents_of(reply)
             further = reply.next_url
-            if found or further is None:
-                return found
+            if further is None:
+                break
             url = further
-        return []
+        return matching(told, identifiers)
 
     def _authorization(self) -> dict[str, str]:
         token = self._options.access_token
