@@ -7,22 +7,21 @@ brought out again by the relay; hence a handler is idempotent by `event_id`.
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from prometheus_client import Counter
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
 
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
 __all__ = ["Consumer", "DirectPublisher", "Handler", "NotNow", "Poison", "Publisher", "Receipts", "consume", "describe"]
 
 _MAX_ERROR = 500
-
-_postponed = Counter(
-    "bookwell_messages_postponed", "Messages that could not be handled when they came.", ("queue", "reason")
-)
 
 _log = structlog.get_logger()
 
@@ -173,7 +172,7 @@ def _put_off(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Rec
 def _postpone(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
     is_expected = isinstance(error, NotNow)
     reason = str(error) if is_expected else type(error).__name__
-    _postponed.labels(envelope.queue, reason).inc()
+    _postponed().labels(envelope.queue, reason).inc()
     _log.warning(
         "message.postponed",
         event_id=envelope.event_id,
@@ -200,3 +199,13 @@ def _tell(receipts_of: Mapping[str, Receipts], envelope: Envelope, word: Callabl
         word(receipts_of[envelope.source])
     except Exception:  # noqa: BLE001 -- logged; the rows decide
         _log.exception("messages.receipt_lost", event_ids=[envelope.event_id])
+
+
+@cache
+def _postponed() -> "Counter":
+    # Made when it is needed: a server's workers count together if the metrics library is loaded in them, not before.
+    from prometheus_client import Counter  # noqa: PLC0415
+
+    return Counter(
+        "bookwell_messages_postponed", "Messages that could not be handled when they came.", ("queue", "reason")
+    )
