@@ -12,7 +12,10 @@ from tests.fake_partners import over_simulators, token
 from tests.simulating import control, running_simulators
 
 ISBN = "9780439023481"
-SERVICE = token(sub="library", roles=["service"])
+
+
+def _as_library() -> dict[str, str]:
+    return token(sub="library", roles=["service"])
 
 
 @pytest.fixture
@@ -46,10 +49,10 @@ def test_hold__the_answer_is_lost__placing_again_finds_the_one_hold(simulators: 
     path = f"/partners/library%20{number}/reservations"
     with over_simulators(str(simulators.base_url), partners_hold_ms=1500) as client:
         set_mood(simulators, number, outage="lost_answers")
-        lost = client.post(path, json=body, headers=SERVICE)
+        lost = client.post(path, json=body, headers=_as_library())
         set_mood(simulators, number)
-        placed: Any = client.post(path, json=body, headers=SERVICE)
-        found: Any = client.get(f"{path}/{placed.json['ref']}", headers=SERVICE)
+        placed: Any = client.post(path, json=body, headers=_as_library())
+        found: Any = client.get(f"{path}/{placed.json['ref']}", headers=_as_library())
 
     assert lost.status_code == 503
     assert (placed.status_code, placed.json["state"]) == (200, "accepted")
