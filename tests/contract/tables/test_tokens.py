@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 from uuid import uuid4
 
@@ -182,6 +183,26 @@ def test_token__the_library_is_down__503(restaurant: Database, tmp_path: Path, r
     assert answer.status_code == 503
     assert answer.json()["code"] == "auth.login_unavailable"
     assert answer.headers["Retry-After"] == "2"
+
+
+def test_token__others_wait_for_the_library_already__503(
+    restaurant: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = BoundedSemaphore()
+    monkeypatch.setattr("bookwell.tables.handing_on._turns", turns)
+    with receiver(Reply(502), Reply(200, {"Content-Type": "application/json"}, body=b"{}")) as library:
+        issuer = f"{library.origin},bookwell"
+        client = without_accounts(restaurant, tmp_path, library_url=library.origin, issuers=issuer)
+
+        failed = log_in(client, "ada")
+        assert turns.acquire(blocking=False)
+        crowded = log_in(client, "ada")
+        turns.release()
+        answered = log_in(client, "ada")
+
+    assert [answer.status_code for answer in (failed, crowded, answered)] == [503, 503, 200]
+    assert crowded.json()["code"] == "auth.login_unavailable"
+    assert len(library.received) == 2
 
 
 def test_token__an_outside_issuer_alone__says_where(restaurant: Database, tmp_path: Path) -> None:
