@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from bookwell.tables.floor.models import dining_table, restaurant
 
 __all__ = ["lock_all_tables", "lock_restaurant", "lock_tables", "share_table"]
+
+_SHARED = select(dining_table).where(dining_table.c.id == bindparam("table_id")).with_for_update(read=True)
 
 
 def lock_restaurant(connection: Connection) -> None:
@@ -29,5 +31,4 @@ def lock_all_tables(connection: Connection) -> dict[int, Row[Any]]:
 
 def share_table(connection: Connection, table_id: int) -> Row[Any] | None:
     """Others may share it; nobody closes or changes the table meanwhile."""
-    chosen = select(dining_table).where(dining_table.c.id == table_id)
-    return connection.execute(chosen.with_for_update(read=True)).one_or_none()
+    return connection.execute(_SHARED, {"table_id": table_id}).one_or_none()

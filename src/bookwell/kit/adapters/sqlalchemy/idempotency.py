@@ -129,7 +129,7 @@ class IdempotencyStore:
         row = {"digest": _digest(key), "fingerprint": key.fingerprint, "status": answer.status}
         told = {"headers": json.dumps(answer.headers), "body": answer.body.decode()}
         try:
-            connection.execute(insert(self.table).values(**row, **told, created_at=milliseconds(clock.now())))
+            connection.execute(insert(self.table), {**row, **told, "created_at": milliseconds(clock.now())})
         except IntegrityError as error:
             raise _AlreadyKept from error
         except DBAPIError as error:
