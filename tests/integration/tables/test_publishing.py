@@ -228,6 +228,22 @@ def test_forget_events__a_reader_who_comes_back_late__is_told(called: Database) 
     assert len(_feed(called).items) == 1
 
 
+@pytest.mark.parametrize("gone", [1, 3])
+def test_read_feed__events_are_forgotten_while_it_reads__is_told(called: Database, gone: int) -> None:
+    table = a_table(called)
+    start = _feed(called).next
+    for _ in range(3):
+        an_order(called, table.id)
+    _feed(called)
+    between = feed_event.delete().where(feed_event.c.position <= gone)
+    called.write(lambda tx: tx.execute(between))
+
+    with pytest.raises(CursorForgotten):
+        _feed(called, after=start)
+
+    assert len(_feed(called).items) == 3 - gone
+
+
 def test_forget_events__all_are_gone__later_ones_come_behind_every_cursor(called: Database) -> None:
     table = a_table(called)
     an_order(called, table.id)
