@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -189,6 +190,24 @@ def test_database__of_tables__migrated_then_not_by_us__is_told(
     assert "bookwell migrate tables" in before[0][1]
     assert [state for state, _ in after] == [State.OK]
     assert [(state, "newer version" in line) for state, line in newer] == [(State.FAILED, True)]
+
+
+def test_database__of_another_encoding_without_the_extension__is_told(
+    servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _database(servers["postgresql"]) as url:
+        name = f"{url.rpartition('/')[2]}_latin"
+        create = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+        with closing(psycopg.connect(url, autocommit=True)) as connection:
+            connection.execute(create.encode())
+        monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", f"{url}_latin")
+        monkeypatch.setattr("bookwell.cli.doctor.databases._EXTENSION", "no_such_extension")
+
+        found = _found(database_checks(read_site()), "tables's database")
+        drop_database(f"{url}_latin")
+
+    assert ["its encoding is LATIN1" in found[0][1], "no_such_extension" in found[1][1]] == [True, True]
+    assert {state for state, _ in found} == {State.FAILED}
 
 
 def test_database__with_a_wrong_password__is_told_without_it(

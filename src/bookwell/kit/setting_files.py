@@ -4,6 +4,7 @@ What an environment holds shows in process lists and inspections of containers; 
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ _LONGEST = 1_000_000
 
 
 class SettingFileUnusable(SystemExit):
-    """A file that a variable names cannot be read, or the setting stands in the environment besides."""
+    """Files that variables name cannot be read, or the setting stands in the environment besides; a line each."""
+
+    def __init__(self, lines: Mapping[str, str]) -> None:
+        super().__init__("\n".join(lines.values()))
+        self.lines = lines
+        """What is wrong, by the setting."""
 
 
 class SettingFiles(PydanticBaseSettingsSource):
@@ -39,18 +45,35 @@ class SettingFiles(PydanticBaseSettingsSource):
         if not named or is_another_setting:
             return None, field_name, False
         if os.environ.get(variable):
-            raise SettingFileUnusable(f"{variable}: stands in the environment and in {variable}{_SUFFIX}; keep one")
-        return _read(Path(named), variable + _SUFFIX), field_name, False
+            line = f"{variable}: stands in the environment and in {variable}{_SUFFIX}; keep one"
+            raise SettingFileUnusable({field_name: line})
+        return _read(field_name, Path(named), variable + _SUFFIX), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """All settings that have a file."""
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
+        """All settings that have a file, but for those that are given as arguments.
+
+        Raises:
+            SettingFileUnusable: with everything that is wrong.
+        """
+        given = self.settings_sources_data.get("InitSettingsSource", {})
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value = None if name in given else self.get_field_value(field, name)[0]
+            except SettingFileUnusable as error:
+                problems |= error.lines
+            else:
+                values |= {} if value is None else {name: value}
+        if problems:
+            raise SettingFileUnusable(problems)
+        return values
 
 
-def _read(file: Path, variable: str) -> str:
+def _read(name: str, file: Path, variable: str) -> str:
     try:
         with file.open(encoding="utf-8") as stream:
             return stream.read(_LONGEST).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingFileUnusable(f"{variable}: {file} cannot be read ({type(error).__name__})") from None
+        line = f"{variable}: {file} cannot be read ({type(error).__name__})"
+        raise SettingFileUnusable({name: line}) from None

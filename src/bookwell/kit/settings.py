@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
 from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.kit.production import insecure_url, weak_password, weak_secret
-from bookwell.kit.setting_files import SettingFiles
+from bookwell.kit.setting_files import SettingFiles, SettingFileUnusable
 
 __all__ = ["CommonSettings", "InvalidSettings"]
 
@@ -19,6 +19,8 @@ __all__ = ["CommonSettings", "InvalidSettings"]
 _Settings = TypeVar("_Settings", bound="CommonSettings")
 
 _MAKE_ONE = "openssl rand -base64 48"
+_READINGS = 3
+"""As often as something can be wrong in another way: files, then single values, then all together."""
 _CENTURY = 100 * 365.25 * 86_400
 _DATABASES = frozenset({"sqlite", "mysql", "mariadb", "postgresql", "postgres"})
 
@@ -248,17 +250,23 @@ class CommonSettings(BaseSettings):
 
         The settings are there as far as they could be read: what could not is as if it were not set.
         """
-        try:
-            return [], cls()
-        except ValidationError as error:
-            problems, unreadable = _lines(error), _fields(error)
+        problems: list[str] = []
+        defaults: dict[str, Any] = {}
         # The rules about all settings together are asked only once each of them can be read.
-        defaults = {name: cls.model_fields[name].get_default(call_default_factory=True) for name in unreadable}
-        try:
-            cls(**defaults)
-        except ValidationError as error:
-            named = {line.partition(":")[0] for line in problems}
-            problems += [line for line in _lines(error) if line not in problems and line.partition(":")[0] not in named]
+        for _ in range(_READINGS):
+            try:
+                settings = cls(**defaults)
+            except SettingFileUnusable as error:
+                found, unreadable = list(error.lines.values()), list(error.lines)
+            except ValidationError as error:
+                found, unreadable = _lines(error), _fields(error)
+            else:
+                return problems, settings
+            named = {_named(line) for line in problems}
+            problems += [line for line in found if _named(line) not in named]
+            if not unreadable:
+                break
+            defaults |= {name: cls.model_fields[name].get_default(call_default_factory=True) for name in unreadable}
         return problems, _without_rules(cls, defaults)
 
 
@@ -269,6 +277,11 @@ def _without_rules(cls: type[_Settings], values: dict[str, Any]) -> _Settings | 
         return unchecked(**values)
     except ValidationError:
         return None
+
+
+def _named(line: str) -> str:
+    """The variable that a line is about."""
+    return line.partition(":")[0].removesuffix("_FILE")
 
 
 def _variable(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bookwell.cli.doctor.brokers import broker_checks
-from bookwell.cli.doctor.databases import clock_finding
+from bookwell.cli.doctor.databases import binary_log_finding, clock_finding
 from bookwell.cli.doctor.findings import Check, Finding, State, fine, run_checks
 from bookwell.cli.doctor.machine import disk_finding, machine_checks
 from bookwell.cli.doctor.neighbours import neighbour_checks
@@ -57,6 +57,15 @@ def test_run_checks__one_breaks__others_go_on() -> None:
 )
 def test_clock__of_a_server__must_be_ours(apart: float, state: State | None) -> None:
     found = clock_finding("database", server=1_000_000 + apart, own=1_000_000)
+
+    assert (found and found.state) == state
+
+
+@pytest.mark.parametrize(
+    ("log", "form", "state"), [("ON", "STATEMENT", State.FAILED), ("ON", "ROW", None), ("OFF", "STATEMENT", None)]
+)
+def test_binary_log__by_statement__fails(log: str, form: str, state: State | None) -> None:
+    found = binary_log_finding("database", {"log_bin": log, "binlog_format": form})
 
     assert (found and found.state) == state
 
@@ -126,6 +135,18 @@ def test_settings__refused__are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert [(state, line.partition(":")[0]) for state, line in library] == [(State.FAILED, "BOOKWELL_LIBRARY_PORT")]
     assert "BOOKWELL_TABLES_DECISION_SECRETS" in [line.partition(":")[0] for _, line in tables]
+
+
+def test_settings__a_file_of_theirs_is_missing__is_a_line_and_others_are_examined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BOOKWELL_SMTP_URL_FILE", "/nowhere")
+
+    site = read_site()
+
+    found = _states(settings_checks(site), "settings of notifier")
+    assert [(state, line.partition(":")[0]) for state, line in found] == [(State.FAILED, "BOOKWELL_SMTP_URL_FILE")]
+    assert _states(neighbour_checks(site), "webhooks")[0][0] is State.OK
 
 
 def test_settings__weak_or_crowded_without_production__is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

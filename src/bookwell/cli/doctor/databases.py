@@ -17,7 +17,7 @@ from bookwell.cli.doctor.site import Site
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
 
-__all__ = ["clock_finding", "database_checks"]
+__all__ = ["binary_log_finding", "clock_finding", "database_checks"]
 
 _ANSWER_SECONDS = 5
 _LEAST = {"MariaDB": (10, 6), "MySQL": (8, 4), "PostgreSQL": (15,), "SQLite": (3, 40)}
@@ -25,6 +25,7 @@ _LATE_SECONDS, _WRONG_SECONDS = 2, 30
 _CLOCKS = {"mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(3))", "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())"}
 _WITH_OUTBOX = frozenset({"library", "tables"})
 _COLLATION = "utf8mb4_bin"
+_EXTENSION = "btree_gist"
 _VARIABLES = ("tx_isolation", "transaction_isolation", "log_bin", "binlog_format")
 
 
@@ -57,6 +58,13 @@ def clock_finding(check: str, *, server: float, own: float) -> Finding | None:
         return None
     kind = failed if apart > _WRONG_SECONDS else warning
     return kind(check, f"its clock is {apart:.0f} s from this machine's", "let both follow a time server (chrony, NTP)")
+
+
+def binary_log_finding(check: str, variables: Mapping[str, str]) -> Finding | None:
+    """What to say of a MySQL's binary log, by the server's variables."""
+    if variables.get("log_bin") == "ON" and variables.get("binlog_format") == "STATEMENT":
+        return failed(check, "its binary log is by STATEMENT", "binlog_format=ROW: READ COMMITTED needs it")
+    return None
 
 
 def _examine(database: _Database, *, can_migrate: bool) -> Iterator[Finding]:
@@ -120,8 +128,8 @@ def _mysql_setup(database: _Database, connection: Connection) -> Iterator[Findin
         yield failed(
             database.check, f"transactions run at {isolation}", "let nothing at the server override READ-COMMITTED"
         )
-    if variables.get("log_bin") == "ON" and variables.get("binlog_format") == "STATEMENT":
-        yield failed(database.check, "its binary log is by STATEMENT", "binlog_format=ROW: READ COMMITTED needs it")
+    if finding := binary_log_finding(database.check, variables):
+        yield finding
 
 
 def _postgresql_setup(database: _Database, connection: Connection) -> Iterator[Finding]:
@@ -129,9 +137,9 @@ def _postgresql_setup(database: _Database, connection: Connection) -> Iterator[F
     if encoding != "UTF8":
         advice = "dump it, and restore into: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         yield failed(database.check, f"its encoding is {encoding}, not UTF8", advice)
-    gist = "SELECT COUNT(*) FROM pg_available_extensions WHERE name = 'btree_gist'"
-    if database.service == "tables" and not connection.exec_driver_sql(gist).scalar():
-        yield failed(database.check, "has no extension btree_gist", "install PostgreSQL's contrib package")
+    there = f"SELECT COUNT(*) FROM pg_available_extensions WHERE name = '{_EXTENSION}'"
+    if database.service == "tables" and not connection.exec_driver_sql(there).scalar():
+        yield failed(database.check, f"has no extension {_EXTENSION}", "install PostgreSQL's contrib package")
 
 
 def _no_setup(_database: _Database, _connection: Connection) -> Iterator[Finding]:
