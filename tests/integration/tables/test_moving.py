@@ -15,8 +15,8 @@ HOUR = dt.timedelta(hours=1)
 
 
 def _move(database: Database, booking_id: int, **where: Any) -> Any:
-    told: dict[str, Any] = {"booking_id": booking_id, "actor": STAFF, "public_url": SITE, "now": NOW}
-    return database.write(lambda connection: moving.move_booking(connection, **told, **where))
+    told: dict[str, Any] = {"booking_id": booking_id, "actor": STAFF, "public_url": SITE, "now": NOW, **where}
+    return database.write(lambda connection: moving.move_booking(connection, **told))
 
 
 def test_move__to_where_it_is__changes_nothing_and_tells_nobody(restaurant: Database) -> None:
@@ -31,6 +31,27 @@ def test_move__to_where_it_is__changes_nothing_and_tells_nobody(restaurant: Data
     assert (moved.id, moved.version) == (order.id, 2)
     assert booked(restaurant, order.id) == before
     assert [row.type for row in mails(restaurant, order.id)] == ["booking.requested", "booking.confirmed"]
+
+
+def test_move__an_order_that_waits__waits_no_longer_and_is_flagged_no_more(restaurant: Database) -> None:
+    table, other = a_table(restaurant), a_table(restaurant)
+    order, rival = an_order(restaurant, table.id), an_order(restaurant, table.id)
+    told: dict[str, Any] = {"booking_id": rival.id, "actor": STAFF, "public_url": SITE, "now": NOW}
+    restaurant.write(lambda connection: deciding.accept_booking(connection, **told))
+    assert booked(restaurant, order.id).slot_taken
+
+    moved = _move(restaurant, order.id, table_id=other.id, now=NOW + HOUR)
+
+    assert (moved.slot_taken, booked(restaurant, order.id).slot_taken) == (False, False)
+    assert moved.decide_by == booked(restaurant, order.id).decide_by == order.decide_by
+
+
+def test_move__an_order_to_an_earlier_time__waits_until_then(restaurant: Database) -> None:
+    order = an_order(restaurant, a_table(restaurant).id)
+
+    moved = _move(restaurant, order.id, starts_at=NOW + HOUR)
+
+    assert moved.decide_by == int((NOW + HOUR).timestamp() * 1000)
 
 
 def test_move__in_another_zone__is_told_in_the_time_that_staff_chose(tmp_path: Path) -> None:
