@@ -20,7 +20,7 @@ def rows_of(folder: Path) -> list[str]:
 
 
 def test_log_table__of_a_running_bookwell__tells_of_requests_and_of_nobody(tmp_path: Path) -> None:
-    with run_up(tmp_path, "--demo") as up:
+    with run_up(tmp_path, "--demo", "--only", "library,partners") as up:
         up.wait_until_ready()
         demo = json.loads((up.folder / "demo.json").read_text())
         with httpx2.Client(base_url=demo["library_url"], trust_env=False, headers={"X-Request-ID": "desk-7"}) as client:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(180)
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A running demo: what its `demo.json` says."""
     folder: Path = tmp_path_factory.mktemp("demo")
-    with run_up(folder, "--demo") as up:
+    with run_up(folder, "--demo", "--only", "library") as up:
         wait_until(lambda: "Bookwell is ready" in up.text, seconds=120)
         yield json.loads((up.folder / "demo.json").read_text())
 
