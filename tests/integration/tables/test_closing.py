@@ -158,6 +158,18 @@ def test_close__where_guests_sit__begins_when_they_have_gone(restaurant: Databas
         an_order(restaurant, table.id, starts_at=EVENING + HOUR)
 
 
+def test_close__since_before__leaves_the_visit_that_is_over(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    visit, later = _confirmed(restaurant, table.id), EVENING + 1.5 * HOUR
+    since: dict[str, Any] = {"closing": Closing(table.id, EVENING), "is_dry_run": False, **BY_STAFF, "now": later}
+
+    hit = restaurant.write(lambda connection: closing.close_tables(connection, **since))
+
+    assert hit == []
+    assert _states(restaurant, visit) == [State.CONFIRMED]
+    assert _closed(restaurant, table.id)[0] == (0, 1.75)
+
+
 def test_open__gives_free_and_unflags(restaurant: Database) -> None:
     table = a_table(restaurant)
     _close(restaurant, Closing(table.id))
