@@ -131,7 +131,7 @@ def test_state_of__waiting_for_pickup__until_the_end_of_the_day() -> None:
     told = state_of(hold(status="W", expiration_date="2026-12-01"), "reservation:1", UTC)
     earlier = state_of(hold(expiration_date="2026-12-01"), "reservation:1", UTC)
 
-    assert told.pickup_deadline_at == dt.datetime(2026, 12, 2, tzinfo=dt.UTC)
+    assert told.pickup_deadline_at == dt.datetime(2026, 12, 1, 23, 59, 59, tzinfo=dt.UTC)
     assert earlier.pickup_deadline_at is None
 
 
