@@ -51,7 +51,8 @@ def test_move__an_order_to_an_earlier_time__waits_until_then(restaurant: Databas
 
     moved = _move(restaurant, order.id, starts_at=NOW + HOUR)
 
-    assert moved.decide_by == int((NOW + HOUR).timestamp() * 1000)
+    halves = [int((NOW + hours * HOUR).timestamp() * 1000) for hours in (0.5, 1)]
+    assert [booked(restaurant, order.id).escalate_at, moved.decide_by] == halves
 
 
 def test_move__in_another_zone__is_told_in_the_time_that_staff_chose(tmp_path: Path) -> None:

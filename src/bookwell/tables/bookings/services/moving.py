@@ -11,7 +11,7 @@ from bookwell.tables.bookings.errors import SlotTaken, StateRefused, TableNotBoo
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import instant_at, list_alternatives
-from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State, decide_by
+from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State, decide_by, escalate_at
 from bookwell.tables.bookings.services.changing import change_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_of_move_in_tx
 from bookwell.tables.floor.errors import TableNotFound
@@ -54,9 +54,7 @@ def move_booking(
     values["time_zone"] = house.time_zone
     table = _check_target(connection, house, booked, values, now)
     if booked.decide_by is not None:
-        latest = decide_by(house, starts_at=instant_at(values["starts_at"]), now=now)
-        values["decide_by"] = min(booked.decide_by, milliseconds(latest))
-        values["slot_taken"] = False
+        values |= _waiting(house, booked, instant_at(values["starts_at"]), now)
     moved = change_in_tx(connection, booked, action="moved", actor=actor, now=now, to_table=table, **values)
     _take_along(connection, house, booked, moved)
     tell_of_move_in_tx(connection, booked, moved, house=house, public_url=public_url, now=now)
@@ -73,6 +71,14 @@ def _values(
     check_period(start, end)
     place = booked.table_id if table_id is None else table_id
     return {"table_id": place, "starts_at": milliseconds(start), "ends_at": milliseconds(end)}
+
+
+def _waiting(house: House, booked: Any, starts_at: dt.datetime, now: dt.datetime) -> dict[str, Any]:
+    """How an order waits on: no longer than it did, and with its staff reminded before that is over."""
+    deadline = min(instant_at(booked.decide_by), decide_by(house, starts_at=starts_at, now=now))
+    half_way = milliseconds(escalate_at(deadline=deadline, now=now))
+    reminded_at = None if booked.escalate_at is None else min(booked.escalate_at, half_way)
+    return {"decide_by": milliseconds(deadline), "escalate_at": reminded_at, "slot_taken": False}
 
 
 def _check_target(connection: Connection, house: House, booked: Any, values: dict[str, Any], now: dt.datetime) -> Any:
