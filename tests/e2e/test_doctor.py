@@ -101,7 +101,7 @@ def test_doctor__everything_prepared__has_no_failure(folder: Path) -> None:
     report = json.loads(ended.stdout)
     states = {each["check"]: each["state"] for each in report["findings"]}
     assert (ended.returncode, report["state"]) == (0, "warning"), ended.stdout
-    assert {states[f"{name}'s database"] for name in ("library", "tables", "notifier")} == {"ok"}
+    assert {states[f"database of {name}"] for name in ("library", "tables", "notifier")} == {"ok"}
 
 
 def test_doctor__servers_away_or_silent__ends_soon_and_tells_no_secret(folder: Path, silent_port: int) -> None:
@@ -124,7 +124,7 @@ def test_doctor__servers_away_or_silent__ends_soon_and_tells_no_secret(folder: P
     }
     assert ended.returncode == 1
     assert failed >= {
-        *(f"{name}'s database" for name in ("library", "tables", "notifier")),
+        *(f"database of {name}" for name in ("library", "tables", "notifier")),
         "broker",
         "Redis",
         "mail server",
@@ -140,7 +140,7 @@ def test_database__of_another_collation_and_not_migrated__is_told(
     with _database(servers["mariadb"], collation="utf8mb4_general_ci") as url:
         monkeypatch.setenv("BOOKWELL_LIBRARY_DATABASE_URL", url)
 
-        found = _found(database_checks(read_site()), "library's database")
+        found = _found(database_checks(read_site()), "database of library")
 
     assert [state for state, _ in found] == [State.FAILED, State.FAILED]
     assert "COLLATE utf8mb4_bin" in found[0][1]
@@ -157,7 +157,7 @@ def test_database__that_overrides_the_isolation__is_told(
             lambda url, **options: engine_of(url, **options).execution_options(isolation_level="REPEATABLE READ"),
         )
 
-        found = _found(database_checks(read_site()), "library's database")
+        found = _found(database_checks(read_site()), "database of library")
 
     assert any("REPEATABLE-READ" in line for state, line in found if state is State.FAILED)
 
@@ -170,7 +170,7 @@ def test_database__of_an_old_server__is_told(
         monkeypatch.setenv("BOOKWELL_LIBRARY_DATABASE_URL", url)
         monkeypatch.setattr("bookwell.cli.doctor.databases._LEAST", {"MariaDB": (99,), "PostgreSQL": (99,)})
 
-        found = _found(database_checks(read_site()), "library's database")
+        found = _found(database_checks(read_site()), "database of library")
 
     assert any("is too old" in line for state, line in found if state is State.FAILED)
 
@@ -180,11 +180,11 @@ def test_database__of_tables__migrated_then_not_by_us__is_told(
 ) -> None:
     with _database(servers["postgresql"]) as url:
         monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", url)
-        before = _found(database_checks(read_site()), "tables's database")
+        before = _found(database_checks(read_site()), "database of tables")
         MIGRATIONS["tables"]()
-        after = _found(database_checks(read_site()), "tables's database")
+        after = _found(database_checks(read_site()), "database of tables")
         _execute(url, "UPDATE tables_migration SET version_num = 'from-the-future'")
-        newer = _found(database_checks(read_site()), "tables's database")
+        newer = _found(database_checks(read_site()), "database of tables")
 
     assert [state for state, _ in before] == [State.FAILED]
     assert "bookwell migrate tables" in before[0][1]
@@ -203,7 +203,7 @@ def test_database__of_another_encoding_without_the_extension__is_told(
         monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", f"{url}_latin")
         monkeypatch.setattr("bookwell.cli.doctor.databases._EXTENSION", "no_such_extension")
 
-        found = _found(database_checks(read_site()), "tables's database")
+        found = _found(database_checks(read_site()), "database of tables")
         drop_database(f"{url}_latin")
 
     assert ["its encoding is LATIN1" in found[0][1], "no_such_extension" in found[1][1]] == [True, True]
@@ -216,7 +216,7 @@ def test_database__with_a_wrong_password__is_told_without_it(
     head, _, tail = servers["postgresql"].rpartition("@")
     monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", f"{head[:-3]}bad@{tail}")
 
-    found = _found(database_checks(read_site()), "tables's database")
+    found = _found(database_checks(read_site()), "database of tables")
 
     assert [(state, "password authentication failed" in line) for state, line in found] == [(State.FAILED, True)]
 
@@ -225,7 +225,7 @@ def test_outbox__dead_overdue_and_without_receipt__is_told(folder: Path) -> None
     MIGRATIONS["tables"]()
     url = f"sqlite:///{folder}/tables.sqlite3"
     now = int(time.time() * 1000)
-    before = _found(database_checks(read_site()), "tables's database")
+    before = _found(database_checks(read_site()), "database of tables")
     rows = [("due", "mail", 0, now - 600_000, "NULL", ""), ("silent", "sms", 7, now + 60_000, "NULL", "")]
     rows += [("dead", "mail", 1, now, str(now), "poison")]
     for event, queue, attempts, next_at, done_at, error in rows:
@@ -234,7 +234,7 @@ def test_outbox__dead_overdue_and_without_receipt__is_told(folder: Path) -> None
         )
         _execute(url, f"INSERT INTO outbox ({_OUTBOX_COLUMNS}) VALUES ({values})")
 
-    found = _found(database_checks(read_site()), "tables's database")
+    found = _found(database_checks(read_site()), "database of tables")
 
     assert [state for state, _ in before] == [State.OK]
     assert [state for state, _ in found] == [State.WARNING, State.FAILED, State.FAILED]

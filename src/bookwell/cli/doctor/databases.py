@@ -37,7 +37,7 @@ class _Database:
 
     @property
     def check(self) -> str:
-        return f"{self.service}'s database"
+        return f"database of {self.service}"
 
 
 def database_checks(site: Site) -> Mapping[str, Check]:
@@ -80,7 +80,7 @@ def _examine(database: _Database, *, can_migrate: bool) -> Iterator[Finding]:
             if can_migrate:
                 problems += _migrations(database, connection)
             if database.service in _WITH_OUTBOX:
-                problems += look_at_outbox(f"{database.service}'s outbox", connection)
+                problems += look_at_outbox(f"outbox of {database.service}", connection)
     except (SQLAlchemyError, OSError) as error:
         words = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         yield failed(
