@@ -18,6 +18,11 @@ from bookwell.tables.floor.models import dining_table
 from tests.restaurant import a_table
 
 
+def _who(connection: Connection) -> dict[str, int]:
+    """Its number on the server."""
+    return {"who": connection.execute(text("SELECT pg_backend_pid()")).scalar_one()}
+
+
 class _Deadlock(Exception):
     sqlstate = "40P01"
 
@@ -108,6 +113,19 @@ def test_write__a_name_twice__is_refused_by_its_constraint(restaurant: Database)
 def test_write__a_constraint_that_nobody_named__stays_what_it_is(restaurant: Database) -> None:
     with pytest.raises(IntegrityError):
         a_table(restaurant, seats=0)
+
+
+def test_connection__ended_by_the_server_while_idle__is_replaced_before_it_is_used(restaurant: Database) -> None:
+    if restaurant.engine.dialect.name != "postgresql":
+        pytest.skip("a file ends no connections")
+    asked = Database(engine_of(restaurant.engine.url.render_as_string(hide_password=False), connections=1))
+    before = asked.read(_who)
+    restaurant.read(lambda connection: connection.scalar(text("SELECT pg_terminate_backend(:who, 5000)"), before))
+
+    after = [asked.read(_who), asked.write(_who)]
+
+    asked.engine.dispose()
+    assert after[0] == after[1] != before
 
 
 def test_of_url__a_database_without_exclusion__is_refused() -> None:
