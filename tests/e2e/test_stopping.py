@@ -135,7 +135,7 @@ def test_rolling_restart__two_libraries_behind_a_proxy__no_request_fails(site: P
 
 
 def test_relay_and_worker__told_to_stop_while_they_work__every_mail_goes_out_once(site: Production) -> None:
-    site.start("library", "relay", "worker-notifier")
+    site.start("library", "relay", "worker-notifier", "scheduler")  # which calls for what a stopped worker left
     port, sent = site.ports["library"], _Mails(site)
 
     with load(lambda: port, lambda n: _sign_up(n, name="told"), callers=2) as calls:
@@ -145,7 +145,7 @@ def test_relay_and_worker__told_to_stop_while_they_work__every_mail_goes_out_onc
                 wait_until(lambda seen=seen: sent.number > seen + 3)  # type: ignore[misc]  # its default is bound now
                 assert site.tell(program, signal.SIGTERM) == 0
                 site.start(program, wait=False)
-    wait_until(lambda: sent.number >= calls.number)
+    wait_until(lambda: sent.number >= calls.number, seconds=120)
 
     assert calls.answers == {"201": calls.number}
     assert sent.addresses == {f"told{number}@example.org": 1 for number in range(calls.number)}
