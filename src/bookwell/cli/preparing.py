@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bookwell.cli.back_office import prepare_back_office
-from bookwell.cli.management import MIGRATIONS, set_up_library
+from bookwell.cli.management import MIGRATIONS
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import load_samples
 from bookwell.kit import clock
@@ -50,7 +50,6 @@ def prepare_databases(services: Collection[str], *, seconds: float, is_demo: boo
         if name in services:
             MIGRATIONS[name]()
     if is_demo:
-        set_up_library()
         load_samples(Path(settings.data_dir), services)
 
 
