@@ -12,7 +12,7 @@ from bookwell.kit.usernames import UsernameInvalid
 from bookwell.tables import staffing
 from bookwell.tables.accounts import queries
 from bookwell.tables.accounts.errors import AccountNotFound, LastAdministrator, PasswordRefused, UsernameTaken
-from bookwell.tables.accounts.models import login_failure, token_session
+from bookwell.tables.accounts.models import account, login_failure, token_session
 from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
 from bookwell.tables.accounts.rules import ADDRESS_WINDOW, Role
 from bookwell.tables.accounts.services import accounts, sessions
@@ -110,6 +110,16 @@ def test_find_role__of_another_subject__is_none(restaurant: Database) -> None:
     first = a_session(restaurant)
 
     assert restaurant.read(lambda c: queries.find_role_in_session(c, first.token.session_id, subject="0")) is None
+
+
+def test_find_role__of_an_account_that_is_not_active__is_none_whatever_its_session(restaurant: Database) -> None:
+    session = a_session(restaurant)
+    assert role_in(restaurant, session)
+
+    off = account.update().where(account.c.id == session.account_id).values(is_active=False)
+    restaurant.write(lambda c: c.execute(off))
+
+    assert role_in(restaurant, session) is None
 
 
 @pytest.mark.parametrize("change", ["deactivate", "password"])

@@ -196,6 +196,16 @@ def test_open__for_some_time__stays_closed_around_it(restaurant: Database) -> No
     assert _closed(restaurant, table.id) == []
 
 
+def test_open__what_is_over_of_a_closure__stands_no_more(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    _close(restaurant, Closing(table.id, EVENING, EVENING + 5 * HOUR))
+    wanted = Opening(table.id, EVENING + 2 * HOUR, EVENING + 4 * HOUR)
+
+    restaurant.write(lambda connection: closing.open_tables(connection, opening=wanted, now=EVENING + 3 * HOUR))
+
+    assert _closed(restaurant, table.id) == [(4, 5)]
+
+
 def test_open__another_time__finds_nothing(restaurant: Database) -> None:
     table = a_table(restaurant)
     _close(restaurant, Closing(table.id, EVENING, EVENING + HOUR))
