@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["engine_answers", "running_containers"]
 
-_COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
+_COMPOSE_FILE = Path(__file__).parents[2] / "compose.test.yaml"
 _URLS = {
     "mariadb": "mysql://root:{password}@127.0.0.1:{port}/bookwell",
     "postgresql": "postgresql://postgres:{password}@127.0.0.1:{port}/bookwell",

@@ -23,6 +23,7 @@ from bookwell.partners.configuration import read_configuration
 from bookwell.partners.simulated import simulated_partners
 from bookwell.simulators.back_office import BackOfficeSettings
 from tests.composition import DEMO, PRODUCTION, ROOT, Composition, VariableMissing, images
+from tests.infrastructure.kinds import KINDS
 
 CHOSEN = {
     "BOOKWELL_LIBRARY_URL": "https://library.example.org",
@@ -114,6 +115,14 @@ def test_compose__is_what_the_specification_says(way: str) -> None:
     for file in WAYS[way][0]:
         jsonschema.validate(yaml.safe_load((ROOT / file).read_text()), schema)
     jsonschema.validate(read(way).document, schema)
+
+
+def test_compose__throw_away_servers_of_the_tests__follow_the_specification() -> None:
+    document = yaml.safe_load((ROOT / "compose.test.yaml").read_text())
+
+    jsonschema.validate(document, get_builtin_schema("vendor.compose-spec"))
+
+    assert set(document["services"]) == set(KINDS)
 
 
 @pytest.mark.parametrize("way", WAYS)
