@@ -16,6 +16,8 @@ from tests.infrastructure.servers import running_servers, scratch_root
 
 _KEPT = ("BOOKWELL_TEST_", "BOOKWELL_PYTHON27", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
 
+_LONG = ("tests/e2e/", "tests/messages/")
+
 if "bookwell.library.config.settings" in sys.modules:
     raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves.")
 
@@ -55,9 +57,11 @@ def pytest_report_header() -> str:
     return f"database: {connection.vendor}"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that flush."""
+    """Refuse tests that flush; begin with those that take long, so that no process is left with them in the end."""
     _refuse_flushing(items)
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))  # otherwise in the order they are in
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ def _pytest_arguments(chosen: argparse.Namespace, others: Sequence[str]) -> list
     print(f"Random seed: {seed} (BOOKWELL_TEST_SEED={seed} repeats the order)")
     arguments = ["-p", "randomly", f"--randomly-seed={seed}", "--durations=5", "--durations-min=5", *others]
     if chosen.workers > 1:
-        arguments += ["-n", str(chosen.workers), "--dist", "loadfile"]
+        arguments += ["-n", str(chosen.workers), "--dist", "loadfile", "--no-loadscope-reorder"]
     if chosen.chaos:
         os.environ["BOOKWELL_CHAOS"] = "1"
         arguments.append(f"--timeout={_CHAOS_TIMEOUT_SECONDS}")
