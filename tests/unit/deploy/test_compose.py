@@ -242,6 +242,32 @@ def test_containers_of_ours__write_nowhere_and_may_do_nothing(way: str) -> None:
         assert images()[target_of(service)].user == "10001:10001", name
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_images_of_ours__are_built_and_never_a_strangers(way: str) -> None:
+    composition = read(way)
+
+    assert [name for name in of_ours(way) if composition.services[name].get("pull_policy") != "never"] == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_door_for_python27__reaches_the_partners_service_and_is_reached(way: str) -> None:
+    composition = read(way)
+    door = composition.all_services["python27"]
+    (port,) = images(ROOT / "deploy/python27/Dockerfile")[""].exposed
+
+    assert door["environment"]["BOOKWELL_PARTNERS_URL"] == composition.environment("library")["BOOKWELL_PARTNERS_URL"]
+    assert door["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert "outside" in door["networks"]  # from `inside` alone nothing is published
+
+
+def test_production__a_server_that_drains_as_long_as_it_may__is_not_killed() -> None:
+    composition = read("production")
+    longest = max(getattr(each, "le", 0) for each in variables()["BOOKWELL_DRAIN_SECONDS"][0].metadata)
+
+    for name in of_ours("production"):
+        assert int(composition.services[name]["stop_grace_period"].removesuffix("s")) >= longest + 20, name
+
+
 def test_publishing__is_for_this_machine_unless_somebody_says_otherwise() -> None:
     addresses = {
         str(port).partition(":")[0]
