@@ -52,6 +52,13 @@ def test_probes__database_is_down__live_but_not_ready(monkeypatch: pytest.Monkey
     assert Client().get("/health").json()["state"] == "down"
 
 
+def test_probes__redis_is_down__says_so_and_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_checks", lambda: {"database": lambda: None, "redis": refuse})
+
+    assert Client().get("/health").json()["state"] == "down"
+    assert Client().get("/health/ready").status_code == 200
+
+
 def test_metrics__count_requests_by_route_template() -> None:
     Client().get("/api/branches/987654/")
 
