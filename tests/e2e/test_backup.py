@@ -306,6 +306,27 @@ def test_restore__a_file_is_damaged_or_missing__changes_nothing(tmp_path: Path) 
     assert [each for each in (tmp_path / "backups").iterdir() if each != made] == []
 
 
+@pytest.mark.parametrize(
+    ("prepared", "changes", "told"),
+    [
+        (False, {}, "no database holds anything"),
+        (True, {"BOOKWELL_TABLES_DATABASE_URL_FILE": "/nowhere"}, "BOOKWELL_TABLES_DATABASE_URL_FILE"),
+    ],
+)
+def test_backup__without_the_settings_of_the_services__is_refused(
+    tmp_path: Path, *, prepared: bool, changes: dict[str, str], told: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
+    environment |= {"BOOKWELL_DATA_DIR": str(tmp_path / "data")}
+    if prepared:
+        assert _run(environment, "prepare", "notifier").returncode == 0
+
+    ended = _run(environment | changes, "backup", str(tmp_path / "backups"))
+
+    assert (ended.returncode, told in ended.stderr, ended.stdout) == (1, True, ""), ended.stderr
+    assert list(tmp_path.glob("backups/*")) == []
+
+
 def test_backup__a_database_is_away__leaves_nothing_half_done(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
     environment |= {

@@ -21,7 +21,7 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
 
-__all__ = ["FAILURES", "RestoreRefused", "make_backup", "restore_backup"]
+__all__ = ["FAILURES", "RestoreRefused", "SettingsUnusable", "make_backup", "restore_backup"]
 
 _FOLDER = "data folder"
 _LAST = "notifier"
@@ -37,20 +37,26 @@ class RestoreRefused(Exception):
     """Something would be lost, or is not as it must be; a line each, for the person who tried."""
 
 
+class SettingsUnusable(Exception):
+    """They do not say where the databases are, or name none that holds anything; a line each."""
+
+
 def make_backup(parent: Path, *, say: Callable[[str], None]) -> Path:
     """Save everything into a new folder below `parent`, which has its name once it is whole; answers it.
 
     Raises:
-        ProgramFailed, SQLAlchemyError, OSError
+        SettingsUnusable, ProgramFailed, SQLAlchemyError, OSError
     """
-    site = read_site()
+    site, databases = read_site(), _databases()
     now = clock.now().astimezone(dt.UTC)
     target = parent / f"bookwell-{now:%Y%m%dT%H%M%SZ}"
     draft = target.with_name(target.name + _PARTIAL)
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft.mkdir(mode=0o700)
     try:
-        parts = list(_saved(draft, _databases(), say))
+        parts = list(_saved(draft, databases, say))
+        if not parts:
+            raise SettingsUnusable("no database holds anything; are these the services' settings?")  # noqa: TRY301 -- clears up
         if list_files(site.common.data_dir):
             save_folder(site.common.data_dir, draft / "data.tar")
             parts.append(describe(_FOLDER, "folder", draft / "data.tar"))
@@ -69,7 +75,7 @@ def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None])
     """Make everything what it was in the backup. Services must not run meanwhile.
 
     Raises:
-        BackupUnusable, RestoreRefused: before anything is changed.
+        BackupUnusable, RestoreRefused, SettingsUnusable: before anything is changed.
         ProgramFailed, SQLAlchemyError, OSError
     """
     backup = read_backup(folder)
@@ -91,8 +97,16 @@ def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None])
 
 
 def _databases() -> Mapping[str, str]:
-    """The databases in use by service, in the order in which they are saved."""
-    urls = {service: url for service, each in read_site().settings.items() for _, url in each.own_databases()}
+    """The databases in use by service, in the order in which they are saved.
+
+    Raises:
+        SettingsUnusable: rather than to take one that is not named for an embedded one, and to leave it out.
+    """
+    site = read_site()
+    wrong = {line for lines in site.problems.values() for line in lines if "_DATABASE_URL" in line.partition(":")[0]}
+    if wrong:
+        raise SettingsUnusable("\n".join(sorted(wrong)))
+    urls = {service: url for service, each in site.settings.items() for _, url in each.own_databases()}
     return dict(sorted(urls.items(), key=lambda pair: pair[0] == _LAST))
 
 
@@ -174,5 +188,5 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-FAILURES = (BackupUnusable, RestoreRefused, ProgramFailed, SQLAlchemyError, OSError)
+FAILURES = (BackupUnusable, RestoreRefused, SettingsUnusable, ProgramFailed, SQLAlchemyError, OSError)
 """What ends a backup or a restore with a message."""
