@@ -41,6 +41,7 @@ def _production(folder: Path) -> dict[str, str]:
         "BOOKWELL_SECRET_KEY": "0123456789abcdef" * 3,
         "BOOKWELL_SIGNING_KEYS": pem,
         "BOOKWELL_TABLES_SIGNING_KEYS": pem,
+        "BOOKWELL_LIBRARY_URL": "https://library.example",
         "BOOKWELL_TABLES_URL": "https://tables.example",
         "BOOKWELL_LIBRARY_DATABASE_URL": f"sqlite:///{folder}/library.sqlite3",
         "BOOKWELL_TABLES_DATABASE_URL": f"sqlite:///{folder}/tables.sqlite3",

@@ -126,6 +126,8 @@ class NotifierSettings(CommonSettings):
             yield "BOOKWELL_SMTP_URL: needed in production, as in smtp+starttls://user:password@mail.example.org"
         if not self.notifier_database_url:
             yield "BOOKWELL_NOTIFIER_DATABASE_URL: needed in production"
+        if self.mail_from == type(self).model_fields["mail_from"].default:
+            yield "BOOKWELL_MAIL_FROM: needed in production, as in: City Library <library@example.org>"
 
     def _forbidden_in_production(self) -> Iterator[str]:
         yield from super()._forbidden_in_production()

@@ -31,7 +31,7 @@ def test_load__a_wrong_value__names_the_variable_and_not_the_value(
     assert "hush" not in str(refusal.value)
 
 
-def test_load__in_production__needs_a_server_and_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load__in_production__needs_a_server_a_database_and_a_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOKWELL_MODE", "production")
 
     with pytest.raises(InvalidSettings) as refusal:
@@ -39,6 +39,7 @@ def test_load__in_production__needs_a_server_and_a_database(monkeypatch: pytest.
 
     assert "BOOKWELL_SMTP_URL" in str(refusal.value)
     assert "BOOKWELL_NOTIFIER_DATABASE_URL" in str(refusal.value)
+    assert "BOOKWELL_MAIL_FROM" in str(refusal.value)
 
 
 def test_load__production_with_what_strangers_can_read__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

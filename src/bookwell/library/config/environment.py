@@ -42,6 +42,10 @@ class LibrarySettings(CommonSettings):
         if not self.signing_keys.get_secret_value().strip():
             make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
             yield f"BOOKWELL_SIGNING_KEYS: needed in production, the same for all processes; {make}"
+        if not self.library_database_url:
+            yield "BOOKWELL_LIBRARY_DATABASE_URL: needed in production"
+        if not self.library_url:
+            yield "BOOKWELL_LIBRARY_URL: needed in production, as in https://library.example.org"
 
     def _forbidden_in_production(self) -> Iterator[str]:
         yield from super()._forbidden_in_production()

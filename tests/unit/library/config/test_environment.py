@@ -27,7 +27,13 @@ def pem(
 
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PRODUCTION = {"MODE": "production", "SECRET_KEY": "0123456789abcdef" * 3, "SIGNING_KEYS": pem(RSA_KEY)}
+PRODUCTION = {
+    "MODE": "production",
+    "SECRET_KEY": "0123456789abcdef" * 3,
+    "SIGNING_KEYS": pem(RSA_KEY),
+    "LIBRARY_DATABASE_URL": "mysql://db/bookwell",
+    "LIBRARY_URL": "https://library.example",
+}
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> LibrarySettings:
@@ -57,11 +63,19 @@ def test_signing_keys__none_that_can_sign__is_refused_by_name(monkeypatch: pytes
 
 def test_production__without_secrets__lists_each_and_how_to_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings) as refusal:
-        load(monkeypatch, MODE="production")
+        load(monkeypatch, **(PRODUCTION | {"SECRET_KEY": "", "SIGNING_KEYS": ""}))
 
     lines = str(refusal.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["BOOKWELL_SECRET_KEY", "BOOKWELL_SIGNING_KEYS"]
     assert all("openssl" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["LIBRARY_DATABASE_URL", "LIBRARY_URL"])
+def test_production__without_an_address_that_others_need__names_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(InvalidSettings) as refusal:
+        load(monkeypatch, **(PRODUCTION | {name: ""}))
+
+    assert [line.partition(":")[0] for line in str(refusal.value).splitlines()] == [f"BOOKWELL_{name}"]
 
 
 def test_production__with_secrets__starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,16 +121,17 @@ def test_production__between_services__http_is_for_names_inside(monkeypatch: pyt
         "ISSUERS": '[{"issuer": "https://id.example", "audience": "x", "jwks_url": "http://10.0.0.7/jwks"}]',
     }
 
-    assert load(monkeypatch, **PRODUCTION, **inside).library == "http://library:8013"
+    assert load(monkeypatch, **(PRODUCTION | inside)).library == "http://library:8013"
 
 
-@pytest.mark.parametrize(("workers", "url", "lines"), [("1", "", 0), ("2", "", 1), ("2", "mysql://db/bookwell", 0)])
+@pytest.mark.parametrize(
+    ("workers", "url", "lines"), [("1", "sqlite:///x", 0), ("2", "sqlite:///x", 1), ("2", "mysql://db/bookwell", 0)]
+)
 def test_production__several_processes__need_a_server_of_databases(
     monkeypatch: pytest.MonkeyPatch, workers: str, url: str, lines: int
 ) -> None:
-    monkeypatch.setenv("BOOKWELL_LIBRARY_DATABASE_URL", url)
     monkeypatch.delenv("BOOKWELL_SECRET_KEY")
-    for name, value in (PRODUCTION | {"WORKERS": workers}).items():
+    for name, value in (PRODUCTION | {"WORKERS": workers, "LIBRARY_DATABASE_URL": url}).items():
         monkeypatch.setenv(f"BOOKWELL_{name}", value)
 
     problems, _ = LibrarySettings.examine()
@@ -128,6 +143,8 @@ def test_production__several_processes__need_a_server_of_databases(
 def test_production__much_is_wrong__is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "MODE": "production",
+        "LIBRARY_DATABASE_URL": "mysql://db/bookwell",
+        "LIBRARY_URL": "https://library.example",
         "LIBRARY_PORT": "x",
         "SIGNING_KEYS": "none",
         "LIBRARY_HOSTS": "*",
