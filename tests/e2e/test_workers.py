@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from bookwell.cli.processes import spawn, stop
@@ -46,3 +48,17 @@ def test_metrics__two_workers__are_told_together_whichever_answers(tmp_path: Pat
         stop(server, grace_seconds=20)
 
     assert seen == {"40"}
+
+
+def test_server__interrupted_and_told_to_stop_at_once__ends_every_time(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
+    for _ in range(4):  # each of the two may come at any moment of the other
+        port = free_port()
+        command = [sys.executable, "-m", "bookwell.cli.main", "serve", "library", f"--port={port}", "--workers=2"]
+        server = spawn(command, env=environment | {"BOOKWELL_DATA_DIR": str(tmp_path)})
+        wait_until(partial(_is_live, f"http://127.0.0.1:{port}"))
+
+        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
+
+        assert server.wait(30) == 0

@@ -1,6 +1,7 @@
 """The HTTP server of every service; the one place that knows which it is (docs/adr/0007)."""
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ __all__ = ["Serving", "metrics_folder", "serve_asgi", "serve_wsgi", "serving_com
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
 _STOP_SECONDS = 10
+_STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection along
 
 
@@ -82,19 +84,30 @@ def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
         server.serve(target_loader=partial(_load, os.getpid(), notice))
 
 
-def _drain_first(seconds: float, notice: Path, stop: Callable[..., None]) -> Callable[..., None]:
-    """What SIGTERM does: leave the notice, and stop a while later. SIGINT, or a second SIGTERM, stops at once."""
+def _drain_first(seconds: float, notice: Path, stop: Callable[[], None]) -> Callable[..., None]:
+    """What SIGTERM does: leave the notice, and stop a while later. SIGINT, or a second signal, stops at once.
 
-    def on_signal(number: int, *_: Any) -> None:
-        if number == signal.SIGINT or not seconds or notice.exists():
-            stop()
-            return
-        notice.touch()
-        timer = threading.Timer(seconds, stop)
-        timer.daemon = True
-        timer.start()
+    A thread does so, which the interpreter wakes through a pipe: a handler would run in the main thread, when that next
+    wakes, and where it may hold the lock that stopping needs.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
-    return on_signal
+    def watch() -> None:
+        while (number := os.read(reader, 1)[0]) not in _STOP_SIGNALS:
+            continue
+        if number == signal.SIGTERM and seconds:
+            notice.touch()
+            select.select([reader], [], [], seconds)
+        stop()
+
+    threading.Thread(target=watch, name="told to stop", daemon=True).start()
+    return _leave_to_the_thread
+
+
+def _leave_to_the_thread(*_: Any) -> None:
+    """A handler must be there, or the interpreter would not tell of the signal."""
 
 
 @contextmanager
@@ -116,6 +129,7 @@ def metrics_folder(workers: int) -> Iterator[None]:
 
 def _load(parent: int, notice: Path, target: str) -> Any:
     """In a new worker: the application, after making sure that the worker ends with its parent."""
+    signal.set_wakeup_fd(-1)  # what a worker is sent concerns no other
     die_with_parent(parent, signal.SIGKILL)
     watch_notice(notice)
     module, _, name = target.partition(":")
