@@ -96,8 +96,15 @@ class Demo:
         return int(placed["id"])
 
     def pid_of(self, command: str) -> int:
-        """The process that the supervisor runs with these arguments."""
-        return next(pid for pid in self.up.descendants() if command in Path(f"/proc/{pid}/cmdline").read_text())
+        """The process that the supervisor runs with these arguments, once it runs it (again)."""
+        wait_until(lambda: bool(self._pids_of(command)))
+        return self._pids_of(command)[0]
+
+    def _pids_of(self, command: str) -> list[int]:
+        """Those that are there; one may end while it is looked at."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return [pid for pid in self.up.descendants() if command in Path(f"/proc/{pid}/cmdline").read_text()]
+        return []
 
     def kill(self, command: str) -> None:
         """`kill -9` of such a process; the supervisor starts it again."""

@@ -11,11 +11,11 @@ import pymysql
 __all__ = ["drop_database", "new_database", "version_of"]
 
 
-def new_database(url: str, *, name: str = "", collation: str = "utf8mb4_bin") -> str:
+def new_database(url: str, *, name: str = "", collation: str = "utf8mb4_bin", template: str = "template0") -> str:
     """Create a database beside the one that `url` names; answers its URL. The user must be allowed to.
 
     The name is made up where none is given; a database of a given name is dropped first.
-    `collation` is MySQL's.
+    `collation` is MySQL's; `template` is PostgreSQL's, the name of a database that nobody is connected to.
     """
     made = name or f"bookwell_{secrets.token_hex(4)}"
     target = urlunsplit(urlsplit(url)._replace(path=f"/{made}"))
@@ -23,7 +23,7 @@ def new_database(url: str, *, name: str = "", collation: str = "utf8mb4_bin") ->
     if _is_mysql(url):
         _execute(url, f"CREATE DATABASE `{made}` CHARACTER SET utf8mb4 COLLATE {collation}")
     else:
-        _execute(url, f"CREATE DATABASE \"{made}\" TEMPLATE template0 ENCODING 'UTF8'")
+        _execute(url, f'CREATE DATABASE "{made}" TEMPLATE "{template}" ENCODING \'UTF8\'')
     return target
 
 

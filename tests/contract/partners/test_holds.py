@@ -66,7 +66,7 @@ def test_hold__cancelling_is_refused__is_a_conflict() -> None:
 def test_find__partner_takes_no_holds_any_more__is_refused_as_documented() -> None:
     with in_world({"library 2": FakeAdapter(takes_holds=False)}) as world:
         refused = call(world, "GET", "/partners/library%202/reservations/reservation:17")
-        document = world.client.get("/openapi.json").json
+        document: Any = world.client.get("/openapi.json").json
 
     assert (refused.status_code, refused.json["code"]) == (409, "partner.refused")
     assert "409" in document["paths"]["/partners/{name}/reservations/{ref}"]["get"]["responses"]
