@@ -9,7 +9,7 @@ from bookwell.tables.accounts.errors import AccountNotFound
 from bookwell.tables.accounts.models import account, token_session
 from bookwell.tables.accounts.rules import Role
 
-__all__ = ["lock_account", "lock_administrators", "lock_session"]
+__all__ = ["lock_account", "lock_administrators", "lock_session", "share_unchanged"]
 
 
 def lock_account(connection: Connection, username: str) -> Row[Any]:
@@ -35,3 +35,9 @@ def lock_session(connection: Connection, sid: str) -> Row[Any] | None:
     """A session, which nobody else refreshes or ends meanwhile."""
     chosen = select(token_session).where(token_session.c.sid == sid)
     return connection.execute(chosen.with_for_update()).one_or_none()
+
+
+def share_unchanged(connection: Connection, *, account_id: int, password_hash: str) -> str | None:
+    """The role of an active account that has this password still; nobody changes it meanwhile."""
+    unchanged = (account.c.id == account_id) & (account.c.password_hash == password_hash)
+    return connection.scalar(select(account.c.role).where(unchanged, account.c.is_active).with_for_update(read=True))

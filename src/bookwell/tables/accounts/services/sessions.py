@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bookwell.kit import ids
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.refresh_tokens import RefreshToken, Standing, standing_of
-from bookwell.tables.accounts.locks import lock_session
+from bookwell.tables.accounts.locks import lock_session, share_unchanged
 from bookwell.tables.accounts.models import account, login_failure, token_session
 from bookwell.tables.accounts.queries import Credentials
 from bookwell.tables.accounts.rules import ACCOUNT_WINDOW, ADDRESS_WINDOW, failure_keys
@@ -48,9 +48,7 @@ class Opened:
 def open_session(connection: Connection, *, credentials: Credentials, chain: Chain, now: dt.datetime) -> Opened | None:
     """Begin a session of an active account; None when it was deactivated, or got another password, meanwhile."""
     account_id = credentials.account_id
-    unchanged = (account.c.id == account_id) & (account.c.password_hash == credentials.password_hash)
-    locked = select(account.c.role).where(unchanged, account.c.is_active).with_for_update(read=True)
-    role = connection.scalar(locked)
+    role = share_unchanged(connection, account_id=account_id, password_hash=credentials.password_hash)
     if role is None:
         return None
     token = RefreshToken.first(ids.new_id())
