@@ -34,12 +34,14 @@ def change_in_tx(
 ) -> Any:
     """Write new values into a locked booking and note the step; the booking as it is then, at the table it goes to.
 
+    Of a guest who was forgotten nothing new is kept: no `reason` either.
+
     Raises:
         StateRefused: if `state` is among them and the booking cannot get there.
     """
     if "state" in values:
         check_transition(State(booked.state), State(values["state"]))
-    changes = {**values, "version": booked.version + 1, "reason": reason}
+    changes = {**values, "version": booked.version + 1, "reason": reason if booked.cleared_at is None else ""}
     connection.execute(_CHANGE, {"changed_id": booked.id, **changes})
     before = booked._mapping if hasattr(booked, "_mapping") else vars(booked)  # noqa: SLF001 -- SQLAlchemy's public name
     after = SimpleNamespace(**{**before, **changes, **(told_of_table(to_table) if to_table else {})})

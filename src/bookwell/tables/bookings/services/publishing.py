@@ -33,7 +33,7 @@ _QUEUE = "webhook"
 _WHAT = {"ordered": "requested", "set": "confirmed", "moved": "changed"}
 # Bytes of JSON in ASCII. What people wrote is cut there, so that a body stays under 20 kB whatever it was.
 _ROOM = {"name": 2_500, "email": 2_000, "phone": 200, "comment": 6_000, "reason": 4_000}
-_PERSONAL = ("name", "email", "phone", "comment")
+_PERSONAL = ("name", "email", "phone", "comment", "reason")
 _AT_ONCE = 1000
 _EVENT = insert(feed_event).inline()
 
