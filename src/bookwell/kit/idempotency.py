@@ -2,12 +2,25 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bookwell.kit.errors import Conflict, Invalid, Unavailable
+from bookwell.kit.errors import Conflict, DomainError, Invalid, Unavailable
 
-__all__ = ["Answer", "IdempotencyKey", "InFlight", "KeyInvalid", "KeyReused", "TryAgain", "fingerprint_of", "parse_key"]
+__all__ = [
+    "AlreadyKept",
+    "Answer",
+    "IdempotencyKey",
+    "InFlight",
+    "KeyInvalid",
+    "KeyReused",
+    "TryAgain",
+    "answer_once",
+    "fingerprint_of",
+    "parse_key",
+]
 
+_CLAIMS = 3
 _KEY = re.compile(r"""^(?:"([\x20\x21\x23-\x7e]{1,200})"|([\x21\x23-\x7e]{1,200}))$""")
 
 
@@ -57,6 +70,48 @@ class IdempotencyKey:
     scope: str
     key: str
     fingerprint: str
+
+
+class AlreadyKept(Exception):
+    """Another request with this key has an answer: what this one did must be rolled back."""
+
+
+def answer_once(
+    work: Callable[[], Answer],
+    *,
+    keep: Callable[[Answer], Answer],
+    find: Callable[[], Answer | None],
+    render: Callable[[DomainError], Answer],
+) -> Answer:
+    """Give every caller with one key the same answer, refusals included (ADR 0012).
+
+    Each of the first three has a transaction of its own: `work` keeps its answer as the last statement beside its
+    effect, `keep` a refusal's, whose effect was rolled back; both raise `AlreadyKept` where a duplicate was first,
+    whose answer is `find`'s. Answers that invite a retry (503, 409 in flight) are not kept.
+
+    Raises:
+        Unavailable, InFlight, KeyReused
+    """
+    for _ in range(_CLAIMS):
+        try:
+            return _work_and_keep(work, keep, render)
+        except AlreadyKept:
+            kept = find()
+            if kept is not None:
+                return kept
+    raise InFlight
+
+
+def _work_and_keep(
+    work: Callable[[], Answer], keep: Callable[[Answer], Answer], render: Callable[[DomainError], Answer]
+) -> Answer:
+    try:
+        return work()
+    except (Unavailable, InFlight):
+        raise
+    except DomainError as error:
+        refusal = render(error)
+    return keep(refusal)
 
 
 def parse_key(header: str) -> str:

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from structlog.testing import capture_logs
 
-from bookwell.kit.adapters.django.failures import DatabaseUnavailable
 from bookwell.kit.adapters.django.transactions import run_idempotent, run_in_transaction
 from bookwell.kit.errors import DomainError
+from bookwell.kit.failures import DatabaseUnavailable
 from bookwell.kit.idempotency import Answer, IdempotencyKey
 from bookwell.kit.ids import new_id
 from bookwell.kit.problems import status_of

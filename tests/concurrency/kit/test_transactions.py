@@ -8,10 +8,11 @@ from itertools import count
 import pytest
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, connections
 
-from bookwell.kit.adapters.django import transactions
+from bookwell.kit import failures
 from bookwell.kit.adapters.django.constraints import map_constraint
-from bookwell.kit.adapters.django.transactions import ATTEMPTS, ATTEMPTS_TO_LOCK, run_in_transaction
+from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import Conflict
+from bookwell.kit.failures import ATTEMPTS, ATTEMPTS_TO_LOCK
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.ids import new_id
 from bookwell.library.plumbing.models import IdempotencyKeyRow, OutboxRow
@@ -68,7 +69,7 @@ def _has(digest: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "_BACKOFF_SECONDS", 0.0001)
+    monkeypatch.setattr(failures, "_BACKOFF_SECONDS", 0.0001)
 
 
 def test_run__work_is_done__is_committed_and_answered() -> None:
@@ -122,7 +123,7 @@ def test_run__the_database_always_gives_it_up__says_try_again_after_a_bounded_nu
 
 
 def test_run__the_database_gives_it_up_until_it_is_late__says_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "_DEADLINE_SECONDS", 0)
+    monkeypatch.setattr(failures, "_DEADLINE_SECONDS", 0)
     for error, _runs in _failures():
         added: list[str] = []
 

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of
-from bookwell.kit.adapters.sqlalchemy.failures import DatabaseLost, Failure, failure_of
-from bookwell.kit.adapters.sqlalchemy.transactions import ATTEMPTS, ATTEMPTS_TO_LOCK, run_in_transaction
+from bookwell.kit.adapters.sqlalchemy.failures import failure_of
+from bookwell.kit.adapters.sqlalchemy.transactions import run_in_transaction
 from bookwell.kit.errors import Conflict
+from bookwell.kit.failures import ATTEMPTS, ATTEMPTS_TO_LOCK, DatabaseUnavailable, Failure
 from bookwell.kit.idempotency import TryAgain
 from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import TableNameTaken
@@ -62,7 +63,7 @@ def test_run_in_transaction__given_up_twice__runs_a_third_time(tmp_path: Path) -
     [
         (_Deadlock, ATTEMPTS, TryAgain),
         (_LockTimeOut, ATTEMPTS_TO_LOCK, TryAgain),
-        (_ConnectionLost, 1, DatabaseLost),
+        (_ConnectionLost, 1, DatabaseUnavailable),
     ],
 )
 def test_run_in_transaction__never_succeeds__ends(

@@ -11,8 +11,8 @@ from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.django.failures import DatabaseUnavailable
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.failures import DatabaseUnavailable
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.importing.csv_source import read_csv
 from bookwell.library.catalog.importing.records import Record

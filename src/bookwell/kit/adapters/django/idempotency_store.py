@@ -6,21 +6,18 @@ from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.django.failures import Failure, failure_of
+from bookwell.kit.adapters.django.failures import failure_of
 from bookwell.kit.adapters.django.statements import execute_last
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, fingerprint_of
+from bookwell.kit.failures import Failure
+from bookwell.kit.idempotency import AlreadyKept, Answer, IdempotencyKey, InFlight, KeyReused, fingerprint_of
 
-__all__ = ["AlreadyKept", "find", "forget_expired", "keep_in_tx"]
+__all__ = ["find", "forget_expired", "keep_in_tx"]
 
 _INSERT = (
     "INSERT INTO idempotency_key (digest, fingerprint, status, headers, body, created_at) "
     "VALUES (%s, %s, %s, %s, %s, %s)"
 )
 _FORGET_AT_ONCE = 1000
-
-
-class AlreadyKept(Exception):
-    """Another request with this key has an answer: what this one did must be rolled back."""
 
 
 def keep_in_tx(key: IdempotencyKey, answer: Answer) -> None:

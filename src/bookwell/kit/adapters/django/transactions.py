@@ -11,35 +11,23 @@ back and replays. A refusal rolls everything back and is stored in a transaction
 committed in between, its answer is everyone's.
 """
 
-import random
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import structlog
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from bookwell.kit.adapters.django import idempotency_store as store
 from bookwell.kit.adapters.django.constraints import domain_error_of
-from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, code_of, failure_of
-from bookwell.kit.errors import DomainError, Unavailable
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, TryAgain
+from bookwell.kit.adapters.django.failures import code_of, failure_of
+from bookwell.kit.errors import DomainError
+from bookwell.kit.failures import Failure, Runs
+from bookwell.kit.idempotency import Answer, IdempotencyKey, answer_once
 from bookwell.kit.writers import line_of
 
-__all__ = ["ATTEMPTS", "ATTEMPTS_TO_LOCK", "run_idempotent", "run_in_transaction"]
+__all__ = ["run_idempotent", "run_in_transaction"]
 
 T = TypeVar("T")
-
-ATTEMPTS = 8
-ATTEMPTS_TO_LOCK = 2
-_DEADLINE_SECONDS = 10
-"""No run begins later than this after the first one did."""
-_BACKOFF_SECONDS = 0.01
-_CLAIMS = 3
-
-_log = structlog.get_logger()
 
 
 def run_in_transaction(work: Callable[[], T]) -> T:
@@ -47,11 +35,9 @@ def run_in_transaction(work: Callable[[], T]) -> T:
 
     Raises:
         DomainError: what the work refuses, or what a violated constraint stands for; nothing was written.
-        TryAgain: after `ATTEMPTS` runs, or `ATTEMPTS_TO_LOCK` that waited for a lock in vain, or 10 seconds.
-        DatabaseUnavailable: when there is no connection, or it was lost.
-        OperationalError: every other failure of the database.
+        TryAgain, DatabaseUnavailable, OperationalError, InterfaceError: as `Runs.give_up_or_pause`.
     """
-    failures, deadline = Counter[Failure](), time.monotonic() + _DEADLINE_SECONDS
+    runs = Runs()
     while True:
         try:
             with _write_transaction():
@@ -61,8 +47,10 @@ def run_in_transaction(work: Callable[[], T]) -> T:
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise  # the outermost run decides
-            failures[failure_of(error)] += 1
-            _give_up_or_pause(error, failures, deadline)
+            failure, code = failure_of(error), code_of(error)
+            if failure is Failure.UNREACHABLE:
+                connection.close()
+            runs.give_up_or_pause(error, failure, code=code)
 
 
 def run_idempotent(
@@ -77,28 +65,17 @@ def run_idempotent(
     """
     if key is None:
         return run_in_transaction(work)
-    for _ in range(_CLAIMS):
-        try:
-            return _work_and_keep(work, key, render)
-        except store.AlreadyKept:
-            kept = run_in_transaction(lambda: store.find(key))
-            if kept is not None:
-                return kept
-    raise InFlight
 
-
-def _work_and_keep(work: Callable[[], Answer], key: IdempotencyKey, render: Callable[[DomainError], Answer]) -> Answer:
     def keeping(answer: Answer) -> Answer:
         store.keep_in_tx(key, answer)
         return answer
 
-    try:
-        return run_in_transaction(lambda: keeping(work()))
-    except (Unavailable, InFlight):
-        raise
-    except DomainError as error:
-        refusal = render(error)
-    return run_in_transaction(lambda: keeping(refusal))
+    return answer_once(
+        lambda: run_in_transaction(lambda: keeping(work())),
+        keep=lambda refusal: run_in_transaction(lambda: keeping(refusal)),
+        find=lambda: run_in_transaction(lambda: store.find(key)),
+        render=render,
+    )
 
 
 @contextmanager
@@ -114,20 +91,3 @@ def _write_transaction() -> Iterator[None]:
                 yield
         finally:
             connection.begins_immediate = False  # type: ignore[attr-defined]
-
-
-def _give_up_or_pause(error: OperationalError | InterfaceError, failures: Counter[Failure], deadline: float) -> None:
-    """Pause before the next run, or raise what the failures come to."""
-    failure, runs = failure_of(error), failures.total()
-    if failure is Failure.BROKEN:
-        raise error
-    if failure is Failure.UNREACHABLE:
-        connection.close()
-        _log.error("database.connection_lost", code=code_of(error))
-        raise DatabaseUnavailable from error
-    pause = random.uniform(0, _BACKOFF_SECONDS * 2**runs)  # noqa: S311 -- jitter, no secret
-    is_last = runs >= ATTEMPTS or failures[Failure.WAITED] >= ATTEMPTS_TO_LOCK
-    if is_last or time.monotonic() + pause > deadline:
-        _log.warning("transaction.abandoned", code=code_of(error), runs=runs)
-        raise TryAgain from error
-    time.sleep(pause)

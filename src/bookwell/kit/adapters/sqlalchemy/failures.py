@@ -1,63 +1,26 @@
-"""What a database's error means for whoever runs a transaction through SQLAlchemy: again, later, or not at all.
+"""Which kind of failure an error of SQLAlchemy tells of, by the code that the database gave."""
 
-Codes are PostgreSQL's SQLSTATE, SQLite's primary result codes and MySQL's error numbers.
-"""
-
-import sqlite3
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from bookwell.kit.errors import Unavailable
+from bookwell.kit.failures import MYSQL, SQLITE, DatabaseUnavailable, Failure, failure_of_state
 from bookwell.kit.idempotency import TryAgain
 
-__all__ = ["DatabaseLost", "Failure", "code_of", "failure_of", "refusal_of"]
-
-
-class DatabaseLost(Unavailable):
-    """The database cannot be reached, or the connection to it was lost."""
-
-    code = "database.unavailable"
-    title = "The database cannot be reached"
-
-
-class Failure(StrEnum):
-    """What kind of failure an error tells of."""
-
-    GIVEN_UP = "given_up"
-    """A deadlock, or a row that another transaction changed first: the same transaction may succeed at once."""
-    WAITED = "waited"
-    """A lock did not come free within the configured time."""
-    UNREACHABLE = "unreachable"
-    """There is no connection, or there is none any more."""
-    BROKEN = "broken"
-    """Anything else: running it again does not help."""
-
-
-_BY_CODE: dict[Any, Failure] = {
-    "40001": Failure.GIVEN_UP,
-    "40P01": Failure.GIVEN_UP,
-    "55P03": Failure.WAITED,
-    ("sqlite", sqlite3.SQLITE_BUSY): Failure.WAITED,
-    ("sqlite", sqlite3.SQLITE_LOCKED): Failure.WAITED,
-    ("sqlite", sqlite3.SQLITE_CANTOPEN): Failure.UNREACHABLE,
-    1020: Failure.GIVEN_UP,
-    1213: Failure.GIVEN_UP,
-    1205: Failure.WAITED,
-}
+__all__ = ["code_of", "failure_of", "refusal_of"]
 
 
 def failure_of(error: DBAPIError) -> Failure:
-    """The kind of failure, by the code that the database gave, never by its words."""
+    """The kind of failure, never by the error's words."""
+    code = code_of(error)
     if error.connection_invalidated:
         return Failure.UNREACHABLE
-    code = code_of(error)
-    if isinstance(code, str) and code.startswith(("08", "57P0")):
-        return Failure.UNREACHABLE
-    if code is None and type(error.orig).__name__ == "OperationalError":
-        return Failure.UNREACHABLE  # what no server said, the driver did: it never found one
-    return _BY_CODE.get(code, Failure.BROKEN)
+    if code is None:  # what no server said, the driver did: it never found one
+        return Failure.UNREACHABLE if type(error.orig).__name__ == "OperationalError" else Failure.BROKEN
+    if isinstance(code, str):
+        return failure_of_state(code)
+    return (SQLITE if _is_sqlite(error) else MYSQL).get(code, Failure.BROKEN)
 
 
 def refusal_of(error: DBAPIError) -> Unavailable | None:
@@ -65,7 +28,7 @@ def refusal_of(error: DBAPIError) -> Unavailable | None:
     failure = failure_of(error)
     if failure is Failure.BROKEN:
         return None
-    return DatabaseLost() if failure is Failure.UNREACHABLE else TryAgain()
+    return DatabaseUnavailable() if failure is Failure.UNREACHABLE else TryAgain()
 
 
 def code_of(error: DBAPIError) -> Any:
@@ -73,8 +36,11 @@ def code_of(error: DBAPIError) -> Any:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return state
-    extended = getattr(error.orig, "sqlite_errorcode", None)
-    if extended is not None:
-        return ("sqlite", extended & 0xFF)  # the rest of an extended code is detail
+    if _is_sqlite(error):
+        return error.orig.sqlite_errorcode & 0xFF  # type: ignore[union-attr]  # the rest of an extended code is detail
     arguments = getattr(error.orig, "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _is_sqlite(error: DBAPIError) -> bool:
+    return hasattr(error.orig, "sqlite_errorcode")

@@ -16,16 +16,24 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.types import CHAR
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.sqlalchemy.failures import Failure, failure_of
-from bookwell.kit.errors import DomainError, Unavailable
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, fingerprint_of
+from bookwell.kit.adapters.sqlalchemy.failures import failure_of
+from bookwell.kit.errors import DomainError
+from bookwell.kit.failures import Failure
+from bookwell.kit.idempotency import (
+    AlreadyKept,
+    Answer,
+    IdempotencyKey,
+    InFlight,
+    KeyReused,
+    answer_once,
+    fingerprint_of,
+)
 from bookwell.kit.outbox.rules import milliseconds
 
 __all__ = ["IdempotencyStore", "Write", "idempotency_columns"]
 
 T = TypeVar("T")
 
-_CLAIMS = 3
 _FORGET_AT_ONCE = 1000
 
 
@@ -46,10 +54,6 @@ class Write(Protocol):
 
     def __call__(self, work: Callable[[Connection], T], /) -> T:
         """What the work answers."""
-
-
-class _AlreadyKept(Exception):
-    """Another request with this key has an answer: what this one did is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,17 @@ class IdempotencyStore:
         """
         if key is None:
             return write(work)
-        for _ in range(_CLAIMS):
-            try:
-                return self._work_and_keep(write, work, key, render)
-            except _AlreadyKept:
-                kept = write(lambda connection: self._find_in_tx(connection, key))
-                if kept is not None:
-                    return kept
-        raise InFlight
+
+        def keeping(connection: Connection, answer: Answer) -> Answer:
+            self._keep_in_tx(connection, key, answer)
+            return answer
+
+        return answer_once(
+            lambda: write(lambda connection: keeping(connection, work(connection))),
+            keep=lambda refusal: write(lambda connection: keeping(connection, refusal)),
+            find=lambda: write(lambda connection: self._find_in_tx(connection, key)),
+            render=render,
+        )
 
     def forget_expired_in_tx(self, connection: Connection, *, now: dt.datetime) -> int:
         """Delete keys whose time is up, a bounded number at a time: how many."""
@@ -95,35 +102,11 @@ class IdempotencyStore:
             connection.execute(delete(self.table).where(column.digest.in_(digests), column.created_at < oldest))
         return len(digests)
 
-    def _work_and_keep(
-        self,
-        write: Write,
-        work: Callable[[Connection], Answer],
-        key: IdempotencyKey,
-        render: Callable[[DomainError], Answer],
-    ) -> Answer:
-        def working(connection: Connection) -> Answer:
-            answer = work(connection)
-            self._keep_in_tx(connection, key, answer)
-            return answer
-
-        def refusing(connection: Connection) -> Answer:
-            self._keep_in_tx(connection, key, refusal)
-            return refusal
-
-        try:
-            return write(working)
-        except (Unavailable, InFlight):
-            raise
-        except DomainError as error:
-            refusal = render(error)
-        return write(refusing)
-
     def _keep_in_tx(self, connection: Connection, key: IdempotencyKey, answer: Answer) -> None:
         """The transaction's last statement: who has inserted the key and not committed is about to; it is waited for.
 
         Raises:
-            _AlreadyKept: if the key has an answer, perhaps one whose time is up.
+            AlreadyKept: if the key has an answer, perhaps one whose time is up.
             InFlight: if the first request did not finish within the database's wait for locks.
         """
         row = {"digest": _digest(key), "fingerprint": key.fingerprint, "status": answer.status}
@@ -131,7 +114,7 @@ class IdempotencyStore:
         try:
             connection.execute(insert(self.table), {**row, **told, "created_at": milliseconds(clock.now())})
         except IntegrityError as error:
-            raise _AlreadyKept from error
+            raise AlreadyKept from error
         except DBAPIError as error:
             if failure_of(error) is Failure.WAITED:
                 raise InFlight from error

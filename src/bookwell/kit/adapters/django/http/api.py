@@ -17,11 +17,12 @@ from ninja.throttling import BaseThrottle
 
 from bookwell.contracts.problems import FieldProblem
 from bookwell.kit.adapters.django.cache_failures import CACHE_ERRORS, CacheUnavailable
-from bookwell.kit.adapters.django.failures import DatabaseUnavailable, Failure, failure_of
+from bookwell.kit.adapters.django.failures import failure_of
 from bookwell.kit.adapters.django.http import problems
 from bookwell.kit.adapters.django.http.document import complete_document
 from bookwell.kit.adapters.django.http.json_body import StrictParser
 from bookwell.kit.errors import DomainError
+from bookwell.kit.failures import DatabaseUnavailable, Failure
 from bookwell.kit.http_errors import (
     AUTH_REQUIRED,
     BAD_REQUEST,
