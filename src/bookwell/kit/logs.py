@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from pydantic_core import to_json
+from structlog.typing import Processor
 
 from bookwell.kit import clock
 from bookwell.kit.log_output import LineHandler, LineLogger
@@ -29,6 +30,9 @@ _QUIET_BELOW = {
 }
 
 
+_processors: list[Processor] = []
+"""One list for the whole process: loggers that were used before it is configured again keep to it."""
+
 _VALUES_IN_MESSAGES = frozenset({"DataError", "IntegrityError", "ValidationError"})
 """Errors, by their classes' names in any library, whose messages repeat what somebody sent."""
 
@@ -44,13 +48,14 @@ def configure(options: Mapping[str, Any]) -> None:
     table = options.get("table")
     sink, table_level = (sink_of(table), _level_of(table["level"])) if table else (None, level)
     lines = LineLogger(sys.stdout.buffer)
+    _processors[:] = [
+        structlog.stdlib.add_log_level,
+        _Stamp(service),
+        _format_exception,
+        _render if sink is None else _Split(level, sink, table_level),
+    ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            _Stamp(service),
-            _format_exception,
-            _render if sink is None else _Split(level, sink, table_level),
-        ],
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(min(level, table_level)),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,

@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 
 from bookwell.kit.logs import JsonFormatter
 from bookwell.kit.request_context import set_request_id, set_traceparent
@@ -17,6 +19,22 @@ def format_record(*, with_exception: bool = False) -> dict[str, object]:
         set_request_id("")
         set_traceparent("")
     return parsed
+
+
+_CONFIGURES_TWICE = """
+import structlog
+from bookwell.kit.logs import configure
+log = structlog.get_logger()
+for service in ("library", "tables"):
+    configure({"level": "INFO", "service": service})
+    log.info("said")
+"""
+
+
+def test_configure__again__loggers_that_were_used_before_follow() -> None:
+    ran = subprocess.run([sys.executable, "-c", _CONFIGURES_TWICE], capture_output=True, check=True)  # noqa: S603
+
+    assert [json.loads(line)["service"] for line in ran.stdout.splitlines()] == ["library", "tables"]
 
 
 def test_format__a_record_of_the_standard_library__has_our_shape() -> None:
