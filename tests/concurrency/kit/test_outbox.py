@@ -342,7 +342,7 @@ def test_claim__the_server_ended_its_connections__opens_another(outbox: OutboxTa
                     cursor.execute("KILL %s", [number])
         elif connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
