@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.infrastructure.servers import running_servers, scratch_root
+from tests.infrastructure.sharing import empty_redis, forget_queues, own_database, own_virtual_host
 
 _KEPT = ("BOOKWELL_TEST_", "BOOKWELL_PYTHON27", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
 
@@ -65,17 +66,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A Redis for the whole session: the runner's, else one started here."""
+def _redis() -> Iterator[str]:
     with running_servers(["redis"]) as servers:
-        yield servers["redis"].url
+        yield own_database(servers["redis"].url)
+
+
+@pytest.fixture(scope="module")
+def redis_url(_redis: str) -> str:
+    """A Redis that is empty when a module begins: the runner's, else one started here."""
+    empty_redis(_redis)
+    return _redis
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_url() -> Iterator[str]:
-    """A RabbitMQ for the whole run: the runner's, else one started here. Its queues keep what a test leaves there."""
+def _rabbitmq() -> Iterator[str]:
     with running_servers(["rabbitmq"]) as servers:
-        yield servers["rabbitmq"].url
+        yield own_virtual_host(servers["rabbitmq"].url)
+
+
+@pytest.fixture(scope="module")
+def rabbitmq_url(_rabbitmq: str) -> str:
+    """A RabbitMQ without our queues when a module begins: the runner's, else one started here."""
+    from bookwell.cli.composition import QUEUES  # noqa: PLC0415 -- not before the environment is set
+
+    forget_queues(_rabbitmq, QUEUES)
+    return _rabbitmq
 
 
 def _refuse_flushing(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bookwell.cli.processes import spawn, stop
 from tests.e2e.embedded import is_alive, wait_until
 from tests.infrastructure import KINDS
-from tests.infrastructure.servers import killable_server
+from tests.infrastructure.servers import free_port, killable_server
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -65,3 +65,13 @@ def test_spawn__the_child_ignores_the_request__is_killed_after_its_grace() -> No
 
     assert stubborn.returncode == -signal.SIGKILL
     assert time.monotonic() - began >= 0.5
+
+
+def test_free_port__not_in_use_yet__is_given_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = free_port()
+    monkeypatch.setattr("tests.infrastructure.servers._PORTS", [only, *range(only + 1, only + 20)])
+
+    others = {free_port() for _ in range(5)}
+
+    assert only not in others
+    assert len(others) == 5

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.infrastructure.launching import USER
+from tests.infrastructure.rabbitmq import definitions_for
+
 __all__ = ["engine_answers", "running_containers"]
 
 _COMPOSE_FILE = Path(__file__).parents[2] / "compose.test.yaml"
@@ -39,7 +42,8 @@ def running_containers(ports: Mapping[str, int]) -> Iterator[dict[str, str]]:
         return
     password = secrets.token_hex(8)
     compose = ["docker", "compose", "-p", f"bookwell-test-{secrets.token_hex(4)}", "-f", str(_COMPOSE_FILE)]
-    environment = os.environ | {"PASSWORD": password} | {f"{kind.upper()}_PORT": str(p) for kind, p in ports.items()}
+    environment = os.environ | {"PASSWORD": password, "DEFINITIONS": definitions_for(USER, password)}
+    environment |= {f"{kind.upper()}_PORT": str(p) for kind, p in ports.items()}
     try:
         subprocess.run([*compose, "up", "-d", "--quiet-pull", *ports], check=True, env=environment)
         yield {kind: _URLS[kind].format(password=password, port=port) for kind, port in ports.items()}

@@ -1,9 +1,11 @@
 """A throw-away RabbitMQ: a node of its own with a name server of its own, on loopback and private ports alone.
 
 Erlang nodes find each other through epmd, one for a machine unless told otherwise; ours is asked on a private port,
-and started first, because a node that finds none starts one that stays.
+and started first, because a node that finds none starts one that stays. Only RabbitMQ itself can make virtual hosts, so
+that those of a run's parallel processes are there from the start.
 """
 
+import json
 import os
 import secrets
 import signal
@@ -14,12 +16,14 @@ import amqp
 
 from tests.infrastructure.launching import USER, Launch, Place, program
 
-__all__ = ["prepare_rabbitmq", "rabbitmq_version"]
+__all__ = ["definitions_for", "prepare_rabbitmq", "rabbitmq_version"]
+
+_VIRTUAL_HOSTS = ("/", *(f"gw{number}" for number in range(8)))
+"""That of a run in one process, and one for each parallel process, by xdist's names."""
 
 _SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{port}
-default_user = {user}
-default_pass = {password}
+load_definitions = {definitions}
 log.file = false
 log.console = true
 log.console.level = warning
@@ -37,7 +41,9 @@ def prepare_rabbitmq(place: Place) -> Launch:
     password, folder = secrets.token_hex(8), place.folder
     names_port, distribution_port = place.inner_ports[:2]
     settings, plugins, cookie = folder / "rabbitmq.conf", folder / "enabled_plugins", folder / ".erlang.cookie"
-    settings.write_text(_SETTINGS.format(port=place.port, user=USER, password=password))
+    definitions = folder / "definitions.json"
+    definitions.write_text(definitions_for(USER, password))
+    settings.write_text(_SETTINGS.format(port=place.port, definitions=definitions))
     plugins.write_text("[].")
     cookie.write_text(secrets.token_hex(10))
     cookie.chmod(0o400)
@@ -61,6 +67,17 @@ def prepare_rabbitmq(place: Place) -> Launch:
     return Launch([program("rabbitmq-server")], url, signal.SIGKILL, companion, env)
 
 
+def definitions_for(user: str, password: str) -> str:
+    """The virtual hosts and the one user that a fresh node begins with, as it reads them."""
+    everything = dict.fromkeys(("configure", "write", "read"), ".*")
+    found = {
+        "users": [{"name": user, "password": password, "tags": "administrator"}],
+        "vhosts": [{"name": name} for name in _VIRTUAL_HOSTS],
+        "permissions": [{"user": user, "vhost": name} | everything for name in _VIRTUAL_HOSTS],
+    }
+    return json.dumps(found)
+
+
 def rabbitmq_version(url: str) -> str:
     """The server's own words about its version.
 
@@ -72,6 +89,7 @@ def rabbitmq_version(url: str) -> str:
         f"{parts.hostname}:{parts.port or 5672}",
         userid=parts.username or "guest",
         password=parts.password or "guest",
+        virtual_host=parts.path[1:] or "/",
         connect_timeout=2,
         read_timeout=5,
     )

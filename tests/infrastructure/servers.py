@@ -71,14 +71,16 @@ def running_servers(kinds: Sequence[str] = tuple(KINDS), *, durable: bool = Fals
 
 
 def free_port() -> int:
-    """A loopback port on which nothing listens now."""
+    """A loopback port on which nothing listens now, and which nobody else who asks here is given while we live."""
     while True:
         port = secrets.choice(_PORTS)  # not by `random`: its seed is the same in the parallel processes of a run
-        with socket.socket() as probe:
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as claim:
             try:
                 probe.bind(("127.0.0.1", port))
+                claim.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            claim.detach()  # the datagram port of the same number stays taken until this process ends
         return port
 
 

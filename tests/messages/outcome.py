@@ -59,7 +59,8 @@ class Outcome:
         """
         assert [row for row in self.rows if row["done_at"] is None or row["error"]] == []
         told = Counter(row["event_id"] for row in self.rows if row["type"] in NOTICES)
-        assert Counter(delivery["event_id"] for delivery in self.deliveries) == told
+        taken_in = Counter(delivery["event_id"] for delivery in self.deliveries)
+        assert taken_in == told, f"too many: {self._about(taken_in - told)}; too few: {self._about(told - taken_in)}"
         sent, too_late = self._sent_and_too_late()
         assert {delivery["state"] for delivery in sent} <= {"sent"}
         assert {delivery["state"] for delivery in too_late} <= {"expired"}
@@ -87,6 +88,16 @@ class Outcome:
         for delivery_id in dict.fromkeys(self._mail_ids()):
             versions[aggregate_of[delivery_id]].append(version_of[delivery_id])
         assert {name: found for name, found in versions.items() if found != sorted(found)} == {}
+
+    def _about(self, event_ids: Counter[str]) -> list[str]:
+        """What rows and deliveries say about these events, and which nobody knows of."""
+        shown = ("event_id", "type", "aggregate", "aggregate_version", "created_at", "state", "done_at")
+        records = [("row", row) for row in self.rows] + [("delivery", delivery) for delivery in self.deliveries]
+        return [
+            f"{kind} { ({name: record[name] for name in shown if name in record}) }"
+            for kind, record in records
+            if record["event_id"] in event_ids
+        ]
 
     def _mail_ids(self) -> list[str]:
         """The delivery of each mail, in the order in which they were accepted."""
