@@ -2,30 +2,17 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
 from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
+from bookwell.kit.machine_clients import ClientToken, chosen_scopes
 from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
 from bookwell.library.accounts.models import MachineClient
 from bookwell.library.accounts.tokens import signer
 
-__all__ = ["ClientToken", "ScopeRefused", "issue_client_token"]
-
-
-class ScopeRefused(Exception):
-    """The client asks for a scope that it does not have."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientToken:
-    """An access token, for how many seconds and for what."""
-
-    access: str
-    seconds: int
-    scopes: Sequence[str]
+__all__ = ["issue_client_token"]
 
 
 def issue_client_token(
@@ -49,9 +36,6 @@ def issue_client_token(
     if client is None or client.pk != client_id or not check_password(secret, client.secret_hash):
         record_failure(username=account, address=address)
         return None
-    granted = client.scopes.split()
-    if not set(scopes) <= set(granted):
-        raise ScopeRefused
-    chosen = sorted(set(scopes)) or granted
+    chosen = chosen_scopes(scopes, granted=client.scopes.split())
     access = signer().sign_for_client(client_id=client_id, scopes=chosen, now=now)
     return ClientToken(access, int(settings.ACCESS_TOKEN_LIFETIME.total_seconds()), chosen)

@@ -1,9 +1,9 @@
 """What a violation of each of this context's constraints means."""
 
 from bookwell.kit.adapters.django.constraints import map_constraint
+from bookwell.kit.machine_clients import ClientNameTaken
 from bookwell.library.accounts.errors import (
     CardNumberTaken,
-    ClientNameTaken,
     EmailTaken,
     IdentityKnown,
     UsernameTaken,

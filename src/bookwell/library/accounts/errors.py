@@ -6,8 +6,6 @@ __all__ = [
     "CardNumberTaken",
     "CategoryInUse",
     "CategoryUnknown",
-    "ClientNameTaken",
-    "ClientUnknown",
     "ConfirmationInvalid",
     "CurrentPasswordWrong",
     "EmailTaken",
@@ -15,7 +13,6 @@ __all__ = [
     "HomeBranchUnknown",
     "LastAdministrator",
     "PasswordRefused",
-    "ScopeUnknown",
     "SignUpRefused",
     "UnsubscribeLinkInvalid",
     "UserNotFound",
@@ -84,27 +81,6 @@ class CategoryInUse(Conflict):
 
     code = "account.category_in_use"
     title = "The reader category is in use"
-
-
-class ClientNameTaken(Conflict):
-    """There is a machine client of this name, revoked or not."""
-
-    code = "client.name_taken"
-    title = "Another machine client has this name"
-
-
-class ClientUnknown(NotFound):
-    """There is no machine client of this name or id."""
-
-    code = "client.not_found"
-    title = "No such machine client"
-
-
-class ScopeUnknown(Invalid):
-    """No operation asks for such a scope."""
-
-    code = "client.scope_unknown"
-    title = "There is no such scope"
 
 
 class IdentityKnown(Conflict):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
-from bookwell.library.accounts.errors import FieldForbidden, ScopeUnknown
+from bookwell.library.accounts.errors import FieldForbidden
 
 __all__ = [
     "CHANNELS",
@@ -11,7 +11,6 @@ __all__ = [
     "Role",
     "Scope",
     "check_may_change",
-    "check_scopes",
     "has_permission",
     "includes",
     "outside_role",
@@ -86,14 +85,3 @@ def check_may_change(fields: Collection[str], *, is_admin: bool, is_own: bool) -
         raise FieldForbidden("Nobody changes the own role or standing.")
     if not is_admin and not _SELF_CHANGEABLE.issuperset(fields):
         raise FieldForbidden(f"Only an administrator changes {', '.join(sorted(set(fields) - _SELF_CHANGEABLE))}.")
-
-
-def check_scopes(scopes: Collection[str]) -> None:
-    """Allow scopes that some operation asks for, at least one.
-
-    Raises:
-        ScopeUnknown
-    """
-    unknown = set(scopes) - set(Scope)
-    if unknown or not scopes:
-        raise ScopeUnknown(f"There are {', '.join(Scope)}; not {', '.join(sorted(unknown)) or 'none'}.")

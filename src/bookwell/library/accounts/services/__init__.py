@@ -1,7 +1,7 @@
 """What happens to accounts, by verb."""
 
 from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
-from bookwell.library.accounts.services.clients import NewClient, add_client, revoke_client
+from bookwell.library.accounts.services.clients import add_client, revoke_client
 from bookwell.library.accounts.services.identities import adopt_identity
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
@@ -20,7 +20,6 @@ from bookwell.library.accounts.services.users import (
 )
 
 __all__ = [
-    "NewClient",
     "TokenPair",
     "UserFields",
     "add_client",

@@ -1,42 +1,32 @@
 """Machine clients: add, revoke."""
 
 import datetime as dt
-import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from bookwell.library.accounts.errors import ClientNameTaken, ClientUnknown
+from bookwell.kit.machine_clients import ClientNameTaken, ClientUnknown, NewClient, check_client_name, check_scopes
 from bookwell.library.accounts.models import MachineClient
-from bookwell.library.accounts.rules import check_scopes
+from bookwell.library.accounts.rules import Scope
 from bookwell.library.audit.services import SYSTEM, Change, record_in_tx
 
-__all__ = ["NewClient", "add_client", "revoke_client"]
+__all__ = ["add_client", "revoke_client"]
 
-_SECRET_BYTES = 32
 _NO_NUMBER = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NewClient:
-    """Told once: the secret is not kept."""
-
-    client_id: str
-    secret: str
 
 
 def add_client(*, name: str, scopes: Collection[str], now: dt.datetime, actor_id: int = SYSTEM) -> NewClient:
     """Let a program in, with some scopes.
 
     Raises:
-        ClientNameTaken, ScopeUnknown
+        ClientNameInvalid, ClientNameTaken, ScopeUnknown
     """
-    check_scopes(scopes)
+    name = check_client_name(name)
+    check_scopes(scopes, known=tuple(Scope))
     if MachineClient.objects.filter(name=name).exists():
         raise ClientNameTaken
-    new = NewClient(secrets.token_hex(16), secrets.token_urlsafe(_SECRET_BYTES))
+    new = NewClient.made()
     MachineClient.objects.create(
         client_id=new.client_id,
         name=name,

@@ -12,8 +12,6 @@ from bookwell.library.accounts.rules import Scope
 
 __all__ = ["Command"]
 
-_LONGEST_NAME = 100
-
 
 class Command(BaseCommand):
     """Let a program in."""
@@ -27,12 +25,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Django's hook."""
-        name = options["name"].strip()
-        if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
-            raise CommandError(f"A name has 1 to {_LONGEST_NAME} visible characters.")
+        wanted = {"name": options["name"], "scopes": options["scopes"], "now": clock.now()}
         try:
-            new = run_in_transaction(lambda: services.add_client(name=name, scopes=options["scopes"], now=clock.now()))
+            new = run_in_transaction(lambda: services.add_client(**wanted))
         except DomainError as error:
             raise CommandError(error.detail) from error
-        self.stdout.write(f"client_id      {new.client_id}\nclient_secret  {new.secret}")
+        self.stdout.write(str(new))
         self.stderr.write("The secret is not shown again.")
