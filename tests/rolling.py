@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bookwell.cli.healthy import is_healthy
 
-__all__ = ["Load", "Proxy", "load", "proxy"]
+__all__ = ["Load", "Proxy", "load", "outcome_of", "proxy"]
 
 _CHECK_SECONDS = 0.05
 _ANSWER_SECONDS = 30
@@ -122,7 +122,7 @@ def load(port: Callable[[], int | None], request: Callable[[int], Request], *, c
                 continue
             with lock:
                 number = next(numbers)
-            outcome = _outcome(target, request(number))
+            outcome = outcome_of(target, request(number))
             with lock:
                 counted.answers[outcome] += 1
 
@@ -138,7 +138,8 @@ def load(port: Callable[[], int | None], request: Callable[[int], Request], *, c
             thread.join(max(deadline - time.monotonic(), 0))
 
 
-def _outcome(port: int, request: Request) -> str:
+def outcome_of(port: int, request: Request) -> str:
+    """The status of a request on a connection of its own, or the kind of the error that came instead."""
     method, path, body, headers = request
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)) as connection:
         try:

@@ -41,7 +41,7 @@ SERVE = """
 import sys
 from bookwell.cli.server import Serving, serve_asgi
 if __name__ == "__main__":
-    serve_asgi(Serving("asgi_application:application", "127.0.0.1", int(sys.argv[1])))
+    serve_asgi(Serving("asgi_application:application", "127.0.0.1", int(sys.argv[1]), stop_seconds=10))
 """
 
 

@@ -6,18 +6,24 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
 
 from bookwell.cli.healthy import is_healthy
+from bookwell.contracts.partners import HoldRequest
+from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
+from bookwell.kit.ids import new_id
+from bookwell.kit.key_ring import KeyRing
+from bookwell.kit.tokens import TokenSigner
 from tests.e2e.embedded import wait_until
 from tests.infrastructure import running_servers
 from tests.infrastructure.servers import free_port
 from tests.messages.site import IMPATIENT
 from tests.production import Production, production
-from tests.rolling import Request, load, proxy
+from tests.rolling import Request, load, outcome_of, proxy
 
 pytestmark = pytest.mark.timeout(3600 if os.environ.get("BOOKWELL_CHAOS") else 240)
 
@@ -62,6 +68,17 @@ def _ask_for_health(number: int) -> Request:
     return "GET", f"/health?{number}", None, {}
 
 
+def _ask_for_hold(site: Production) -> Request:
+    """As the library asks."""
+    ring = KeyRing(
+        site.folder, configured=(site.folder / "secrets" / "library_keys").read_bytes(), retain=dt.timedelta(0)
+    )
+    signer = TokenSigner(ring, issuer=site.url("library"), audience="bookwell", lifetime=dt.timedelta(minutes=5))
+    token = signer.sign(subject="library", session_id=new_id(), roles=["service"], now=clock.now())
+    hold = HoldRequest(reference=new_id(), isbn=_ISBNS[0]).model_dump_json().encode()
+    return "POST", "/partners/library%202/reservations", hold, {**_JSON, "Authorization": f"Bearer {token}"}
+
+
 def _count(site: Production, service: str, statement: str) -> int:
     engine = engine_of(site.urls[f"BOOKWELL_{service}_DATABASE_URL"])
     with engine.connect() as connection:
@@ -96,6 +113,20 @@ def test_server__told_to_stop_under_load__answers_everybody(
 
     assert status == 0
     assert calls.answers == {"200": calls.number}
+
+
+def test_partners__told_to_stop_while_a_hold_is_placed__waits_for_the_partner_within_its_limit(
+    site: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(site.changes, "BOOKWELL_DRAIN_SECONDS", "0")
+    site.start("simulators", "library")
+    site.call("simulators", "PUT", "/control/library-2", {"latency_ms": 2500, "only": "POST"})
+
+    answered = _stopped_while_a_hold_is_placed(site)
+    monkeypatch.setitem(site.changes, "BOOKWELL_STOP_SECONDS", "1")
+    cut = _stopped_while_a_hold_is_placed(site)
+
+    assert (answered, cut) == ("200", "RemoteDisconnected")
 
 
 def test_tables__told_to_stop_while_guests_order__each_gets_an_answer_that_is_true(site: Production) -> None:
@@ -149,6 +180,16 @@ def test_relay_and_worker__told_to_stop_while_they_work__every_mail_goes_out_onc
 
     assert calls.answers == {"201": calls.number}
     assert sent.addresses == {f"told{number}@example.org": 1 for number in range(calls.number)}
+
+
+def _stopped_while_a_hold_is_placed(site: Production) -> str:
+    """What the caller got."""
+    site.start("partners")
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(outcome_of, site.ports["partners"], _ask_for_hold(site))
+        wait_until(lambda: site.call("simulators", "GET", "/control/library-2")["requests"]["in_flight"] == 1)
+        assert site.tell("partners", signal.SIGTERM) == 0
+        return answer.result()
 
 
 class _Mails:

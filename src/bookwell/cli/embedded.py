@@ -17,6 +17,8 @@ from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import DEMO_FILE, SAMPLED, read_demo_file, users_told, write_demo_file
 from bookwell.cli.server import serving_command
+from bookwell.cli.service_settings import SERVICES as CONFIGURED
+from bookwell.cli.service_settings import seconds_to_stop
 from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_ports
 from bookwell.kit.settings import CommonSettings
 
@@ -24,6 +26,8 @@ __all__ = ["SERVICES", "EmbeddedSettings", "run_embedded"]
 
 SERVICES = ("library", "partners", "tables")
 """What a person may choose from; the notifier's page and the background's work run beside any of them."""
+_STOP_SECONDS = 10
+"""Of a process that waits for nobody."""
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "mail_url", "simulators_url", "backoffice_url")
 
 
@@ -115,6 +119,7 @@ def _server(name: str, settings: EmbeddedSettings, folder: Path, environment: Ma
         command=serving_command(name, port=port),
         environment={**environment, variable: str(port)},
         log=folder / "logs" / f"{name}.log",
+        stop_seconds=_STOP_SECONDS + (seconds_to_stop(name) if name in CONFIGURED else 0),
     )
 
 

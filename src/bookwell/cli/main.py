@@ -122,7 +122,8 @@ def serve(
     port = port or _port_of(served.variable, served.port)
     if served.threads_variable and threads is not None:
         os.environ[served.threads_variable] = str(threads)
-    serving = Serving(served.target, host, port, workers=workers, drain_seconds=settings.drain_seconds)
+    stop_seconds, drain_seconds = settings.seconds_to_stop, settings.drain_seconds
+    serving = Serving(served.target, host, port, stop_seconds, workers=workers, drain_seconds=drain_seconds)
     if served.threads_variable:
         serve_asgi(serving)
     else:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +27,6 @@ __all__ = ["Serving", "metrics_folder", "serve_asgi", "serve_wsgi", "serving_com
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HEADER_BUFFER_BYTES = 32_768  # the server reads up to about twice this, then answers 431
-_STOP_SECONDS = 10
 _STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 _THREAD_IDLE_SECONDS = 600  # a thread that ends takes its database connection along
 
@@ -38,11 +38,16 @@ def serving_command(service: str, *, port: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """`module:application` at an address, in so many processes, and how long it goes on when it is asked to stop."""
+    """`module:application` at an address, in so many processes, and how it stops.
+
+    Asked to, it goes on for `drain_seconds`, then takes no more requests, and waits `stop_seconds` at most for those
+    that it has begun.
+    """
 
     target: str
     host: str
     port: int
+    stop_seconds: float
     workers: int = 1
     drain_seconds: float = 0
 
@@ -73,7 +78,7 @@ def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
         websockets=False,
         workers=serving.workers,
         respawn_failed_workers=True,
-        workers_kill_timeout=_STOP_SECONDS,
+        workers_kill_timeout=ceil(serving.stop_seconds),
         log_level=LogLevels.warning,  # what happens to requests, the application logs
         **options,
     )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["SERVICES", "settings_of"]
+__all__ = ["SERVICES", "seconds_to_stop", "settings_of"]
 
 _PLACES: Mapping[str, str] = MappingProxyType(
     {
@@ -31,3 +31,14 @@ def settings_of(service: str) -> type[CommonSettings]:
     module, _, name = _PLACES[service].partition(":")
     found: type[CommonSettings] = getattr(import_module(module), name)
     return found
+
+
+def seconds_to_stop(service: str) -> float:
+    """How long a server may take from SIGTERM to its end.
+
+    Raises:
+        InvalidSettings
+        KeyError: for no service.
+    """
+    settings = settings_of(service).load()
+    return settings.drain_seconds + settings.seconds_to_stop

@@ -39,7 +39,7 @@ class Service:
     """One process to keep running.
 
     A server is ready when `/health/ready` on its loopback port answers 200, a process without a port as soon as it
-    has written `ready_file`.
+    has written `ready_file`. Told to stop, it is ended by force when it has not ended in `stop_seconds`.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Service:
     port: int | None = None
     port_variable: str = ""
     ready_file: Path | None = None
+    stop_seconds: float = 10
 
     @property
     def url(self) -> str:
@@ -110,7 +111,7 @@ class Supervisor:
                     self._look_after(child)
         finally:
             for child in reversed(self._running):
-                stop(child.process)
+                stop(child.process, grace_seconds=child.service.stop_seconds)
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()

@@ -21,6 +21,9 @@ _Settings = TypeVar("_Settings", bound="CommonSettings")
 _MAKE_ONE = "openssl rand -base64 48"
 _READINGS = 3
 """As often as something can be wrong in another way: files, then single values, then all together."""
+_DATABASE_SECONDS = 20.0
+"""So long a database may take for its answer until it counts as down."""
+_STOP_MARGIN_SECONDS = 5.0
 _CENTURY = 100 * 365.25 * 86_400
 _DATABASES = frozenset({"sqlite", "mysql", "mariadb", "postgresql", "postgres"})
 
@@ -85,6 +88,12 @@ class CommonSettings(BaseSettings):
         ge=0,
         le=300,
         description="Told to stop, a server says so long at /health/ready that it stops, and goes on answering",
+    )
+    stop_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=120,
+        description="Then it waits so long for the requests that it has begun; 0: as long as its requests may take",
     )
 
     @field_validator("log_database_url")
@@ -180,6 +189,16 @@ class CommonSettings(BaseSettings):
     def _text(self, name: str) -> str:
         value = getattr(self, name)
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+    @property
+    def longest_request_seconds(self) -> float:
+        """What a request may take that waits for everybody whom it asks as long as it waits for them at all."""
+        return _DATABASE_SECONDS
+
+    @property
+    def seconds_to_stop(self) -> float:
+        """How long a server of this service waits for the requests that it has begun, when it is told to stop."""
+        return self.stop_seconds or self.longest_request_seconds + _STOP_MARGIN_SECONDS
 
     def shared_secret(self) -> str:
         """The secret of all services: the configured one, else that of the data folder, made when there is none."""

@@ -14,6 +14,9 @@ from bookwell.partners.configuration import PartnerEntry, read_configuration
 __all__ = ["PartnersSettings"]
 
 
+_LOOP_MARGIN_SECONDS = 1.0
+
+
 class PartnersSettings(CommonSettings):
     """`BOOKWELL_PARTNERS_*` and what every service reads."""
 
@@ -27,7 +30,9 @@ class PartnersSettings(CommonSettings):
     partners_fresh_seconds: int = Field(default=60, ge=0, description="So long an answer is served as it is")
     partners_stale_seconds: int = Field(default=900, ge=0, description="So long it is served while being asked again")
     partners_kept_seconds: int = Field(default=86_400, ge=1, description="So long it is served instead of a failure")
-    library_timeout_ms: int = Field(default=12_000, ge=100, description="For placing a reservation with the library")
+    library_timeout_ms: int = Field(
+        default=12_000, ge=100, le=60_000, description="For placing a reservation with the library"
+    )
     simulators_url: str = Field(
         default="", description="Where the demo's partner libraries answer; empty: their port on loopback"
     )
@@ -73,6 +78,12 @@ class PartnersSettings(CommonSettings):
     def simulators(self) -> str:
         """Where the partner libraries of the demo answer."""
         return self.simulators_url or f"http://127.0.0.1:{self.simulators_port}"
+
+    @property
+    def longest_request_seconds(self) -> float:
+        """A hold waits for a partner, a reservation for the library; each ends a second after its limit at last."""
+        longest = max(self.partners_budget_ms, self.partners_hold_ms, self.library_timeout_ms)
+        return longest / 1000 + _LOOP_MARGIN_SECONDS
 
     @property
     def budget_seconds(self) -> float:

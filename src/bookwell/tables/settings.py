@@ -14,6 +14,9 @@ from bookwell.kit.webhooks import WebhookSecret
 __all__ = ["TablesSettings"]
 
 
+_HANDING_ON_SECONDS = 6.0
+
+
 class TablesSettings(CommonSettings):
     """`BOOKWELL_TABLES_*` and what every service reads."""
 
@@ -118,6 +121,11 @@ class TablesSettings(CommonSettings):
         return not self.tables_local_accounts and self.library_token_issuer in {
             each.issuer for each in self.named_issuers
         }
+
+    @property
+    def longest_request_seconds(self) -> float:
+        """Log-ins may be handed on to the library."""
+        return super().longest_request_seconds + _HANDING_ON_SECONDS
 
     @property
     def hosts(self) -> list[str]:

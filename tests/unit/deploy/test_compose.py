@@ -18,7 +18,9 @@ from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.composition import BackgroundSettings, check_settings
 from bookwell.cli.main import app
 from bookwell.cli.preparing import database_urls
+from bookwell.cli.service_settings import seconds_to_stop
 from bookwell.cli.settings_reference import SETTINGS, variables
+from bookwell.kit.adapters.celery import make_app
 from bookwell.partners.configuration import read_configuration
 from bookwell.partners.simulated import simulated_partners
 from bookwell.simulators.back_office import BackOfficeSettings
@@ -260,12 +262,32 @@ def test_door_for_python27__reaches_the_partners_service_and_is_reached(way: str
     assert "outside" in door["networks"]  # from `inside` alone nothing is published
 
 
-def test_production__a_server_that_drains_as_long_as_it_may__is_not_killed() -> None:
-    composition = read("production")
-    longest = max(getattr(each, "le", 0) for each in variables()["BOOKWELL_DRAIN_SECONDS"][0].metadata)
+@pytest.mark.parametrize(("way", "service"), [(way, service) for way in WAYS for service in of_ours(way)])
+def test_stopping__whoever_finishes_what_it_has_begun__is_not_killed(way: str, service: str, container: Enter) -> None:
+    grace = read(way).services[service]["stop_grace_period"]
 
-    for name in of_ours("production"):
-        assert int(composition.services[name]["stop_grace_period"].removesuffix("s")) >= longest + 20, name
+    container(way, service)
+
+    match command_of(read(way).services[service]):
+        case ["serve", "simulators", *_]:
+            needed = 10.0
+        case ["serve", served, *_]:
+            needed = seconds_to_stop(served)
+        case _:
+            needed = make_app("redis://").conf.task_time_limit
+    assert int(grace.removesuffix("s")) >= needed + 10
+
+
+def test_stopping__a_server_of_a_production_with_the_longest_limits__is_not_killed() -> None:
+    limits = [variables()[f"BOOKWELL_{name}_SECONDS"][0].metadata for name in ("DRAIN", "STOP")]
+    longest = sum(max(getattr(each, "le", 0) for each in limit) for limit in limits)
+    unit = re.search(r"TimeoutStopSec=(\d+)", (ROOT / "docs/operating.md").read_text())
+    assert unit is not None
+
+    graces = [read("production").services[name]["stop_grace_period"] for name in of_ours("production")]
+
+    assert min(int(grace.removesuffix("s")) for grace in graces) >= longest + 20
+    assert int(unit[1]) >= longest + 20
 
 
 def test_publishing__is_for_this_machine_unless_somebody_says_otherwise() -> None:
