@@ -35,6 +35,8 @@ __all__ = ["Production", "production"]
 
 _SERVERS = {"library": 8013, "partners": 5013, "tables": 9000, "notifier": 8025, "simulators": 8030}
 """By the port that each has in its container."""
+_KNOW_SIMULATORS = frozenset({"prepare", "partners", "simulators"})
+"""Who reads what stands in an operator's partners.env."""
 _COMMAND = [sys.executable, "-m", "bookwell.cli.main"]
 _START_SECONDS = 90
 _STOP_SECONDS = 40
@@ -151,7 +153,7 @@ class Production:
         ours = {key: self._here(name, value) for key, value in given.items() if key.startswith("BOOKWELL_")}
         ours |= {key: value for key, value in self.urls.items() if key in ours} | self.changes
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("BOOKWELL_")}
-        return inherited | ours | {"BOOKWELL_SIMULATORS_PASSWORD": "simulated"}
+        return inherited | ours | ({"BOOKWELL_SIMULATORS_PASSWORD": "simulated"} if name in _KNOW_SIMULATORS else {})
 
     def _here(self, name: str, value: str) -> str:
         for service, port in _SERVERS.items():
@@ -179,8 +181,8 @@ class Production:
 
     @cached_property
     def _composition(self) -> Composition:
-        chosen = {name: secrets.token_hex(8) for name in ("MYSQL", "POSTGRES", "REDIS", "RABBITMQ")}
-        chosen = {f"{name}_PASSWORD": value for name, value in chosen.items()}
+        owners = ("MYSQL", "LOGS", "POSTGRES", "TABLES", "NOTIFIER", "REDIS", "RABBITMQ")
+        chosen = {f"{name}_PASSWORD": secrets.token_hex(8) for name in owners}
         return Composition.read(
             PRODUCTION,
             chosen
@@ -207,10 +209,10 @@ def production(
     `servers` has mariadb, postgresql, redis and rabbitmq.
     """
     with ExitStack() as stack:
-        databases = [new_database(servers[kind]) for kind in ("mariadb", "postgresql", "postgresql")]
+        databases = [new_database(servers[kind]) for kind in ("mariadb", "mariadb", "postgresql", "postgresql")]
         for url in databases:
             stack.callback(drop_database, url)
-        names = ("LIBRARY_DATABASE", "TABLES_DATABASE", "NOTIFIER_DATABASE", "REDIS", "BROKER")
+        names = ("LIBRARY_DATABASE", "LOG_DATABASE", "TABLES_DATABASE", "NOTIFIER_DATABASE", "REDIS", "BROKER")
         urls = [*databases, servers["redis"], servers["rabbitmq"]]
         found = {f"BOOKWELL_{name}_URL": url for name, url in zip(names, urls, strict=True)}
         sink = MailSink(folder / "sink", is_durable=False)

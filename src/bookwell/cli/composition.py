@@ -8,18 +8,21 @@ from types import MappingProxyType
 from pydantic import Field
 
 from bookwell.cli.management import set_up_library
+from bookwell.cli.service_settings import settings_of
 from bookwell.contracts.schedule import JOBS, Job
 from bookwell.kit import clock
 from bookwell.kit.adapters.celery import Work
 from bookwell.kit.adapters.sqlalchemy import OutboxTable, engine_of
 from bookwell.kit.logs import configure
 from bookwell.kit.outbox.rules import Pace
-from bookwell.kit.settings import CommonSettings
+from bookwell.kit.settings import CommonSettings, Role
 
-_NOTIFIER = "notifier"
+NOTIFIER = "notifier"
+"""The service that has work in the background wherever there is any."""
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
 
 __all__ = [
+    "NOTIFIER",
     "QUEUES",
     "BackgroundSettings",
     "check_settings",
@@ -27,6 +30,7 @@ __all__ = [
     "open_outboxes",
     "open_work",
     "queues_of",
+    "services_of",
     "start",
 ]
 
@@ -45,9 +49,10 @@ class BackgroundSettings(CommonSettings):
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")
 
-    def _missing_in_production(self) -> Iterator[str]:
-        yield from super()._missing_in_production()
-        if not (self.library_database_url or self.tables_database_url):
+    def missing_for(self, role: Role) -> Iterator[str]:
+        """Outboxes: relay and workers are nothing without them, and the scheduler can be told whose jobs it calls."""
+        yield from super().missing_for(role)
+        if role == "worker" and not (self.library_database_url or self.tables_database_url):
             yield (
                 "BOOKWELL_LIBRARY_DATABASE_URL, BOOKWELL_TABLES_DATABASE_URL: one of them is needed in production, "
                 "the same as the service's"
@@ -73,19 +78,19 @@ class BackgroundSettings(CommonSettings):
     @property
     def services(self) -> tuple[str, ...]:
         """Those that have work in the background."""
-        return (*self.outbox_urls, _NOTIFIER)
+        return (*self.outbox_urls, NOTIFIER)
 
     def _has_embedded(self, file: Path) -> bool:
         return self.mode == "embedded" and file.exists()
 
 
-def start(service: str) -> BackgroundSettings:
+def start(service: str, *, role: Role | None = None) -> BackgroundSettings:
     """Begin a background process: the settings, with its clock and its logs set up by them.
 
     Raises:
         InvalidSettings
     """
-    settings = BackgroundSettings.load()
+    settings = BackgroundSettings.load(role)
     clock.set_offset(settings.clock_offset)
     configure(settings.logging_options(service, writer=_LOG_WRITER))
     return settings
@@ -105,6 +110,15 @@ def queues_of(services: Collection[str]) -> tuple[str, ...]:
     return tuple(queue for queue, service in _SERVICE_OF_QUEUE.items() if service in services)
 
 
+def services_of(queues: Sequence[str]) -> Sequence[str]:
+    """The services that work on some queues, each once.
+
+    Raises:
+        KeyError: if no service works on one of them.
+    """
+    return list(dict.fromkeys(_SERVICE_OF_QUEUE[queue] for queue in queues))
+
+
 def jobs_of(services: Collection[str]) -> tuple[Job, ...]:
     """The part of the schedule that some services do."""
     queues = queues_of(services)
@@ -117,8 +131,8 @@ def check_settings(queues: Sequence[str]) -> None:
     Raises:
         InvalidSettings
     """
-    for queue in queues:
-        _SETTINGS[_SERVICE_OF_QUEUE[queue]]()
+    for service in services_of(queues):
+        settings_of(service).load("worker")
 
 
 def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: str) -> Work:
@@ -127,7 +141,7 @@ def open_work(settings: BackgroundSettings, queues: Sequence[str], *, service: s
     Raises:
         KeyError: if no service works on one of them.
     """
-    works = [_LOADERS[service]() for service in dict.fromkeys(_SERVICE_OF_QUEUE[queue] for queue in queues)]
+    works = [_LOADERS[service]() for service in services_of(queues)]
     configure(settings.logging_options(service, writer=_LOG_WRITER))  # Django has set up the library's
     return Work(
         consumers={queue: consumer for work in works for queue, consumer in work.consumers.items()},
@@ -155,32 +169,11 @@ def _load_tables() -> Work:
     return Work(CONSUMERS, JOBS)
 
 
-def _check_library() -> None:
-    from bookwell.library.config.environment import LibrarySettings  # noqa: PLC0415 -- needs the extra
-
-    LibrarySettings.load()
-
-
-def _check_notifier() -> None:
-    from bookwell.notifier.settings import NotifierSettings  # noqa: PLC0415 -- the same
-
-    NotifierSettings.load()
-
-
-def _check_tables() -> None:
-    from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
-
-    TablesSettings.load()
-
-
-_SETTINGS: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"library": _check_library, "tables": _check_tables, _NOTIFIER: _check_notifier}
-)
 _LOADERS: Mapping[str, Callable[[], Work]] = MappingProxyType(
-    {"library": _load_library, "tables": _load_tables, _NOTIFIER: _load_notifier}
+    {"library": _load_library, "tables": _load_tables, NOTIFIER: _load_notifier}
 )
 _SERVICE_OF_QUEUE: Mapping[str, str] = MappingProxyType(
-    {"library": "library", "tables": "tables"} | dict.fromkeys(("mail", "sms", "webhook"), _NOTIFIER)
+    {"library": "library", "tables": "tables"} | dict.fromkeys(("mail", "sms", "webhook"), NOTIFIER)
 )
 QUEUES = tuple(_SERVICE_OF_QUEUE)
 """All that there are."""

@@ -114,7 +114,8 @@ def serve(
     os.environ["BOOKWELL_WORKERS"] = str(workers)  # the service's settings know how many a database can take
     if prepare:
         prepare_apart([service, _LOGS])
-    settings = settings_of(service).load()  # what is wrong is said once, and not by every process that is forked
+    # What is wrong is said once, and not by every process that is forked.
+    settings = settings_of(service).load("server")
     refuse_demo_accounts([service])
     from bookwell.cli.server import Serving, serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 
@@ -164,9 +165,10 @@ def prepare(
 @app.command()
 def relay(prepare: _Prepared = False) -> None:
     """Bring messages out of the services' databases to the broker, and again those that got no receipt."""
-    if prepare:
-        prepare_apart(services_in_use())
     from bookwell.cli.workers import run_relay  # noqa: PLC0415 -- the broker's library is an extra's
+
+    if prepare:
+        prepare_apart([_LOGS])
 
     run_relay()
 
@@ -178,25 +180,39 @@ def worker(
     prepare: _Prepared = False,
 ) -> None:
     """Handle the messages and jobs of some queues; stops after finishing what it has begun."""
-    from bookwell.cli.composition import QUEUES  # noqa: PLC0415 -- the broker's library is an extra's
+    from bookwell.cli.composition import QUEUES, services_of  # noqa: PLC0415 -- the broker's library is an extra's
     from bookwell.cli.workers import run_queues  # noqa: PLC0415 -- the same
 
     unknown = [queue for queue in queues if queue not in QUEUES]
     if unknown:
         raise typer.BadParameter(f"no queue {', '.join(unknown)}; there is: {', '.join(QUEUES)}")
     if prepare:
-        prepare_apart(services_in_use())
+        prepare_apart([*services_of(queues), _LOGS])
     raise typer.Exit(run_queues(queues, concurrency=concurrency))
 
 
 @app.command()
-def scheduler(prepare: _Prepared = False) -> None:
-    """Call the jobs of the schedule when their time has come; two of them do no harm."""
-    if prepare:
-        prepare_apart(services_in_use())
-    from bookwell.cli.workers import run_schedule  # noqa: PLC0415 -- the broker's library is an extra's
+def scheduler(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(help="Of: library, tables. Default: those whose databases are in the settings."),
+    ] = None,
+    prepare: _Prepared = False,
+) -> None:
+    """Call the jobs of the schedule when their time has come, the notifier's among them; two schedulers do no harm.
 
-    run_schedule()
+    With its services named it needs none of their databases.
+    """
+    from bookwell.cli.composition import QUEUES, services_of  # noqa: PLC0415 -- the broker's library is an extra's
+    from bookwell.cli.workers import run_schedule  # noqa: PLC0415 -- the same
+
+    there_are = services_of(QUEUES)
+    unknown = [name for name in services or () if name not in there_are]
+    if unknown:
+        raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(there_are)}")
+    if prepare:
+        prepare_apart([_LOGS])
+    run_schedule(services or ())
 
 
 @app.command(context_settings=_PASSED_ON)

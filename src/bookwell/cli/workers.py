@@ -8,7 +8,15 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from bookwell.cli.composition import BackgroundSettings, check_settings, jobs_of, open_outboxes, open_work, start
+from bookwell.cli.composition import (
+    NOTIFIER,
+    BackgroundSettings,
+    check_settings,
+    jobs_of,
+    open_outboxes,
+    open_work,
+    start,
+)
 from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
 from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.outbox.relay import Relay
@@ -26,7 +34,7 @@ def run_relay() -> None:
     Raises:
         BrokerMissing, InvalidSettings
     """
-    settings = start("relay")
+    settings = start("relay", role="worker")
     publisher = CeleryPublisher(make_app(_broker_url(settings)))
     stop = threading.Event()
     stop_on_signals(stop)
@@ -40,7 +48,7 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
     Raises:
         BrokerMissing, InvalidSettings
     """
-    settings = start("worker")
+    settings = start("worker", role="worker")
     broker_url = _broker_url(settings)
     check_settings(queues)
     return run_worker(
@@ -52,15 +60,16 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
     )
 
 
-def run_schedule() -> None:
-    """Call the jobs that services in use have in the schedule, until SIGTERM.
+def run_schedule(services: Sequence[str] = ()) -> None:
+    """Call the jobs that services have in the schedule, until SIGTERM; by default those that are in use.
 
     Raises:
         BrokerMissing, InvalidSettings
     """
-    settings = start("scheduler")
+    settings = start("scheduler", role=None if services else "worker")
     heartbeat = Heartbeat(settings.heartbeat_file)
-    run_scheduler(_broker_url(settings), jobs=jobs_of(settings.services), heartbeat=heartbeat)
+    jobs = jobs_of([*services, NOTIFIER] if services else settings.services)
+    run_scheduler(_broker_url(settings), jobs=jobs, heartbeat=heartbeat)
 
 
 def stop_on_signals(stop: threading.Event) -> None:

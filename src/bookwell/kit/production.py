@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from bookwell.kit.key_ring import parse_signing_keys
 
-__all__ = ["insecure_url", "is_inside", "is_loopback", "weak_keys", "weak_password", "weak_secret"]
+__all__ = ["insecure_url", "is_inside", "is_loopback", "open_password", "weak_keys", "weak_password", "weak_secret"]
 
 LEAST_SECRET = 32
 _LEAST_DIFFERENT = 8
@@ -32,6 +32,14 @@ def weak_password(url: str) -> str | None:
     if password is not None and unquote(password).lower() in _EXAMPLES:
         return "holds a password that everybody knows"
     return None
+
+
+def open_password(url: str) -> str | None:
+    """Why a mail server's URL tells its password to whoever listens: plain SMTP beyond this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "smtp" or not parts.password or is_loopback(parts.hostname or ""):
+        return None
+    return "would send its password unencrypted; use smtp+starttls:// or smtps://"
 
 
 def weak_keys(pem: str) -> str | None:

@@ -13,10 +13,13 @@ from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.kit.production import insecure_url, weak_password, weak_secret
 from bookwell.kit.setting_files import SettingFiles, SettingFileUnusable
 
-__all__ = ["CommonSettings", "InvalidSettings"]
+__all__ = ["CommonSettings", "InvalidSettings", "Role"]
 
 
 _Settings = TypeVar("_Settings", bound="CommonSettings")
+
+Role = Literal["server", "worker"]
+"""What a process is to its service, where one of them needs more than whoever reads the settings."""
 
 _MAKE_ONE = "openssl rand -base64 48"
 _READINGS = 3
@@ -135,6 +138,14 @@ class CommonSettings(BaseSettings):
         yield from ()
 
     def _missing_in_production(self) -> Iterator[str]:
+        """What nobody who reads these settings can do without; a line each."""
+        yield from ()
+
+    def missing_for(self, role: Role) -> Iterator[str]:  # noqa: ARG002 -- of those who tell roles apart
+        """What a process of this role cannot do without besides; others of its service need not see it."""
+        yield from ()
+
+    def _missing_secret(self) -> Iterator[str]:
         if not self.secret_key.get_secret_value():
             yield f"BOOKWELL_SECRET_KEY: needed in production, the same for all processes; {_MAKE_ONE}"
 
@@ -151,7 +162,7 @@ class CommonSettings(BaseSettings):
         yield from self.crowded_databases()
 
     def weak_secrets(self) -> Iterator[str]:
-        """Secrets and passwords that others know or guess, a line each."""
+        """Secrets and passwords that others know, guess or overhear, a line each."""
         secret = self.secret_key.get_secret_value()
         if secret and (problem := weak_secret(secret)):
             yield f"BOOKWELL_SECRET_KEY: {problem}; {_MAKE_ONE}"
@@ -252,23 +263,30 @@ class CommonSettings(BaseSettings):
         return sources["init_settings"], sources["env_settings"], SettingFiles(settings_cls)
 
     @classmethod
-    def load(cls) -> Self:
-        """Read the environment.
+    def load(cls, role: Role | None = None) -> Self:
+        """Read the environment, for a process of a role or for any other.
 
         Raises:
             InvalidSettings: with one line for each wrong variable.
         """
-        problems, settings = cls.examine()
+        problems, settings = cls.examine(*filter(None, [role]))
         if problems or settings is None:
             raise InvalidSettings("\n".join(problems))
         return settings
 
     @classmethod
-    def examine(cls) -> tuple[list[str], Self | None]:
-        """Read the environment, and say everything that is wrong with it.
+    def examine(cls, *roles: Role) -> tuple[list[str], Self | None]:
+        """Read the environment, and say everything that is wrong with it, also for processes of some roles.
 
         The settings are there as far as they could be read: what could not is as if it were not set.
         """
+        problems, settings = cls._read()
+        if settings is not None and settings.mode == "production":
+            problems += _news([line for role in roles for line in settings.missing_for(role)], problems)
+        return problems, settings
+
+    @classmethod
+    def _read(cls) -> tuple[list[str], Self | None]:
         problems: list[str] = []
         defaults: dict[str, Any] = {}
         # The rules about all settings together are asked only once each of them can be read.
@@ -281,12 +299,17 @@ class CommonSettings(BaseSettings):
                 found, unreadable = _lines(error), _fields(error)
             else:
                 return problems, settings
-            named = {_named(line) for line in problems}
-            problems += [line for line in found if _named(line) not in named]
+            problems += _news(found, problems)
             if not unreadable:
                 break
             defaults |= {name: cls.model_fields[name].get_default(call_default_factory=True) for name in unreadable}
         return problems, _without_rules(cls, defaults)
+
+
+def _news(found: list[str], told: list[str]) -> list[str]:
+    """The lines about variables of which nothing was told."""
+    named = {_named(line) for line in told}
+    return [line for line in found if _named(line) not in named]
 
 
 def _without_rules(cls: type[_Settings], values: dict[str, Any]) -> _Settings | None:

@@ -14,8 +14,8 @@ from pydantic import Field, SecretStr, field_validator
 
 from bookwell.kit.addresses import parse_address
 from bookwell.kit.languages import LANGUAGES
-from bookwell.kit.production import insecure_url
-from bookwell.kit.settings import CommonSettings
+from bookwell.kit.production import insecure_url, open_password
+from bookwell.kit.settings import CommonSettings, Role
 from bookwell.notifier.addresses import MailServer, parse_mail_url
 from bookwell.notifier.deliveries.services.tell_staff import Staff
 from bookwell.notifier.endpoints import Endpoint, parse_endpoints
@@ -122,10 +122,16 @@ class NotifierSettings(CommonSettings):
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
-        if not self.smtp_url.get_secret_value():
-            yield "BOOKWELL_SMTP_URL: needed in production, as in smtp+starttls://user:password@mail.example.org"
         if not self.notifier_database_url:
             yield "BOOKWELL_NOTIFIER_DATABASE_URL: needed in production"
+
+    def missing_for(self, role: Role) -> Iterator[str]:
+        """Who sends: the worker. The server tells what became of it."""
+        yield from super().missing_for(role)
+        if role != "worker":
+            return
+        if not self.smtp_url.get_secret_value():
+            yield "BOOKWELL_SMTP_URL: needed in production, as in smtp+starttls://user:password@mail.example.org"
         if self.mail_from == type(self).model_fields["mail_from"].default:
             yield "BOOKWELL_MAIL_FROM: needed in production, as in: City Library <library@example.org>"
 
@@ -133,6 +139,12 @@ class NotifierSettings(CommonSettings):
         yield from super()._forbidden_in_production()
         if problem := insecure_url(self.sms_url.get_secret_value()):
             yield f"BOOKWELL_SMS_URL: {problem}"
+
+    def weak_secrets(self) -> Iterator[str]:
+        """The mail server's password besides, where others could overhear it."""
+        yield from super().weak_secrets()
+        if problem := open_password(self.smtp_url.get_secret_value()):
+            yield f"BOOKWELL_SMTP_URL: {problem}"
 
     def own_databases(self) -> Iterator[tuple[str, str]]:
         """Its one database."""

@@ -47,6 +47,7 @@ class PartnersSettings(CommonSettings):
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
+        yield from self._missing_secret()
         if self.partners_config is None and not self.simulators_url:
             yield "BOOKWELL_PARTNERS_CONFIG: needed in production; without it the partners are the demo's simulators"
 

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.production import insecure_url, weak_keys
-from bookwell.kit.settings import CommonSettings
+from bookwell.kit.settings import CommonSettings, Role
 from bookwell.kit.webhooks import WebhookSecret
 
 __all__ = ["TablesSettings"]
@@ -69,6 +69,13 @@ class TablesSettings(CommonSettings):
             yield "BOOKWELL_TABLES_DATABASE_URL: needed in production"
         if not self.tables_url:
             yield "BOOKWELL_TABLES_URL: needed in production, as in https://tables.example.org"
+
+    def missing_for(self, role: Role) -> Iterator[str]:
+        """Who logs people in: the server, and nobody else."""
+        yield from super().missing_for(role)
+        if role != "server":
+            return
+        yield from self._missing_secret()
         if self.tables_local_accounts and not self.tables_signing_keys.get_secret_value().strip():
             make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
             yield f"BOOKWELL_TABLES_SIGNING_KEYS: needed in production, the same for all processes; {make}"

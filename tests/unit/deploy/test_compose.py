@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 
 from bookwell.cli.back_office import prepare_back_office
 from bookwell.cli.composition import BackgroundSettings, check_settings
+from bookwell.cli.doctor.site import read_site
 from bookwell.cli.main import app
 from bookwell.cli.preparing import database_urls
 from bookwell.cli.service_settings import seconds_to_stop
+from bookwell.cli.service_settings import SERVICES
 from bookwell.cli.settings_reference import SETTINGS, variables
 from bookwell.kit.adapters.celery import make_app
 from bookwell.partners.configuration import read_configuration
@@ -33,12 +35,22 @@ CHOSEN = {
     "BOOKWELL_SMTP_URL": "smtp+starttls://me:chosen-by-us@mail.example.org",
     "BOOKWELL_MAIL_FROM": "City Library <library@example.org>",
     "MYSQL_PASSWORD": "of-mysql",
+    "LOGS_PASSWORD": "of-logs",
     "POSTGRES_PASSWORD": "of-postgres",
+    "TABLES_PASSWORD": "of-tables",
+    "NOTIFIER_PASSWORD": "of-notifier",
     "REDIS_PASSWORD": "of-redis",
     "RABBITMQ_PASSWORD": "of-rabbitmq",
 }
 """What a .env of production has to hold."""
 WAYS: Mapping[str, tuple[Sequence[str], Mapping[str, str]]] = {"demo": (DEMO, {}), "production": (PRODUCTION, CHOSEN)}
+OUTBOXES = {
+    "relay": {"library", "tables"},
+    "worker-library": {"library"},
+    "worker-tables": {"tables"},
+    "worker-notifier": {"library", "tables"},
+}
+"""Whose messages each brings out, or gives receipts for."""
 STORES = ("mysql", "postgresql", "redis", "rabbitmq")
 OURS = "deploy/docker/Dockerfile"
 SECRETS = "/run/secrets"
@@ -150,7 +162,7 @@ def test_environment__is_enough_for_the_service(way: str, service: str, containe
             assert BackOfficeSettings().of_decisions()
         case ["serve", served, *_]:
             kind: Any = SETTINGS[served]
-            settings = kind.load()
+            settings = kind.load("server")
             assert settings.mode == {"demo": "embedded", "production": "production"}[way]
             assert settings.redis_url
             if served == "partners":
@@ -160,11 +172,15 @@ def test_environment__is_enough_for_the_service(way: str, service: str, containe
         case ["prepare", *_]:
             urls = database_urls(["library", "logs", "notifier", "tables"])
             assert [url.partition(":")[0] for url in urls.values()] == ["mysql", "mysql", "postgresql", "postgresql"]
-        case ["relay" | "scheduler" | "worker", *queues]:
-            background = BackgroundSettings.load()
+            assert read_site().problems == {name: [] for name in SERVICES}
+        case ["scheduler", *services]:
+            assert set(services) == {"library", "tables", "--prepare"}
+            assert BackgroundSettings.load().broker_url
+        case ["relay" | "worker", *queues]:
+            background = BackgroundSettings.load("worker")
             check_settings([queue for queue in queues if not queue.startswith("-")])
             assert background.broker_url
-            assert set(background.outbox_urls) == {"library", "tables"}
+            assert set(background.outbox_urls) == OUTBOXES[service]
             assert background.heartbeat_file
         case _:
             pytest.fail(f"nobody knows {command}")
@@ -242,6 +258,15 @@ def test_containers_of_ours__write_nowhere_and_may_do_nothing(way: str) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert images()[target_of(service)].user == "10001:10001", name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_logs_of_containers__take_no_more_than_so_much_room(way: str) -> None:
+    logging = {name: service.get("logging") for name, service in read(way).all_services.items()}
+
+    assert {
+        name for name, how in logging.items() if not how or set(how["options"]) != {"max-size", "max-file"}
+    } == set()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -326,7 +351,7 @@ def test_production__every_secret_is_a_file_that_the_overlay_names() -> None:
     named = set(composition.document["secrets"])
 
     for name in of_ours("production"):
-        mounted = set(composition.services[name]["secrets"])
+        mounted = set(composition.services[name].get("secrets", []))
         read_there = {value for value in composition.environment(name).values() if value.startswith(SECRETS)}
         assert mounted <= named
         assert {value.removeprefix(f"{SECRETS}/") for value in read_there} <= mounted

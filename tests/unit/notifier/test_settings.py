@@ -35,11 +35,13 @@ def test_load__in_production__needs_a_server_a_database_and_a_sender(monkeypatch
     monkeypatch.setenv("BOOKWELL_MODE", "production")
 
     with pytest.raises(InvalidSettings) as refusal:
-        NotifierSettings.load()
+        NotifierSettings.load("worker")
+    server, _ = NotifierSettings.examine("server")
 
     assert "BOOKWELL_SMTP_URL" in str(refusal.value)
     assert "BOOKWELL_NOTIFIER_DATABASE_URL" in str(refusal.value)
     assert "BOOKWELL_MAIL_FROM" in str(refusal.value)
+    assert server == ["BOOKWELL_NOTIFIER_DATABASE_URL: needed in production"]
 
 
 def test_load__production_with_what_strangers_can_read__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +52,30 @@ def test_load__production_with_what_strangers_can_read__is_refused(monkeypatch: 
     problems, _ = NotifierSettings.examine()
 
     assert {line.partition(":")[0] for line in problems} >= {"BOOKWELL_SMS_URL", "BOOKWELL_SMTP_URL"}
+
+
+@pytest.mark.parametrize(
+    ("url", "is_refused"),
+    [
+        ("smtp://me:chosen-by-us@mail.example.org", True),
+        ("smtp://me:chosen-by-us@10.0.0.5:2525", True),
+        ("smtp://mail.example.org", False),
+        ("smtp://me:chosen-by-us@127.0.0.1", False),
+        ("smtp://me:chosen-by-us@localhost", False),
+        ("smtp+starttls://me:chosen-by-us@mail.example.org", False),
+        ("smtps://me:chosen-by-us@mail.example.org", False),
+    ],
+)
+def test_load__production_that_sends_its_password_over_plain_smtp__is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str, is_refused: bool
+) -> None:
+    monkeypatch.setenv("BOOKWELL_MODE", "production")
+    monkeypatch.setenv("BOOKWELL_SMTP_URL", url)
+
+    problems, _ = NotifierSettings.examine("worker")
+
+    assert any("unencrypted" in line for line in problems) is is_refused
+    assert not any("chosen-by-us" in line for line in problems)
 
 
 def test_load__nothing_set__trusts_the_library_on_this_machine() -> None:

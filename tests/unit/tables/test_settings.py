@@ -26,7 +26,20 @@ _PRODUCTION = {
 def _load(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> TablesSettings:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return TablesSettings.load()
+    return TablesSettings.load("server")
+
+
+def test_load__production_for_a_worker__needs_nothing_that_logs_people_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in _PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("BOOKWELL_SECRET_KEY")
+    monkeypatch.delenv("BOOKWELL_TABLES_SIGNING_KEYS")
+
+    worker, _ = TablesSettings.examine("worker")
+    server, _ = TablesSettings.examine("server")
+
+    named = [line.partition(":")[0] for line in server]
+    assert (worker, named) == ([], ["BOOKWELL_SECRET_KEY", "BOOKWELL_TABLES_SIGNING_KEYS"])
 
 
 def test_load__production_with_all_it_needs__is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,8 +64,6 @@ def _mail(settings: CommonSettings) -> Iterator[Finding]:
         yield failed(check, f"{server.host}:{server.port} does not serve: {type(error).__name__} {error}", advice)
         return
     login = "log-in accepted" if server.username else "no log-in"
-    if server.scheme is MailScheme.SMTP and server.username and not is_loopback(server.host):
-        yield warning(check, "the password travels unencrypted", "use smtp+starttls:// or smtps://")
     yield fine(check, f"{server.host}:{server.port} serves, {server.scheme}, {login}")
 
 

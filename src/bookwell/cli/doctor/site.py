@@ -62,7 +62,7 @@ def read_site() -> Site:
             kind = settings_of(service)
         except ImportError:
             continue
-        problems[service], read = kind.examine()
+        problems[service], read = kind.examine("server", "worker")
         if read is not None:
             settings[service] = read
     absent = _absent(settings)

@@ -39,6 +39,7 @@ class LibrarySettings(CommonSettings):
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()
+        yield from self._missing_secret()
         if not self.signing_keys.get_secret_value().strip():
             make = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"
             yield f"BOOKWELL_SIGNING_KEYS: needed in production, the same for all processes; {make}"
