@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,16 @@ class Restaurant:
         url, to = f"{self.addresses['mail_url']}/messages", {"to": address}
         found: list[dict[str, Any]] = httpx2.get(url, params=to, timeout=20, trust_env=False).json()
         return found
+
+
+def _new_client(up: Up, name: str) -> tuple[str, str]:
+    """What `bookwell tables clients add` prints."""
+    command = [sys.executable, "-m", "bookwell.cli.main", "tables", "clients", "add", name, "--scope", "bookings:read"]
+    done = subprocess.run(  # noqa: S603 -- our own program
+        command, env={"BOOKWELL_DATA_DIR": str(up.folder)}, capture_output=True, text=True, check=True, timeout=60
+    )
+    words = done.stdout.split()
+    return words[1], words[3]
 
 
 def _evening(days: int = 1) -> str:
@@ -159,6 +171,25 @@ def test_tables_alone__administration__is_for_staff(restaurant: Restaurant) -> N
     answers = [restaurant.ask(*asked, token=token) for token in ("", restaurant.token_of("reader"))]
 
     assert [answer.status_code for answer in answers] == [401, 403]
+
+
+def test_tables_alone__a_program_of_its_own__polls_the_feed(restaurant: Restaurant, alone: Up) -> None:
+    order = restaurant.order("polled@example.org", starts_at=_evening(4))
+    client_id, secret = _new_client(alone, "Till")
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    url = f"{restaurant.addresses['tables_url']}/identity/o/api/token"
+    issued = httpx2.post(url, data=form, timeout=20, trust_env=False).json()
+
+    events: list[Any] = []
+    cursor = ""
+    while len(events) < 100:
+        page = restaurant.ask("GET", "/api/backoffice/orders", token=issued["access_token"], after=cursor).json()
+        events, cursor = events + page["items"], page["next"]
+        if not page["items"]:
+            break
+
+    assert issued["scope"] == "bookings:read"
+    assert (events[-1]["type"], events[-1]["data"]["booking_id"]) == ("booking.requested", order["id"])
 
 
 def test_tables_alone__demo_file__names_what_runs(restaurant: Restaurant) -> None:

@@ -1,12 +1,13 @@
 """What every OpenAPI document of ours says alike: problems, the bearer scheme, the idempotency header."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
 from bookwell.kit.http_errors import kind_of_status
 
-__all__ = ["IDEMPOTENCY_KEY", "WRITES", "add_components", "set_problems"]
+__all__ = ["IDEMPOTENCY_KEY", "TOKEN_REQUEST", "WRITES", "add_components", "set_problems", "set_token_errors"]
 
 WRITES = ("post", "put", "patch", "delete")
 _ALWAYS = (400, 406, 429, 500, 503)
@@ -30,6 +31,35 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x21\x23-\x7e]{1,200}$"},
 }
 
+_TEXT = {"type": "string", "maxLength": 200}
+TOKEN_REQUEST: Mapping[str, Any] = MappingProxyType(
+    {
+        "required": True,
+        "description": "`client_id` and `client_secret` may come by Basic authentication instead.",
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                        "client_id": _TEXT,
+                        "client_secret": _TEXT,
+                        "scope": {**_TEXT, "description": "Parted by spaces; all that the client has when left out"},
+                    },
+                }
+            }
+        },
+    }
+)
+"""The body of a client-credentials request (RFC 6749, 4.4.2)."""
+_TOKEN_ERROR = {
+    "type": "object",
+    "description": "An error of the token endpoint (RFC 6749, 5.2).",
+    "required": ["error", "error_description"],
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
+
 
 def add_components(components: dict[str, Any]) -> None:
     """Add the problem's schema, an answer for each status that has one, and the bearer scheme."""
@@ -48,6 +78,16 @@ def set_problems(operation: dict[str, Any], statuses: Iterable[int]) -> None:
         str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted({*_ALWAYS, *statuses})
     }
     operation["responses"] = kept | problems
+
+
+def set_token_errors(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Let an operation that has its problems answer 400 and 401 in OAuth's shape, too."""
+    components["schemas"]["TokenError"] = _TOKEN_ERROR
+    for status in (400, 401):
+        response = _response(status)
+        response["content"]["application/json"] = {"schema": {"$ref": _REF.format(model="TokenError")}}
+        components["responses"][f"TokenError{status}"] = response
+        operation["responses"][str(status)] = {"$ref": f"#/components/responses/TokenError{status}"}
 
 
 def _response(status: int) -> dict[str, Any]:

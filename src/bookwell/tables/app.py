@@ -30,7 +30,17 @@ from bookwell.kit.health import Check
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
 from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
-from bookwell.tables.api import active_bookings, backoffice, bookings, floor, guests, house, tokens, view_tables
+from bookwell.tables.api import (
+    active_bookings,
+    backoffice,
+    bookings,
+    floor,
+    guests,
+    house,
+    oauth,
+    tokens,
+    view_tables,
+)
 from bookwell.tables.api.access import caller_of
 from bookwell.tables.api.answers import REFUSAL_MEMBERS, render_refusal
 from bookwell.tables.bookings.queries import list_backlogs
@@ -52,6 +62,7 @@ _JSON_ROUTERS = (
     view_tables.router,
     guests.router,
     tokens.router,
+    oauth.router,
     floor.router,
     house.router,
     bookings.router,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -24,6 +25,7 @@ from bookwell.tables.bookings.rules import TokenPurpose
 from bookwell.tables.db import Database
 from bookwell.tables.postman.collection import collection_of, postman_files
 from bookwell.tables.settings import TablesSettings
+from bookwell.tables.staffing import add_client
 from tests.receivers import Reply, receiver
 from tests.restaurant import EVENING, NOW, SITE, a_table, an_order, tables_database
 from tests.waiters import Outside, a_person
@@ -73,9 +75,10 @@ class Url(_Shape):
 
 
 class Body(_Shape):
-    mode: Literal["raw"]
-    raw: str
-    options: dict[str, Any]
+    mode: Literal["raw", "urlencoded"]
+    raw: str = ""
+    urlencoded: list[Pair] = []
+    options: dict[str, Any] = {}
 
 
 class Request(_Shape):
@@ -152,7 +155,7 @@ class Postman:
         headers = {pair.key: self.fill(pair.value) for pair in asked.header if not pair.disabled}
         if asked.auth.type == "bearer":
             headers["Authorization"] = f"Bearer {self.fill(asked.auth.bearer[0].value)}"
-        body = self.fill(asked.body.raw).encode() if asked.body else None
+        body = self._body_of(asked)
         if body and any("CryptoJS" in line for event in item.event for line in event.script.exec):
             headers |= sign([WebhookSecret.parse(SECRET)], message_id=new_id(), sent_at=NOW, body=body)
         url = self.fill(asked.url.raw)
@@ -160,6 +163,13 @@ class Postman:
         answer = self.client.request(asked.method, url, headers=headers, content=body)
         self._keep(item, answer)
         return answer
+
+    def _body_of(self, asked: Request) -> bytes | None:
+        if asked.body is None:
+            return None
+        if asked.body.mode == "urlencoded":
+            return urlencode({pair.key: self.fill(pair.value) for pair in asked.body.urlencoded}).encode()
+        return self.fill(asked.body.raw).encode()
 
     def _keep(self, item: Item, answer: Any) -> None:
         kept = re.findall(r'pm\.environment\.set\("(\w+)", (.+?)\);', json.dumps(_script_of(item)).replace('\\"', '"'))
@@ -190,11 +200,13 @@ def postman(tmp_path: Path) -> Iterator[Postman]:
             tables_url=SITE, tables_decision_secrets=SECRET, issuers=named, data_dir=tmp_path, tables_demo=True
         )
         app = create_app(settings, database=database)
+        program = add_client(database, name="Back office", scopes=["bookings:read"], now=NOW)
         values = {value.key: value.value for value in _read()[1].values}
         values |= _links(database) | {
             "username": a_person(app.state.site, Role.STAFF, password=PASSWORD),
             "password": PASSWORD,
-            "machine_token": issuer.client_token("bookings:read"),
+            "client_id": program.client_id,
+            "client_secret": program.secret,
             "starts_at": "2030-05-07T18:00:00",
             "ends_at": "2030-05-07T20:00:00",
         }

@@ -28,6 +28,7 @@ from bookwell.tables.floor.models import closure, dining_table, restaurant, tabl
 from bookwell.tables.floor.rules import House
 from bookwell.tables.settings import TablesSettings
 from bookwell.tables.site import Site
+from bookwell.tables.staffing import add_client
 from tests.receivers import Reply, receiver
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, tables_database
 from tests.waiters import Outside, a_person, token_of
@@ -38,6 +39,7 @@ ANYBODY_GOOD = (201, 401, 201, 201, 201, 201, 201)
 ANYBODY_ENDS = (204,) * 7
 ONLY_STAFF = (401, 401, 403, 200, 200, 403, 403)
 ONLY_STAFF_MAKES = (401, 401, 403, 201, 201, 403, 403)
+NOT_WITH_A_BEARER = (200,) + (400,) * 6
 ONLY_CLIENTS = (401, 401, 403, 403, 403, 403, 200)
 SIGNED = (401,) * 7
 
@@ -106,6 +108,7 @@ class Call:
     expected: tuple[int, ...]
     body: Content | None = None
     query: Content = field(default=lambda _world: {})
+    is_form: bool = False
 
 
 def credentials(world: World) -> dict[str, Any]:
@@ -114,6 +117,11 @@ def credentials(world: World) -> dict[str, Any]:
 
 def a_refresh_token(world: World) -> dict[str, Any]:
     return {"refresh": world.tokens_of_somebody()["refresh"]}
+
+
+def a_client(world: World) -> dict[str, Any]:
+    new = add_client(world.database, name=uuid4().hex, scopes=["bookings:read"], now=NOW)
+    return {"grant_type": "client_credentials", "client_id": new.client_id, "client_secret": new.secret}
 
 
 def a_new_booking(world: World) -> dict[str, Any]:
@@ -140,6 +148,7 @@ TABLE: dict[str, Call] = {
     "POST /api/token/": Call(EVERYONE, credentials),
     "POST /api/token/refresh/": Call(EVERYONE, a_refresh_token),
     "POST /api/token/logout/": Call(ANYBODY_ENDS, a_refresh_token),
+    "POST /identity/o/api/token": Call(NOT_WITH_A_BEARER, a_client, is_form=True),
     "POST /api/admin/add_table/": Call(ONLY_STAFF_MAKES, lambda _world: {"seats": 4}),
     "POST /api/admin/update_table/": Call(ONLY_STAFF, lambda world: {"id": world.table(), "seats": 6}),
     "POST /api/admin/set_price/": Call(ONLY_STAFF, lambda world: {"id": world.table(), "price": 30}),
@@ -195,9 +204,10 @@ def ask(world: World, label: str, caller: str) -> int:
     body = call.body(world) if call.body else None
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     query, before = call.query(world), world.rows()
-    answer = world.client.request(method, path, params=query, headers=headers, json=body)
+    sent: dict[str, Any] = {"data": body} if call.is_form else {"json": body}
+    answer = world.client.request(method, path, params=query, headers=headers, **sent)
     if answer.status_code >= 400:
-        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["Content-Type"] == f"application/{'json' if call.is_form else 'problem+json'}"
         assert world.rows() == before, "a refusal changed something"
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"]

@@ -25,7 +25,9 @@ from sqlalchemy import insert
 
 from bookwell.kit.ids import new_id
 from bookwell.kit.webhooks import WebhookSecret, sign
+from bookwell.tables.accounts.passwords import hash_password
 from bookwell.tables.accounts.rules import Role
+from bookwell.tables.accounts.services.clients import add_client
 from bookwell.tables.app import create_app
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of
@@ -42,6 +44,7 @@ DOCUMENT: Any = create_app(TablesSettings()).openapi()
 LABELS = [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
 PEOPLE = (Role.STAFF, "machine", Role.ADMIN, "nobody", Role.READER, "machine", Role.STAFF)
 SECRET = "whsec_" + 10 * "TmV3"
+TOKEN = "POST /identity/o/api/token"
 KNOWN: dict[str, list[Any]] = {
     "id": [1, 2, 3, "cancel", "view", "mails"],
     "table_id": [1, 2],
@@ -52,6 +55,9 @@ KNOWN: dict[str, list[Any]] = {
     "email": ["ada@example.org"],
     "version": [1, 2],
     "duration": [90],
+    "client_id": ["a-client"],
+    "client_secret": ["a secret"],
+    "scope": ["bookings:read"],
 }
 
 
@@ -85,6 +91,8 @@ def _furnish(database: Database) -> None:
         for purpose in TokenPurpose
     ]
     database.write(lambda connection: connection.execute(insert(guest_token), rows))
+    program = {"client_id": "a-client", "name": "a client", "secret_hash": hash_password("a secret")}
+    database.write(lambda connection: add_client(connection, scopes=["bookings:read"], now=NOW, **program))
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +147,8 @@ def _cases(draw: Any, operation: Any) -> Any:
 def problem_is_complete(ctx: Any, response: Any, case: Any) -> None:
     if response.status_code >= 400:
         problem = response.json()
+        if case.operation.label == TOKEN and "error" in problem:
+            return  # what RFC 6749 prescribes, checked against its schema
         assert response.headers["content-type"] == ["application/problem+json"], response.headers
         assert problem["status"] == response.status_code
         assert problem["code"]

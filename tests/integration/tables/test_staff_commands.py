@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from bookwell.cli.main import app
 from bookwell.tables.accounts.passwords import is_right
-from bookwell.tables.accounts.queries import Credentials, find_credentials
+from bookwell.tables.accounts.queries import Credentials, find_credentials, list_clients
 from bookwell.tables.db import Database
 from tests.restaurant import tables_url
 
@@ -103,3 +103,39 @@ def test_create_user__the_first_thing_ever__makes_the_embedded_database(
     made_there = Database.of_url(f"sqlite:///{tmp_path / 'data' / 'tables.sqlite3'}")
     assert kept(made_there, "ada")
     made_there.engine.dispose()
+
+
+def test_clients__are_added_listed_given_another_secret_and_revoked(database: Database) -> None:
+    added = bookwell("clients", "add", " Till ", "--scope", "bookings:read")
+    client_id, secret = (line.split()[1] for line in added.stdout.splitlines())
+    listed = bookwell("clients", "list").stdout
+    rotated = bookwell("clients", "rotate", "Till", "--both-for", "0")
+    revoked = [bookwell("clients", "revoke", name).exit_code for name in ("Till", client_id, "nobody")]
+    again = bookwell("clients", "rotate", "Till")
+
+    kept = database.read(lambda connection: list_clients(connection)[0])
+    assert listed == f"{client_id}  Till  bookings:read\n"
+    assert rotated.stdout.splitlines()[0] == added.stdout.splitlines()[0]
+    assert secret not in rotated.stdout
+    assert is_right(rotated.stdout.split()[-1], kept.secret_hash)
+    assert kept.secret_hash.startswith("$argon2id$")
+    assert (revoked, again.exit_code, kept.revoked_at is None) == ([0, 0, 1], 1, False)
+    assert "revoked" in bookwell("clients", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("Till",), "There are bookings:read"),
+        (("Till", "--scope", "reservations:write"), "There are bookings:read"),
+        (("", "--scope", "bookings:read"), "visible characters"),
+        (("Known", "--scope", "bookings:read"), "name"),
+    ],
+)
+def test_clients_add__what_cannot_be__is_refused(database: Database, arguments: tuple[str, ...], told: str) -> None:
+    bookwell("clients", "add", "Known", "--scope", "bookings:read")
+
+    refused = bookwell("clients", "add", *arguments)
+
+    assert (refused.exit_code, told in refused.output) == (1, True), refused.output
+    assert len(database.read(list_clients)) == 1

@@ -2,11 +2,13 @@
 
 import datetime as dt
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.key_ring import KeyRing, load_or_create_secret
+from bookwell.kit.machine_clients import ClientToken
 from bookwell.kit.tokens import TokenSigner, TokenVerifier, TrustedIssuer
 from bookwell.tables.accounts.services.sessions import Chain, Opened
 from bookwell.tables.settings import TablesSettings
@@ -49,12 +51,19 @@ class Identity:
 
     def tokens_of(self, opened: Opened, *, now: dt.datetime) -> TokenPair:
         """The tokens of a session of an own account."""
-        signer = TokenSigner(
-            self._ring, issuer=self.issuer, audience=self._settings.token_audience, lifetime=self._access_lifetime
-        )
         sid, roles = opened.token.session_id, [opened.role]
-        access = signer.sign(subject=str(opened.account_id), session_id=sid, roles=roles, now=now)
+        access = self._signer.sign(subject=str(opened.account_id), session_id=sid, roles=roles, now=now)
         return TokenPair(access, str(opened.token))
+
+    def token_of_client(self, client_id: str, scopes: Sequence[str], *, now: dt.datetime) -> ClientToken:
+        """A token for a program, without a session."""
+        access = self._signer.sign_for_client(client_id=client_id, scopes=scopes, now=now)
+        return ClientToken(access, int(self._access_lifetime.total_seconds()), scopes)
+
+    @cached_property
+    def _signer(self) -> TokenSigner:
+        audience = self._settings.token_audience
+        return TokenSigner(self._ring, issuer=self.issuer, audience=audience, lifetime=self._access_lifetime)
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys that verify this service's own tokens; none where it has no accounts."""

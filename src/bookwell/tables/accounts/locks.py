@@ -1,15 +1,16 @@
-"""Row locks of accounts: the account before its sessions."""
+"""Row locks of accounts: the account before its sessions; machine clients for themselves."""
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
+from bookwell.kit.machine_clients import ClientUnknown
 from bookwell.kit.usernames import fold_username
 from bookwell.tables.accounts.errors import AccountNotFound
-from bookwell.tables.accounts.models import account, token_session
+from bookwell.tables.accounts.models import account, machine_client, token_session
 from bookwell.tables.accounts.rules import Role
 
-__all__ = ["lock_account", "lock_administrators", "lock_session", "share_unchanged"]
+__all__ = ["lock_account", "lock_administrators", "lock_client", "lock_session", "share_unchanged"]
 
 
 def lock_account(connection: Connection, username: str) -> Row[Any]:
@@ -29,6 +30,20 @@ def lock_administrators(connection: Connection) -> frozenset[int]:
     """Ids of the active administrators, of whom none is changed meanwhile."""
     chosen = select(account.c.id).where(account.c.role == Role.ADMIN.value, account.c.is_active)
     return frozenset(connection.scalars(chosen.order_by(account.c.id).with_for_update()))
+
+
+def lock_client(connection: Connection, name: str) -> Row[Any]:
+    """A machine client by its name, or else its id, which nobody else changes meanwhile.
+
+    Raises:
+        ClientUnknown
+    """
+    chosen = select(machine_client).where(or_(machine_client.c.name == name, machine_client.c.client_id == name))
+    rows = connection.execute(chosen.order_by(machine_client.c.client_id).with_for_update()).all()
+    found = next((row for row in rows if row.name == name), rows[0] if rows else None)
+    if found is None:
+        raise ClientUnknown
+    return found
 
 
 def lock_session(connection: Connection, sid: str) -> Row[Any] | None:

@@ -1,4 +1,4 @@
-"""Tables of accounts: who works here, their sessions, log-ins that failed. Portable columns, as the floor's."""
+"""Tables of accounts: people, their sessions, programs, log-ins that failed. Portable columns, as the floor's."""
 
 from sqlalchemy import (
     BigInteger,
@@ -18,7 +18,7 @@ from bookwell.kit.usernames import LONGEST_USERNAME
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["account", "login_failure", "token_session"]
+__all__ = ["account", "login_failure", "machine_client", "token_session"]
 
 _ROLES = ", ".join(f"'{role.value}'" for role in Role)
 
@@ -53,6 +53,22 @@ token_session = Table(
     ForeignKeyConstraint(["account_id"], ["account.id"], name="token_session_account"),
     Index("token_session_of_account", "account_id"),
     Index("token_session_expiry", "expires_at"),
+)
+
+# A program that calls in its own name. Its secret is kept as a password is; the one before it for a while. `scopes` are
+# parted by spaces.
+machine_client = Table(
+    "machine_client",
+    metadata,
+    Column("client_id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("secret_hash", String(200), nullable=False),
+    Column("former_hash", String(200)),
+    Column("former_until", BigInteger),
+    Column("scopes", String(200), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    UniqueConstraint("name", name="machine_client_name"),
 )
 
 # `key` is `rules.failure_keys`: who typed a password where a name belongs finds it nowhere.

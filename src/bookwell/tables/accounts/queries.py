@@ -1,16 +1,28 @@
 """Reads of accounts."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.usernames import fold_username
-from bookwell.tables.accounts.models import account, login_failure, token_session
+from bookwell.tables.accounts.models import account, login_failure, machine_client, token_session
 from bookwell.tables.accounts.rules import failure_keys, lockout_seconds
 
-__all__ = ["Credentials", "LoginLimits", "find_credentials", "find_lockout_seconds", "find_role_in_session"]
+__all__ = [
+    "ClientSecrets",
+    "Credentials",
+    "LoginLimits",
+    "find_client_secrets",
+    "find_credentials",
+    "find_lockout_seconds",
+    "find_role_in_session",
+    "find_scopes_of_client",
+    "list_clients",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +76,39 @@ def find_role_in_session(connection: Connection, sid: str, *, subject: str) -> s
         .where(token_session.c.sid == sid, token_session.c.revoked_at.is_(None), account.c.is_active)
     ).one_or_none()
     return row.role if row is not None and str(row.id) == subject else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecrets:
+    """What a machine client's secret is held against, the present one first; and what the client may do."""
+
+    hashes: Sequence[str]
+    scopes: Sequence[str]
+
+
+def find_client_secrets(connection: Connection, client_id: str, *, now: dt.datetime) -> ClientSecrets | None:
+    """Those of a client that was not revoked."""
+    client = machine_client.c
+    row = connection.execute(
+        select(client.secret_hash, client.former_hash, client.former_until, client.scopes).where(
+            client.client_id == client_id, client.revoked_at.is_(None)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    has_former = row.former_until is not None and row.former_until > milliseconds(now)
+    return ClientSecrets([row.secret_hash, *([row.former_hash] if has_former else [])], row.scopes.split())
+
+
+def find_scopes_of_client(connection: Connection, client_id: str) -> frozenset[str] | None:
+    """What a client may do; None where there is none, or it was revoked: that counts at once."""
+    granted = select(machine_client.c.scopes).where(
+        machine_client.c.client_id == client_id, machine_client.c.revoked_at.is_(None)
+    )
+    scopes = connection.scalar(granted)
+    return None if scopes is None else frozenset(scopes.split())
+
+
+def list_clients(connection: Connection) -> Sequence[Row[Any]]:
+    """Every machine client, by name."""
+    return connection.execute(select(machine_client).order_by(machine_client.c.name)).all()

@@ -1,4 +1,4 @@
-"""Pure decisions about staff accounts: roles, passwords, when failed log-ins lock out."""
+"""Pure decisions about accounts and machine clients: roles, scopes, passwords, when failed log-ins lock out."""
 
 import datetime as dt
 import hashlib
@@ -15,6 +15,7 @@ __all__ = [
     "LONGEST_PASSWORD",
     "STAFF_ROLES",
     "Role",
+    "Scope",
     "check_password",
     "failure_keys",
     "lockout_seconds",
@@ -34,6 +35,12 @@ class Role(StrEnum):
     ADMIN = "admin"
     STAFF = "staff"
     READER = "reader"
+
+
+class Scope(StrEnum):
+    """What a machine client may be allowed to do here."""
+
+    READ_BOOKINGS = "bookings:read"
 
 
 STAFF_ROLES = frozenset({Role.ADMIN.value, Role.STAFF.value})

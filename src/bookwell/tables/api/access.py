@@ -15,7 +15,7 @@ from bookwell.kit import clock
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
 from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.kit.tokens import Claims, TokenInvalid
-from bookwell.tables.accounts.queries import find_role_in_session
+from bookwell.tables.accounts.queries import find_role_in_session, find_scopes_of_client
 from bookwell.tables.accounts.rules import STAFF_ROLES
 from bookwell.tables.bookings.rules import Actor
 from bookwell.tables.site import Site, SiteDep
@@ -89,7 +89,7 @@ def _find_caller(site: Site, token: str) -> Caller | None:
         _log.info("auth.token_refused", reason=str(error))
         return None
     if claims.subject is None:
-        return _client_of(claims)
+        return _client_of(site, claims)
     if claims.issuer != site.identity.issuer:
         return _user_of(claims, claims.subject, frozenset(claims.roles), f"@{urlsplit(claims.issuer).netloc}")
     role = _own_role(site, claims)
@@ -163,10 +163,17 @@ def _user_of(claims: Claims, subject: str, roles: frozenset[str], suffix: str) -
     return Caller("user", claims.issuer, subject, roles, scopes, _short(subject + suffix))
 
 
-def _client_of(claims: Claims) -> Caller | None:
-    if claims.client_id is None:
+def _client_of(site: Site, claims: Claims) -> Caller | None:
+    """Of an own one, what both the token and the client have: one that was revoked is let in no more."""
+    client_id, scopes = claims.client_id, frozenset(claims.scopes)
+    if client_id is None:
         return None
-    return Caller("client", claims.issuer, claims.client_id, frozenset(), frozenset(claims.scopes), claims.client_id)
+    if claims.issuer == site.identity.issuer:
+        granted = site.database.read(lambda connection: find_scopes_of_client(connection, client_id))
+        if granted is None:
+            return None
+        scopes &= granted
+    return Caller("client", claims.issuer, client_id, frozenset(), scopes, client_id)
 
 
 def _short(reference: str) -> str:

@@ -18,7 +18,7 @@ from bookwell.tables.api.answers import json_answer, response_of
 from bookwell.tables.handing_on import hand_on
 from bookwell.tables.site import Site, SiteDep
 
-__all__ = ["TokensElsewhere", "router"]
+__all__ = ["TokensElsewhere", "elsewhere", "limits_of", "router"]
 
 router = APIRouter(tags=["tokens"])
 
@@ -57,8 +57,7 @@ def issue_token(request: Request, site: SiteDep, sent: Annotated[Credentials, bo
     """Tokens for a username and a password; the library's where it is the one that issues them."""
     if not site.identity.has_accounts:
         return _hand_on(request, site, "/api/token/", sent)
-    limits = LoginLimits(site.settings.login_failures_per_account, site.settings.login_failures_per_address)
-    attempt = staffing.Attempt(sent.username, sent.password, address_of(request))
+    attempt, limits = staffing.Attempt(sent.username, sent.password, address_of(request)), limits_of(site)
     return _tokens(staffing.log_in(site.database, site.identity, attempt=attempt, limits=limits, now=clock.now()))
 
 
@@ -90,10 +89,20 @@ def jwks(site: SiteDep) -> Response:
     return response_of(json_answer(site.identity.jwks(), headers=headers))
 
 
+def limits_of(site: Site) -> LoginLimits:
+    """How often somebody may be wrong."""
+    return LoginLimits(site.settings.login_failures_per_account, site.settings.login_failures_per_address)
+
+
+def elsewhere(site: Site) -> TokensElsewhere:
+    """Where tokens are issued, for who asks here."""
+    issuers = ", ".join(each.issuer for each in site.settings.named_issuers)
+    return TokensElsewhere(f"Tokens are issued by {issuers}.")
+
+
 def _hand_on(request: Request, site: Site, path: str, sent: StrictBody) -> Response:
     if not site.settings.hands_on_logins:
-        issuers = ", ".join(each.issuer for each in site.settings.named_issuers)
-        raise TokensElsewhere(f"Tokens are issued by {issuers}.")
+        raise elsewhere(site)
     url = f"{site.settings.library}{path}"
     answer = hand_on(url, sent.model_dump_json().encode(), address=address_of(request))
     return response_of(answer) if answer.body else Response(status_code=answer.status)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bookwell.kit.errors import DomainError
+from bookwell.kit.machine_clients import ClientNameTaken
 from bookwell.tables.accounts.errors import UsernameTaken
 from bookwell.tables.bookings.errors import SlotTaken
 from bookwell.tables.floor.errors import TableNameTaken
@@ -18,5 +19,7 @@ CONSTRAINTS: Mapping[str, type[DomainError]] = MappingProxyType(
         "dining_table.active_name": TableNameTaken,
         "account_username": UsernameTaken,
         "account.username_key": UsernameTaken,
+        "machine_client_name": ClientNameTaken,
+        "machine_client.name": ClientNameTaken,
     }
 )

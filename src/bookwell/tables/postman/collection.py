@@ -33,12 +33,15 @@ _VARIABLES = {
     "cancel_token": "",
     "view_token": "",
     "reminders_token": "",
+    "client_id": "",
+    "client_secret": "",
     "machine_token": "",
     "decision_secret": "",
     "settings": "{}",
 }
-_SECRET = frozenset({"password", "token", "refresh", "machine_token", "decision_secret"})
+_SECRET = frozenset({"password", "token", "refresh", "client_secret", "machine_token", "decision_secret"})
 _JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 _NAME = "Bookwell tables"
 
 
@@ -99,11 +102,14 @@ def _item(label: str, operation: Mapping[str, Any], example: Example) -> dict[st
     method, _, path = label.partition(" ")
     request: dict[str, Any] = {
         "method": method,
-        "header": list(_headers(operation, has_body=example.body is not None)),
+        "header": list(_headers(operation, example)),
         "url": _url(path, operation, example),
         "description": operation["description"],
         "auth": _bearer(example.bearer) if operation.get("security") else {"type": "noauth"},
     }
+    if example.form is not None:
+        fields = [{"key": name, "value": value} for name, value in example.form.items()]
+        request["body"] = {"mode": "urlencoded", "urlencoded": fields}
     if example.body is not None:
         request["body"] = {"mode": "raw", "raw": _raw(example.body), "options": {"raw": {"language": "json"}}}
     events = [
@@ -113,12 +119,12 @@ def _item(label: str, operation: Mapping[str, Any], example: Example) -> dict[st
     return item | ({"event": events} if events else {})
 
 
-def _headers(operation: Mapping[str, Any], *, has_body: bool) -> Iterator[dict[str, Any]]:
+def _headers(operation: Mapping[str, Any], example: Example) -> Iterator[dict[str, Any]]:
     answer = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
     kinds = answer.get("content", {_JSON: {}})
     yield {"key": "Accept", "value": _JSON if _JSON in kinds else next(iter(kinds))}
-    if has_body:
-        yield {"key": "Content-Type", "value": _JSON}
+    if example.body is not None or example.form is not None:
+        yield {"key": "Content-Type", "value": _JSON if example.form is None else _FORM}
     if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
         yield {"key": "Idempotency-Key", "value": "{{$guid}}", "disabled": True}
 

@@ -35,6 +35,9 @@ _KEEP_FIRST_TABLE = (
 )
 _KEEP_TABLE = ('if (pm.response.code === 201) { pm.environment.set("table_id", pm.response.json().id); }',)
 _KEEP_BOOKING = ('if (pm.response.code === 201) { pm.environment.set("booking_id", pm.response.json().id); }',)
+_KEEP_MACHINE_TOKEN = (
+    'if (pm.response.code === 200) { pm.environment.set("machine_token", pm.response.json().access_token); }',
+)
 _SIGN = (
     'const body = pm.variables.replaceIn(pm.request.body ? pm.request.body.raw : "");',
     'const id = "postman-" + pm.variables.replaceIn("{{$guid}}");',
@@ -50,11 +53,12 @@ _SIGN = (
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request: its folder, its query, its body as JSON, the scripts before and after it, whose token it sends."""
+    """One request: its folder, its query, its body (JSON, or a form), the scripts before and after it, whose token."""
 
     folder: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    form: Mapping[str, str] | None = None
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     bearer: str = "{{token}}"
@@ -88,6 +92,15 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
         ),
         "POST /api/token/refresh/": Example("Tokens", body={"refresh": "{{refresh}}"}, after=_KEEP_TOKENS),
         "POST /api/token/logout/": Example("Leaving", body={"refresh": "{{refresh}}"}),
+        "POST /identity/o/api/token": Example(
+            "Back office",
+            form={
+                "grant_type": "client_credentials",
+                "client_id": "{{client_id}}",
+                "client_secret": "{{client_secret}}",
+            },
+            after=_KEEP_MACHINE_TOKEN,
+        ),
         "POST /api/admin/add_table/": _admin(
             body={"table_type": "cabin", "seats": 4, "price": 25.5, "can_be_booked": True}, after=_KEEP_TABLE
         ),

@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE
 from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of, takes_forms
-from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems
+from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems, set_token_errors
 
 __all__ = ["install_document"]
 
@@ -26,8 +26,8 @@ def install_document(app: FastAPI, *, members: Mapping[int, Mapping[str, Any]] =
 
     `members` are the schemas of what the service adds to its problems of a status, by their names.
 
-    An operation says by a security dependency that it needs a token, and by `x-idempotent` in its `openapi_extra` that
-    it takes an Idempotency-Key.
+    An operation says by a security dependency that it needs a token. In its `openapi_extra`, `x-idempotent` says that
+    it takes an Idempotency-Key, `x-token-request` that it is OAuth's token endpoint, with errors of OAuth's shape.
     """
     generated, guard = app.openapi, Lock()
     complete: list[dict[str, Any]] = []
@@ -56,12 +56,19 @@ def _complete(app: FastAPI, document: dict[str, Any], members: Mapping[int, Mapp
             reader = readers.get((path, method))
             if reader is not None:
                 _add_parameters(operation, method, reader, components["schemas"])
-            if operation.pop("x-idempotent", False):
-                operation["parameters"].append(IDEMPOTENCY_KEY)
-            if "security" in operation:
-                operation["security"] = [{"bearer": []}]
-            _add_problems(operation, method, path)
+            _tell_extras(operation, method, path, components)
     return document
+
+
+def _tell_extras(operation: dict[str, Any], method: str, path: str, components: dict[str, Any]) -> None:
+    if operation.pop("x-idempotent", False):
+        operation["parameters"].append(IDEMPOTENCY_KEY)
+    if "security" in operation:
+        operation["security"] = [{"bearer": []}]
+    is_for_clients = operation.pop("x-token-request", False)
+    _add_problems(operation, method, path)
+    if is_for_clients:
+        set_token_errors(operation, components)
 
 
 def _readers_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], Any]]:
