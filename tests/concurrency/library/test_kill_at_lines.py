@@ -1,14 +1,8 @@
-"""`kill -9` behind every single statement of a use case: before the commit nothing is there, behind it everything.
+"""`kill -9` behind every single statement of the library's use cases."""
 
-Each use case runs in children of this process, one for each statement: forked, because starting one takes seconds.
-"""
-
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -16,8 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_idempotent
-from bookwell.kit.errors import DomainError
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight
+from bookwell.kit.idempotency import Answer, IdempotencyKey
 from bookwell.library.api.answers import json_answer
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.models import Book
@@ -25,20 +18,18 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.rules import Actor, State
 from bookwell.library.plumbing.models import IdempotencyKeyRow, OutboxRow
+from tests.concurrency.killing import (
+    THREADS_ARE_NO_MATTER,
+    End,
+    assert_all_or_nothing_behind_every_statement,
+    refusal,
+    when_the_key_is_free,
+)
 from tests.concurrency.works import placing, readers, states
 from tests.factories import LIBRARIAN, BookFactory, ReservationFactory, unique
 from tests.invariants import assert_invariants
 
-pytestmark = [
-    pytest.mark.usefixtures("committed"),
-    # The child of a process with threads may call little; these only talk to the database, with a connection of
-    # their own, and one that hung would be ended by its alarm.
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-]
-
-COMMIT = "(committed)"
-_CHILD_SECONDS = 30
-_TRIES = 20
+pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.filterwarnings(THREADS_ARE_NO_MATTER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +42,8 @@ class Case:
     key: IdempotencyKey
 
     def run(self) -> Answer:
-        """Do it as the API does it; a child that was killed may hold its key for a moment."""
-        for _ in range(_TRIES):
-            try:
-                return run_idempotent(self.work, key=self.key, render=_refusal)
-            except InFlight:
-                continue
-        raise AssertionError("the key of a killed process was never set free")
+        """Do it as the API does it."""
+        return when_the_key_is_free(lambda: run_idempotent(self.work, key=self.key, render=refusal))
 
     def look(self) -> dict[str, Any]:
         """Every row that the use case could touch, and how many keys, audit entries and messages there are at all."""
@@ -66,15 +52,36 @@ class Case:
             "reservations": list(reservations.values()),
             "copies": list(Copy.objects.filter(book_id=self.book.pk).order_by("pk").values()),
             "holding": Holding.objects.filter(pk=self.book.pk).values().get(),
-            "keys": IdempotencyKeyRow.objects.count(),
+            "keys": self.count_keys(),
             "audit": AuditEntry.objects.count(),
             "messages": OutboxRow.objects.count(),
         }
+
+    def count_keys(self) -> int:
+        """How many Idempotency-Keys are kept."""
+        return IdempotencyKeyRow.objects.count()
 
     def assert_done_once(self) -> None:
         """It happened, whole, and once."""
         assert states(self.book) == self.expected
         assert_invariants([self.book.pk], now=clock.now())
+
+    def close_connections(self) -> None:
+        """Let go of what a child must not share."""
+        connections.close_all()
+
+    def live(self, end: End) -> None:
+        """Do it, on a connection that tells `end`."""
+
+        def execute_and_tell(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+            result = execute(sql, params, many, context)
+            end.come_behind(str(sql))
+            return result
+
+        connection.ensure_connection()
+        _tell_of_commits(end)
+        with connection.execute_wrapper(execute_and_tell):
+            self.run()
 
 
 def _placing() -> Case:
@@ -123,106 +130,19 @@ def _new_key() -> IdempotencyKey:
     return IdempotencyKey(scope="kill", key=unique("key"), fingerprint="the same request")
 
 
+def _tell_of_commits(end: End) -> None:
+    wrapper: BaseDatabaseWrapper = connections["default"]
+    commit = wrapper._commit  # type: ignore[attr-defined]  # noqa: SLF001 -- the one place of every commit
+
+    def commit_and_tell() -> None:
+        commit()
+        end.come_behind_commit()
+
+    wrapper._commit = commit_and_tell  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 @pytest.mark.parametrize("new_case", [_placing, _queueing, _returning])
 def test_killed_behind_any_statement__all_of_it_is_there_or_nothing_and_the_same_key_makes_it_once(
     new_case: Callable[[], Case],
 ) -> None:
-    for number in count(1):
-        case = new_case()
-        before = case.look()
-
-        said = _run_in_child_and_kill(case, after=number)
-
-        is_committed = said[-1] == COMMIT
-        if not is_committed:
-            assert case.look() == before, said
-        else:
-            case.assert_done_once()
-        left = case.look()
-        answer = case.run()
-        case.assert_done_once()
-        assert case.look() == left or not is_committed, said
-        assert case.run() == answer
-        assert case.look()["keys"] == before["keys"] + 1
-        if is_committed:
-            break
-    assert number > 8, said
-
-
-def _run_in_child_and_kill(case: Case, *, after: int) -> list[str]:
-    """Run the use case in a child that is killed behind so many statements, or behind the commit if there are fewer.
-
-    Answers what the child sent to its database.
-    """
-    connections.close_all()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _live_and_die(case, after, writing)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        said = stream.read().splitlines()
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), (status, said)
-    assert os.WTERMSIG(status) == signal.SIGKILL, (status, said)
-    return said
-
-
-def _live_and_die(case: Case, after: int, writing: int) -> NoReturn:
-    """The child: it says each statement that was executed, and never goes back to the tests."""
-    try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_CHILD_SECONDS)
-        end = _End(writing, after)
-        connection.ensure_connection()
-        _die_behind_the_commit(end)
-        with connection.execute_wrapper(end.behind_statement):
-            case.run()
-    except BaseException as error:  # noqa: BLE001 -- the parent sees it in what was said
-        os.write(writing, f"{error!r}\n".encode())
-    finally:
-        os._exit(1)
-
-
-@dataclass(slots=True)
-class _End:
-    """What ends a child."""
-
-    writing: int
-    after: int
-    statements: int = 0
-
-    def behind_statement(self, execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
-        """Django's hook around every statement."""
-        result = execute(sql, params, many, context)
-        self.statements += 1
-        self.say(" ".join(str(sql).split()))
-        if self.statements == self.after:
-            self.come()
-        return result
-
-    def say(self, line: str) -> None:
-        """Tell the parent."""
-        os.write(self.writing, f"{line[:100]}\n".encode())
-
-    def come(self) -> NoReturn:
-        """The process is gone."""
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("killed, and still here")
-
-
-def _die_behind_the_commit(end: _End) -> None:
-    wrapper: BaseDatabaseWrapper = connections["default"]
-    commit = wrapper._commit  # type: ignore[attr-defined]  # noqa: SLF001 -- the one place of every commit
-
-    def commit_and_die() -> None:
-        commit()
-        end.say(COMMIT)
-        end.come()
-
-    wrapper._commit = commit_and_die  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-def _refusal(error: DomainError) -> Answer:
-    """What a second run comes to before it finds the first one's answer; as the first answer it would do nothing."""
-    return Answer(409, error.code.encode())
+    assert_all_or_nothing_behind_every_statement(new_case)

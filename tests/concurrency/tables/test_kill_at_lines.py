@@ -1,23 +1,16 @@
-"""`kill -9` behind every single statement of a use case: before the commit nothing is there, behind it everything.
-
-Each use case runs in children of this process, one for each statement: forked, because starting one takes seconds.
-"""
+"""`kill -9` behind every single statement of the tables service's use cases."""
 
 import datetime as dt
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, func, select
 
 from bookwell.kit.adapters.sqlalchemy.idempotency import IdempotencyStore
-from bookwell.kit.errors import DomainError
-from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, fingerprint_of
+from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of
 from bookwell.kit.ids import new_id
 from bookwell.tables.api.answers import json_answer
 from bookwell.tables.bookings.rules import Exemption, State
@@ -27,17 +20,21 @@ from bookwell.tables.bookings.services.moving import move_booking
 from bookwell.tables.bookings.services.placing import OrderRequest, place_order
 from bookwell.tables.db import Database
 from bookwell.tables.schema import idempotency_key, metadata
+from tests.concurrency.killing import (
+    COMMIT,
+    THREADS_ARE_NO_MATTER,
+    End,
+    assert_all_or_nothing_behind_every_statement,
+    refusal,
+    run_in_child_and_kill,
+    when_the_key_is_free,
+)
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booked
 from tests.table_invariants import assert_tables_are_sound
 
-# The child of a process with threads may call little; these only talk to the database, with a connection of their
-# own, and one that hung would be ended by its alarm.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(THREADS_ARE_NO_MATTER)
 
-COMMIT = "(committed)"
 HOUR = dt.timedelta(hours=1)
-_CHILD_SECONDS = 30
-_TRIES = 20
 _BY_STAFF: dict[str, Any] = {"actor": STAFF, "public_url": SITE, "now": NOW}
 
 
@@ -51,15 +48,9 @@ class Case:
     expected: dict[State, int]
     key: IdempotencyKey
 
-    def run(self, database: Database) -> Answer:
-        """Do it as the API does it; a child that was killed may hold its key for a moment."""
-        store = IdempotencyStore(idempotency_key, lifetime=24 * HOUR)
-        for _ in range(_TRIES):
-            try:
-                return store.run(database.write, self.work, key=self.key, render=_refusal)
-            except InFlight:
-                continue
-        raise AssertionError("the key of a killed process was never set free")
+    def run(self) -> Answer:
+        """Do it as the API does it."""
+        return self._run_on(self.database)
 
     def look(self) -> dict[str, Any]:
         """Every row there is."""
@@ -71,6 +62,11 @@ class Case:
 
         return self.database.read(read)
 
+    def count_keys(self) -> int:
+        """How many Idempotency-Keys are kept."""
+        number = select(func.count()).select_from(idempotency_key)
+        return int(self.database.read(lambda connection: connection.scalar(number)) or 0)
+
     def assert_done_once(self) -> None:
         """It happened, whole, and once."""
         booking = metadata.tables["booking"]
@@ -78,6 +74,21 @@ class Case:
         states = self.database.read(lambda connection: list(connection.scalars(chosen)))
         assert {state: states.count(state) for state in set(states)} == self.expected
         assert_tables_are_sound(self.database, now=NOW)
+
+    def close_connections(self) -> None:
+        """Let go of what a child must not share."""
+        self.database.engine.dispose()
+
+    def live(self, end: End) -> None:
+        """Do it, on a connection that tells `end`."""
+        url = self.database.engine.url.render_as_string(hide_password=False)
+        database = Database.of_url(url, backoffice="office")
+        _tell(database, end)
+        self._run_on(database)
+
+    def _run_on(self, database: Database) -> Answer:
+        store = IdempotencyStore(idempotency_key, lifetime=24 * HOUR)
+        return when_the_key_is_free(lambda: store.run(database.write, self.work, key=self.key, render=refusal))
 
 
 def _ordering(database: Database) -> Case:
@@ -135,116 +146,34 @@ def _new_key() -> IdempotencyKey:
     return IdempotencyKey(scope="kill", key=new_id(), fingerprint=fingerprint_of("the same request"))
 
 
+def _tell(database: Database, end: End) -> None:
+    dialect = database.engine.dialect
+    commit = dialect.do_commit
+
+    def commit_and_tell(connection: Any) -> None:
+        commit(connection)
+        end.come_behind_commit()
+
+    def tell(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        end.come_behind(statement)
+
+    with database.engine.connect():
+        event.listen(database.engine, "after_cursor_execute", tell)
+        dialect.do_commit = commit_and_tell  # type: ignore[method-assign,assignment]  # the one place of every commit
+
+
 @pytest.mark.parametrize("new_case", [_ordering, _accepting, _moving, _closing])
 def test_killed_behind_any_statement__all_of_it_is_there_or_nothing_and_the_same_key_makes_it_once(
     own: Database, new_case: Callable[[Database], Case]
 ) -> None:
-    for number in count(1):
-        case = new_case(own)
-        before = case.look()
-
-        said = _run_in_child_and_kill(case, after=number)
-
-        is_committed = said[-1] == COMMIT
-        if not is_committed:
-            assert case.look() == before, said
-        else:
-            case.assert_done_once()
-        left = case.look()
-        answer = case.run(own)
-        case.assert_done_once()
-        assert case.look() == left or not is_committed, said
-        assert case.run(own) == answer
-        assert len(case.look()["idempotency_key"]) == len(before["idempotency_key"]) + 1
-        if is_committed:
-            break
-    assert number > 8, said
+    assert_all_or_nothing_behind_every_statement(partial(new_case, own))
 
 
 def test_confirmed_but_never_answered__is_confirmed(own: Database) -> None:
     case = _accepting(own)
 
-    said = _run_in_child_and_kill(case, after=10_000)
+    said = run_in_child_and_kill(case, after=10_000)
 
     states = [booked(own, number).state for number in (1, 2)]
     assert said[-1] == COMMIT
     assert states == [State.CONFIRMED, State.REQUESTED]
-
-
-def _run_in_child_and_kill(case: Case, *, after: int) -> list[str]:
-    """Run the use case in a child that is killed behind so many statements, or behind the commit if there are fewer.
-
-    Answers what the child sent to its database.
-    """
-    case.database.engine.dispose()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _live_and_die(case, after, writing)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        said = stream.read().splitlines()
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), (status, said)
-    assert os.WTERMSIG(status) == signal.SIGKILL, (status, said)
-    return said
-
-
-def _live_and_die(case: Case, after: int, writing: int) -> NoReturn:
-    """The child: it says each statement that was executed, and never goes back to the tests."""
-    try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_CHILD_SECONDS)
-        url = case.database.engine.url.render_as_string(hide_password=False)
-        database = Database.of_url(url, backoffice="office")
-        _end_with(database, _End(writing, after))
-        case.run(database)
-    except BaseException as error:  # noqa: BLE001 -- the parent sees it in what was said
-        os.write(writing, f"{error!r}\n".encode())
-    finally:
-        os._exit(1)
-
-
-@dataclass(slots=True)
-class _End:
-    """What ends a child."""
-
-    writing: int
-    after: int
-    statements: int = 0
-
-    def behind_statement(self, _connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        """SQLAlchemy's hook behind every statement."""
-        self.statements += 1
-        self.say(" ".join(statement.split()))
-        if self.statements == self.after:
-            self.come()
-
-    def say(self, line: str) -> None:
-        """Tell the parent."""
-        os.write(self.writing, f"{line[:100]}\n".encode())
-
-    def come(self) -> NoReturn:
-        """The process is gone."""
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("killed, and still here")
-
-
-def _end_with(database: Database, end: _End) -> None:
-    dialect = database.engine.dialect
-    commit = dialect.do_commit
-
-    def commit_and_die(connection: Any) -> None:
-        commit(connection)
-        if end.statements:
-            end.say(COMMIT)
-            end.come()
-
-    with database.engine.connect():
-        event.listen(database.engine, "after_cursor_execute", end.behind_statement)
-        dialect.do_commit = commit_and_die  # type: ignore[method-assign,assignment]  # the one place of every commit
-
-
-def _refusal(error: DomainError) -> Answer:
-    """What a second run comes to before it finds the first one's answer; as the first answer it would do nothing."""
-    return Answer(409, error.code.encode())

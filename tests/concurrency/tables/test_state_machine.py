@@ -1,11 +1,9 @@
 """Anything that can happen at a few tables, in any order: all invariants and the model's bookings after each step."""
 
 import datetime as dt
-import os
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,11 +16,10 @@ from hypothesis.stateful import (
 
 from bookwell.tables.bookings.rules import Decision, State
 from bookwell.tables.db import Database
+from tests.concurrency.lives import lives
 from tests.concurrency.tables.model_restaurant import Booked, ModelRestaurant, Placed
 from tests.restaurant import EVENING
 from tests.table_invariants import HOLDING
-
-is_long = bool(os.environ.get("BOOKWELL_CHAOS"))
 
 # Two evenings, so close to one another that most bookings of a table meet.
 some_time = st.builds(
@@ -158,14 +155,4 @@ class RestaurantMachine(RuleBasedStateMachine):
 def test_any_life_of_a_restaurant__keeps_every_promise(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RestaurantMachine, "database", own, raising=False)
 
-    run_state_machine_as_test(
-        RestaurantMachine,
-        settings=settings(
-            max_examples=400 if is_long else 40,
-            stateful_step_count=30,
-            phases=set(Phase) if is_long else set(Phase) - {Phase.shrink, Phase.explain},
-            deadline=None,
-            derandomize=not is_long,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(RestaurantMachine, settings=lives(40))

@@ -1,12 +1,10 @@
 """Anything that can happen to a few books, in any order: all invariants and the model's queue after each step."""
 
-import os
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,8 +18,7 @@ from hypothesis.stateful import (
 from bookwell.library.circulation import services
 from bookwell.library.circulation.rules import COPY_STATES, CopyStatus, State
 from tests.concurrency.library.circulation.model_library import Chosen, ModelLibrary
-
-is_long = bool(os.environ.get("BOOKWELL_CHAOS"))
+from tests.concurrency.lives import lives
 
 some_book = some_branch = st.integers(0, 1)
 some_reader = st.integers(0, 4)
@@ -188,14 +185,4 @@ class LibraryMachine(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("committed")
 def test_any_life_of_a_library__keeps_every_promise() -> None:
-    run_state_machine_as_test(
-        LibraryMachine,
-        settings=settings(
-            max_examples=250 if is_long else 25,
-            stateful_step_count=30,
-            phases=set(Phase) if is_long else set(Phase) - {Phase.shrink, Phase.explain},
-            deadline=None,
-            derandomize=not is_long,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(LibraryMachine, settings=lives(25))
