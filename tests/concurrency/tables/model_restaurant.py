@@ -75,11 +75,12 @@ class Placed:
 
 @dataclass(slots=True)
 class Closed:
-    """A closure that stands; of the restaurant without a table."""
+    """A closure that stands; of the restaurant without a table. `tables` are those that it keeps, also for the past."""
 
     table: int | None
     starts_at: dt.datetime
     ends_at: dt.datetime
+    tables: set[int]
 
 
 @dataclass(slots=True)
@@ -109,6 +110,9 @@ class ModelRestaurant:
             wanted = {"name": "", "table_type": TableType.REGULAR, "seats": 4, "can_be_booked": True}
             made = self._do(tables.add_table, price=price, **wanted)
             self.tables.append(Placed(made.id, price))
+            for each in self.closed:
+                if each.table is None and each.ends_at > self.now:
+                    each.tables.add(made.id)
 
     def set_price(self, table: Placed, price: int) -> None:
         """It costs more, or less, from now on."""
@@ -202,17 +206,18 @@ class ModelRestaurant:
             self._end(chosen, state)
 
     def move(self, chosen: Booked, table: Placed, starts_at: dt.datetime, minutes: int) -> None:
-        """Staff give it another place and time."""
+        """Staff give it another place and time; the same as before changes nothing."""
         ends_at = starts_at + dt.timedelta(minutes=minutes)
+        is_elsewhere = (chosen.table, chosen.starts_at, chosen.ends_at) != (table.id, starts_at, ends_at)
         refusal: Refusal = None
         if chosen.state not in OPEN:
             refusal = errors.StateRefused
-        elif table.is_retired or not (table.can_be_booked or table.id == chosen.table):
+        elif is_elsewhere and (table.is_retired or not (table.can_be_booked or table.id == chosen.table)):
             refusal = errors.TableNotBookable
-        elif self._is_taken(table.id, starts_at, ends_at, besides=chosen):
+        elif is_elsewhere and self._is_taken(table.id, starts_at, ends_at, besides=chosen):
             refusal = errors.SlotTaken
         where: dict[str, Any] = {"table_id": table.id, "starts_at": starts_at, "minutes": minutes}
-        if self._by_staff(refusal, moving.move_booking, booking_id=chosen.id, **where):
+        if self._by_staff(refusal, moving.move_booking, booking_id=chosen.id, **where) and is_elsewhere:
             chosen.table, chosen.starts_at, chosen.ends_at = table.id, starts_at, ends_at
             chosen.version += 1
             if chosen.decide_by:
@@ -232,7 +237,7 @@ class ModelRestaurant:
         if refusal is None:
             self._expect_hit(said, hit, is_dry_run=is_dry_run)
         if refusal is None and not is_dry_run:
-            self.closed.append(Closed(wanted.table_id, since, until))
+            self.closed.append(Closed(wanted.table_id, since, until, ids))
 
     def reopen(self, table: Placed | None, starts_at: dt.datetime | None, hours: int | None) -> None:
         """Its closures are taken back for some time; what is left of each stands."""
@@ -320,7 +325,7 @@ class ModelRestaurant:
     ) -> bool:
         until = ends_at + BUFFER
         held = [each for each in self.booked if each.table == table and each.state in HOLDING and each is not besides]
-        closed = [each for each in self.closed if each.table in {None, table}]
+        closed = [each for each in self.closed if table in each.tables]
         return any(each.overlaps(starts_at, until) for each in held) or any(
             each.starts_at < until and starts_at < each.ends_at for each in closed
         )
@@ -374,7 +379,7 @@ def _left_of(each: Closed, table: int | None, since: dt.datetime, until: dt.date
     if each.table != table or not (each.starts_at < until and since < each.ends_at):
         return [each]
     pieces = [(each.starts_at, min(each.ends_at, since)), (max(each.starts_at, until), each.ends_at)]
-    return [Closed(table, start, end) for start, end in pieces if start < end]
+    return [Closed(table, start, end, set(each.tables)) for start, end in pieces if start < end]
 
 
 def _fits(each: Booked, days: set[dt.date]) -> bool:
