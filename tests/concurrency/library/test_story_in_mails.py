@@ -75,7 +75,8 @@ class Post:
     """The way of messages from the library's rows to the server's mails."""
 
     def __init__(self, library_url: str, notifier: Notifier, server: MailServerThread) -> None:
-        outbox = OutboxTable("library", engine_of(library_url))
+        self._engine = engine_of(library_url)
+        outbox = OutboxTable("library", self._engine)
         consumers = {"mail": Consumer(notifier.take_in)}
         self._relay = Relay([outbox], DirectPublisher(consumers, {"library": outbox}))
         self._notifier, self._server = notifier, server
@@ -85,6 +86,11 @@ class Post:
         while self._relay.run_once(clock.now()):
             pass
         self._notifier.deliver_due()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+        self._notifier.close()
 
     def told_to(self, reader: User) -> list[Told]:
         """The mails that the server took for a reader, in the order of what happened."""
@@ -102,8 +108,9 @@ def post(committed: str, tmp_path: Path) -> Iterator[Post]:
     with notifier_url(tmp_path) as url, mail_server() as server:
         settings = {"smtp_url": f"smtp://127.0.0.1:{server.port}", "mail_from": "Library <desk@library.example>"}
         notifier = Notifier(NotifierSettings.model_validate(settings | {"notifier_database_url": url}))
-        yield Post(committed, notifier, server)
-        notifier.close()
+        post = Post(committed, notifier, server)
+        yield post
+        post.close()
 
 
 @pytest.fixture
