@@ -134,8 +134,15 @@ class Demo:
 
     def is_asked_for(self, reservation_id: int) -> bool:
         """Whether a worker talks, or talked when it was killed, with the partner about a reservation."""
+        return self._look_up("asking_until IS NOT NULL", reservation_id)
+
+    def was_asked_for_in_vain(self, reservation_id: int) -> bool:
+        """Whether a worker talked with the partner about a reservation, and got no word on it."""
+        return self._look_up("asked_at IS NOT NULL AND answered_at IS NULL AND asking_until IS NULL", reservation_id)
+
+    def _look_up(self, fact: str, reservation_id: int) -> bool:
         uri = f"{(self.up.folder / 'library.sqlite3').as_uri()}?mode=ro"
-        question = "SELECT asking_until IS NOT NULL FROM partner_hold WHERE reservation_id = ?"
+        question = f"SELECT {fact} FROM partner_hold WHERE reservation_id = ?"
         with closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
             return bool(database.execute(question, (reservation_id,)).fetchone()[0])
 
@@ -308,7 +315,7 @@ def test_reserve__all_partners_are_down__is_told_in_time_and_goes_through_when_t
     assert [(one["state"], one["fetched_at"], one["from_cache"]) for one in told] == [
         (one["state"], one["fetched_at"], True) for one in before
     ]
-    time.sleep(3)
+    wait_until(lambda: demo.was_asked_for_in_vain(reservation), seconds=30)
     assert (demo.state_of(reservation), demo.holds_of(book, "library 3")) == ("requested", 0)
     for name in _NAMES:
         demo.control("PUT", name, {})

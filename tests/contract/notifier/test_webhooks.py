@@ -55,8 +55,11 @@ def test_send__again__has_the_same_id_and_a_new_time() -> None:
     with receiver() as server:
         channel = _channel(server.url)
         channel.send(_message())
-        time.sleep(1.1)
-        channel.send(_message())
+        clock.set_offset(1)
+        try:
+            channel.send(_message())
+        finally:
+            clock.set_offset(0)
 
     first, second = (got.headers for got in server.received)
     assert first["webhook-id"] == second["webhook-id"]
