@@ -12,7 +12,10 @@ metadata = MetaData()
 
 
 def id_column() -> Column[Any]:
-    """A key that the database counts up."""
+    """A key that the database counts up.
+
+    Where it is told outside, its table says `sqlite_autoincrement`: SQLite gives it again otherwise.
+    """
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 

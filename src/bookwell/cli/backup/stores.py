@@ -21,6 +21,11 @@ __all__ = ["SKIPPED_IDS", "Store", "store_of"]
 SKIPPED_IDS = 100_000
 """So many ids are left out after a restore: those given out after the backup are known outside, and mean one thing."""
 
+# SQLite keeps no counter of a table that has never had a row.
+_COUNT_FROM_NOTHING = (
+    "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_master WHERE type = 'table'"
+    " AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)"
+)
 # `loose`: whose program does not know it goes on. Both would write statements that an ordinary user may not execute.
 _FOR_DUMPS = ("[mysqldump]", "loose-set-gtid-purged=OFF", "loose-column-statistics=0")
 # MariaDB's programs log in at a MySQL over TLS alone, for which it has made itself a certificate.
@@ -89,6 +94,7 @@ class _Sqlite:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as target:
             source.backup(target)
             if target.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+                target.execute(_COUNT_FROM_NOTHING)
                 target.execute("UPDATE sqlite_sequence SET seq = seq + ?", [SKIPPED_IDS])
                 target.commit()
         for suffix in ("-wal", "-shm"):

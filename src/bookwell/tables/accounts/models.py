@@ -36,6 +36,7 @@ account = Table(
     Column("version", BigInteger, nullable=False),
     UniqueConstraint("username_key", name="account_username"),
     CheckConstraint(f"role IN ({_ROLES})", name="account_role"),
+    sqlite_autoincrement=True,
 )
 
 # A log-in: `refresh_hash` is the current refresh token's SHA-256, `generation` counts the rotations.

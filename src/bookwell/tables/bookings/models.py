@@ -71,6 +71,7 @@ booking = Table(
     Index("booking_phone", "phone", "state"),
     Index("booking_address", "from_address", "state"),
     Index("booking_clearing", "cleared_at", "ends_at"),
+    sqlite_autoincrement=True,
 )
 
 # A booking with what is told of its table. The table comes first, so that it is locked first where both are.

@@ -53,6 +53,7 @@ dining_table = Table(
     CheckConstraint(f"table_type IN ({_TYPES})", name="dining_table_type"),
     CheckConstraint("seats > 0", name="dining_table_seats"),
     Index("dining_table_fit", "seats", "id"),
+    sqlite_autoincrement=True,
 )
 
 table_price = Table(
@@ -80,6 +81,7 @@ closure = Table(
     ForeignKeyConstraint(["table_id"], ["dining_table.id"], name="closure_table"),
     CheckConstraint("starts_at < ends_at", name="closure_period"),
     Index("closure_ahead", "ends_at"),
+    sqlite_autoincrement=True,
 )
 
 occupancy = Table(
