@@ -68,7 +68,7 @@ def _furnish(database: Database) -> Any:
     order = an_order(database, table.id)
     what: dict[str, Any] = {"booking_id": order.id, "actor": STAFF, "public_url": SITE, "now": NOW}
     database.write(lambda connection: accept_booking(connection, **what))
-    period = {"starts_at": EVENING + 9 * HOUR, "ends_at": EVENING + 10 * HOUR}
+    period: dict[str, Any] = {"starts_at": EVENING + 9 * HOUR, "ends_at": EVENING + 10 * HOUR}
     closed: dict[str, Any] = {"is_restaurant": False, "reason": "paint: it's wet", "actor": "staff:7", "now": NOW}
     database.write(lambda connection: close_in_tx(connection, table_ids=[table.id], **period, **closed))
     an_account(database)
