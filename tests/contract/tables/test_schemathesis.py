@@ -2,25 +2,15 @@
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-import schemathesis
 import time_machine
 from fastapi import FastAPI
 from hypothesis import strategies
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from sqlalchemy import insert
 
 from bookwell.kit.ids import new_id
@@ -34,17 +24,16 @@ from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import TokenPurpose
 from bookwell.tables.db import Database
 from bookwell.tables.settings import TablesSettings
+from tests.contract.fuzzing import CHECKS, cases, fuzzed, operations_of
 from tests.receivers import Reply, receiver
 from tests.restaurant import EVENING, NOW, SITE, a_table, an_order, tables_database
 from tests.waiters import Outside, token_of
 
-IS_CHAOS = bool(os.environ.get("BOOKWELL_CHAOS"))
 ISSUER = "https://id.example.org"
 DOCUMENT: Any = create_app(TablesSettings()).openapi()
 LABELS = [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
 PEOPLE = (Role.STAFF, "machine", Role.ADMIN, "nobody", Role.READER, "machine", Role.STAFF)
 SECRET = "whsec_" + 10 * "TmV3"
-TOKEN = "POST /identity/o/api/token"
 KNOWN: dict[str, list[Any]] = {
     "id": [1, 2, 3, "cancel", "view", "mails"],
     "table_id": [1, 2],
@@ -97,9 +86,7 @@ def _furnish(database: Database) -> None:
 
 @pytest.fixture(scope="module")
 def operations(app: FastAPI) -> dict[str, Any]:
-    schema: Any = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
-    schema.app = _signing(app)
-    return {found.ok().label: found.ok() for found in schema.get_all_operations()}
+    return operations_of(DOCUMENT, _signing(app))
 
 
 def _signing(app: FastAPI) -> Any:
@@ -123,60 +110,16 @@ def _signing(app: FastAPI) -> Any:
     return signing
 
 
-def _known_or(generated: Any, draw: Any) -> Any:
-    """Generated values, half of those that name something replaced by what exists."""
-    if not isinstance(generated, dict):
-        return generated
-    replaced = dict(generated)
-    for name in replaced.keys() & KNOWN.keys():
-        if draw(strategies.integers(0, 3)):
-            replaced[name] = draw(strategies.sampled_from(KNOWN[name]))
-    return replaced
-
-
-@strategies.composite
-def _cases(draw: Any, operation: Any) -> Any:
-    if (operation.body or operation.query) and draw(strategies.integers(0, 2)) == 0:
-        return draw(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
-    case = draw(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
-    case.query = _known_or(case.query, draw)
-    case.body = _known_or(case.body, draw)
-    return case
-
-
-def problem_is_complete(ctx: Any, response: Any, case: Any) -> None:
-    if response.status_code >= 400:
-        problem = response.json()
-        if case.operation.label == TOKEN and "error" in problem:
-            return  # what RFC 6749 prescribes, checked against its schema
-        assert response.headers["content-type"] == ["application/problem+json"], response.headers
-        assert problem["status"] == response.status_code
-        assert problem["code"]
-        assert problem["trace_id"] == response.headers["x-request-id"][0]
-
-
-CHECKS: list[Any] = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    problem_is_complete,
-]
-
-
 @pytest.mark.parametrize("label", LABELS)
 def test_operation__whatever_is_sent__answers_as_documented(
     label: str, operations: dict[str, Any], app: FastAPI
 ) -> None:
-    @hypothesis.settings(
-        max_examples=400 if IS_CHAOS else 40,
-        derandomize=not IS_CHAOS,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(case=_cases(operations[label]), person=strategies.sampled_from(PEOPLE))
+    operation = operations[label]
+    can_be_wrong = bool(operation.body or operation.query)
+    requests = cases(operation, known=KNOWN, places=("query", "body"), known_of_four=3, can_be_wrong=can_be_wrong)
+
+    @fuzzed(40)
+    @hypothesis.given(case=requests, person=strategies.sampled_from(PEOPLE))
     def fuzz(case: Any, person: str) -> None:
         token = app.state.people.get(person)
         headers = {"X-Request-ID": "fuzz", "X-Sign": "yes" if token else "no"}
