@@ -1,6 +1,7 @@
 """A worker whose work is made up: `python -m tests.messages.made_up_worker FOLDER QUEUE`, beside BOOKWELL_BROKER_URL.
 
-What it handles becomes empty files in the folder: `PID-started-NAME` and `PID-done-NAME`.
+What it handles becomes empty files in the folder: `PID-started-NAME` and `PID-done-NAME`. It ends itself when its main
+loop gives no sign of life for two seconds, which is less than some tasks take.
 """
 
 import datetime as dt
@@ -12,8 +13,12 @@ from pathlib import Path
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.adapters.celery import Work, run_worker
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.logs import configure
 from bookwell.kit.messaging import Consumer
+from bookwell.kit.watchdog import Watched, watch
+
+_SILENCE_SECONDS = 2
 
 
 class _NoReceipts:
@@ -40,12 +45,19 @@ def _open_work(folder: Path, queue: str) -> Work:
 def _main() -> None:
     configure({"level": "INFO", "service": "worker"})
     folder, queue = Path(sys.argv[1]), sys.argv[2]
+    heartbeat = Heartbeat()
+
+    def tell() -> None:
+        watch({"worker": Watched(heartbeat, _SILENCE_SECONDS)})
+        (folder / "ready").touch()
+
     status = run_worker(
         os.environ["BOOKWELL_BROKER_URL"],
         queues=[queue],
         concurrency=2,
         open_work=lambda: _open_work(folder, queue),
-        on_ready=(folder / "ready").touch,
+        on_ready=tell,
+        heartbeat=heartbeat,
     )
     sys.exit(status)
 

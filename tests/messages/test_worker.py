@@ -73,7 +73,7 @@ def test_worker__unreadable_bundles_and_unknown_jobs__goes_on(worker: _Worker) -
 
 
 def test_worker__asked_to_end__finishes_what_it_began(worker: _Worker) -> None:
-    worker.publish("long", seconds=3)
+    worker.publish("long", seconds=4)
     wait_until(lambda: worker.names("started") == ["long"])
 
     worker.process.send_signal(signal.SIGTERM)

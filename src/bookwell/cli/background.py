@@ -4,8 +4,8 @@
 
 Without a broker the relay hands messages to their consumers itself, in this process. What may have to wait for others
 (a mail server, a partner library) has a thread of its own, so that nothing else waits: a sender a channel, a lane for
-each other queue, one thread a job. A thread that fails ends the process, which the supervisor starts again: whatever
-was begun stands in rows.
+each other queue, one thread a job. A thread that fails ends the process, and so does one that hangs; the supervisor
+starts it again: whatever was begun stands in rows.
 """
 
 import queue
@@ -23,8 +23,10 @@ from bookwell.cli.composition import jobs_of, open_outboxes, open_work, queues_o
 from bookwell.cli.workers import stop_on_signals
 from bookwell.contracts.messages import Envelope
 from bookwell.contracts.schedule import Job
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.messaging import DirectPublisher, Publisher
 from bookwell.kit.outbox.relay import Relay
+from bookwell.kit.watchdog import Watched, watch
 
 __all__ = ["run_background"]
 
@@ -34,6 +36,8 @@ _DIRECT = frozenset({"mail", "sms", "webhook"})
 """Queues whose consumers wait for nobody."""
 _LANE_SECONDS = 0.5
 _STOP_SECONDS = 8.0
+_WORK_SECONDS = 3600.0
+"""Longer than any bundle, job or queue of mails takes: each is bounded by what it waits for, and there may be many."""
 
 _log = structlog.get_logger()
 
@@ -54,15 +58,32 @@ def run_background(services: Collection[str], *, stop: threading.Event, on_ready
     }
     publisher = DirectPublisher(consumers, work.receipts_of)
     lanes = {name: _Lane(publisher) for name in consumers.keys() - _DIRECT}
-    relay = Relay(list(open_outboxes(settings, services).values()), _Lanes(publisher, lanes))
-    jobs = jobs_of(services)
-    threads = {"relay": lambda: relay.run(stop)}
-    threads |= {name: partial(_send, name, work.jobs[name], wake, stop) for name, wake in wakes.items()}
-    threads |= {f"lane {name}": partial(lane.run, stop) for name, lane in lanes.items()}
-    threads |= {job.name: partial(_keep, job, work.jobs[job.name], stop) for job in jobs if job.name not in _SENDERS}
-    failed = _run_threads(threads, stop, on_ready)
+    jobs = [job for job in jobs_of(services) if job.name not in _SENDERS]
+    outboxes = list(open_outboxes(settings, services).values())
+    threads: dict[str, _Work] = {
+        "relay": lambda stop, heartbeat: Relay(outboxes, _Lanes(publisher, lanes), heartbeat=heartbeat).run(stop)
+    }
+    threads |= {name: partial(_send, name, work.jobs[name], wake) for name, wake in wakes.items()}
+    threads |= {f"lane {name}": lane.run for name, lane in lanes.items()}
+    threads |= {job.name: partial(_keep, job, work.jobs[job.name]) for job in jobs}
+    heartbeats = {name: Heartbeat() for name in threads}
+    _watch(heartbeats, settings.watchdog_seconds)
+    works = {name: partial(thread, stop, heartbeats[name]) for name, thread in threads.items()}
+    failed = _run_threads(works, stop, on_ready)
     if failed.is_set():
         raise SystemExit(1)
+
+
+_Work = Callable[[threading.Event, Heartbeat], None]
+"""A thread's, until the event is set; every turn of its loop is a sign of life."""
+
+
+def _watch(heartbeats: Mapping[str, Heartbeat], seconds: float) -> None:
+    """End this process when the relay is silent for so long, or what may have much to do for far longer."""
+    patience = max(seconds, _WORK_SECONDS) if seconds else 0
+    watch(
+        {name: Watched(heartbeat, seconds if name == "relay" else patience) for name, heartbeat in heartbeats.items()}
+    )
 
 
 class _Lane:
@@ -76,9 +97,10 @@ class _Lane:
         """Leave a bundle for the thread."""
         self._bundles.put(envelopes)
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, heartbeat: Heartbeat) -> None:
         """Consume bundles until told to stop."""
         while not stop.is_set():
+            heartbeat.beat()
             try:
                 self._publisher.publish(self._bundles.get(timeout=_LANE_SECONDS))
             except queue.Empty:
@@ -130,17 +152,21 @@ def _wake_all(wakes: Sequence[threading.Event], _: Sequence[Envelope]) -> None:
         wake.set()
 
 
-def _send(name: str, deliver: Callable[[], object], wake: threading.Event, stop: threading.Event) -> None:
+def _send(
+    name: str, deliver: Callable[[], object], wake: threading.Event, stop: threading.Event, heartbeat: Heartbeat
+) -> None:
     """Send what is due over a channel, as soon as the relay wakes it and every second otherwise."""
     while not stop.is_set():
+        heartbeat.beat()
         wake.wait(_SENDER_SECONDS)
         wake.clear()
         _run_job(name, deliver)
 
 
-def _keep(job: Job, work: Callable[[], object], stop: threading.Event) -> None:
+def _keep(job: Job, work: Callable[[], object], stop: threading.Event, heartbeat: Heartbeat) -> None:
     """Run a job at the start, and again whenever its pause is over."""
     while not stop.is_set():
+        heartbeat.beat()
         _run_job(job.name, work)
         stop.wait(job.seconds)
 

@@ -46,6 +46,11 @@ class BackgroundSettings(CommonSettings):
         default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
     )
     heartbeat_file: Path | None = Field(default=None, description="Touched while the process goes on")
+    watchdog_seconds: float = Field(
+        default=120,
+        ge=0,
+        description="A process that gives no sign of life for so long ends itself, to be started again; 0: never",
+    )
     outbox_gap_seconds: float = Field(default=30, ge=1, le=900, description="Until a row without a receipt goes again")
     outbox_lease_seconds: float = Field(default=30, ge=1, le=900, description="Then a dead relay's rows are another's")
 

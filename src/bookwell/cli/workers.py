@@ -20,6 +20,7 @@ from bookwell.cli.composition import (
 from bookwell.kit.adapters.celery import CeleryPublisher, make_app, run_scheduler, run_worker
 from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.outbox.relay import Relay
+from bookwell.kit.watchdog import Watched, watch
 
 __all__ = ["BrokerMissing", "run_queues", "run_relay", "run_schedule", "stop_on_signals"]
 
@@ -38,7 +39,7 @@ def run_relay() -> None:
     publisher = CeleryPublisher(make_app(_broker_url(settings)))
     stop = threading.Event()
     stop_on_signals(stop)
-    heartbeat = Heartbeat(settings.heartbeat_file)
+    heartbeat = _watched("relay", settings)
     Relay(list(open_outboxes(settings).values()), publisher, heartbeat=heartbeat).run(stop)
 
 
@@ -56,7 +57,7 @@ def run_queues(queues: Sequence[str], *, concurrency: int) -> int:
         queues=queues,
         concurrency=concurrency,
         open_work=lambda: open_work(settings, queues, service="worker"),
-        heartbeat=Heartbeat(settings.heartbeat_file),
+        heartbeat=_watched("worker", settings),
     )
 
 
@@ -67,7 +68,7 @@ def run_schedule(services: Sequence[str] = ()) -> None:
         BrokerMissing, InvalidSettings
     """
     settings = start("scheduler", role=None if services else "worker")
-    heartbeat = Heartbeat(settings.heartbeat_file)
+    heartbeat = _watched("scheduler", settings)
     jobs = jobs_of([*services, NOTIFIER] if services else settings.services)
     run_scheduler(_broker_url(settings), jobs=jobs, heartbeat=heartbeat)
 
@@ -80,6 +81,13 @@ def stop_on_signals(stop: threading.Event) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
+
+
+def _watched(name: str, settings: BackgroundSettings) -> Heartbeat:
+    """Signs of life of this process's main loop; without them it ends, from now on."""
+    heartbeat = Heartbeat(settings.heartbeat_file)
+    watch({name: Watched(heartbeat, settings.watchdog_seconds)})
+    return heartbeat
 
 
 def _broker_url(settings: BackgroundSettings) -> str:

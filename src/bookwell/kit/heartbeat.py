@@ -1,8 +1,9 @@
 """Signs of life of a process that listens on no port: its main loop touches a file, and a health check looks when.
 
-A process that hangs stops touching it, which its supervisor sees from outside.
+A process that hangs stops touching it, which is seen from outside; and from inside by `kit.watchdog`, which ends it.
 """
 
+import threading
 import time
 from pathlib import Path
 
@@ -14,14 +15,21 @@ _SILENCE_SECONDS = 60.0
 
 
 class Heartbeat:
-    """Touches a file, every five seconds at most; without a file it does nothing."""
+    """Counts the signs of life of one loop, and touches its file, if it has one, every five seconds at most.
 
-    def __init__(self, file: Path | None) -> None:
+    `count` and `thread`, whose sign was the last, are for whoever looks from within the process.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.count = 0
+        self.thread = threading.get_ident()
         self._file = file
         self._beat_at: float | None = None
 
     def beat(self) -> None:
         """Say that the process goes on."""
+        self.count += 1
+        self.thread = threading.get_ident()
         now = time.monotonic()
         if self._file is None or (self._beat_at is not None and now - self._beat_at < _LEAST_PAUSE_SECONDS):
             return

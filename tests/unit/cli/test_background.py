@@ -2,7 +2,10 @@ import threading
 
 import pytest
 
-from bookwell.cli.background import _run_threads
+from bookwell.cli import background
+from bookwell.cli.background import _run_threads, _watch
+from bookwell.kit.heartbeat import Heartbeat
+from bookwell.kit.watchdog import Watched
 
 
 @pytest.mark.parametrize("failure", [OSError(), SystemExit(1), KeyboardInterrupt()])
@@ -21,3 +24,22 @@ def test_run_threads__one_ends_by_whatever_it_is__all_end_and_it_is_known(failur
 
     assert failed.is_set()
     assert others == [True]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits"),
+    [
+        (120, {"relay": 120, "library.expire": 3600}),
+        (7200, {"relay": 7200, "library.expire": 7200}),
+        (0, {"relay": 0, "library.expire": 0}),
+    ],
+)
+def test_watch__what_may_have_much_to_do__has_more_time_than_the_relay(
+    seconds: float, limits: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: dict[str, Watched] = {}
+    monkeypatch.setattr(background, "watch", watched.update)
+
+    _watch({"relay": Heartbeat(), "library.expire": Heartbeat()}, seconds)
+
+    assert {name: each.seconds for name, each in watched.items()} == limits

@@ -1,7 +1,7 @@
 """The Celery application's settings and tasks, without a broker."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 from bookwell.contracts.messages import Envelope
 from bookwell.contracts.schedule import JOBS, Job
 from bookwell.kit.adapters.celery.app import CONSUME, RUN_JOB, make_app
-from bookwell.kit.adapters.celery.scheduler import schedule_of
+from bookwell.kit.adapters.celery.scheduler import LivingScheduler, schedule_of
 from bookwell.kit.adapters.celery.worker import LeanConsumer, Work, register_tasks
+from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.messaging import Consumer
 
 
@@ -79,6 +80,43 @@ def test_app__on_rabbitmq__has_quorum_queues_and_confirmed_publications() -> Non
 def test_consumer__quorum_queues__declares_no_exchanges_for_delays() -> None:
     assert not [step for step in LeanConsumer.Blueprint.default_steps if "Delayed" in step]
     assert [step for step in LeanConsumer.Blueprint.default_steps if step.endswith(":Tasks")]
+
+
+class _BrokerThatComesLate:
+    """A connection that waits three times before there is a broker."""
+
+    def __init__(self) -> None:
+        self.waited: list[str] = []
+
+    def ensure_connection(self, *_: object, callback: Callable[[], object], **__: object) -> "_BrokerThatComesLate":
+        for _number in range(3):
+            self.waited.append("waited")
+            callback()
+        return self
+
+
+def test_consumer__the_broker_is_away__lives() -> None:
+    living: Any = type("Living", (LeanConsumer,), {"signs": Heartbeat()})
+    consumer = living.__new__(living)
+    consumer.app = make_app("redis://127.0.0.1:1/0")
+    consumer.first_connection_attempt, consumer.broker_connection_retry_attempt = True, 0
+    broker = _BrokerThatComesLate()
+
+    found = consumer.ensure_connected(broker)
+
+    assert found is broker
+    assert living.signs.count == len(broker.waited) == 3
+
+
+def test_scheduler__the_broker_is_away__lives() -> None:
+    heartbeat, broker = Heartbeat(), _BrokerThatComesLate()
+    scheduler: Any = LivingScheduler(make_app("redis://127.0.0.1:1/0"), heartbeat=heartbeat, lazy=True)
+    scheduler.connection = broker
+
+    found = scheduler._ensure_connected()  # noqa: SLF001 -- Celery's hook
+
+    assert found is broker
+    assert heartbeat.count == len(broker.waited) == 3
 
 
 def test_consume__a_bundle__is_handled_and_gets_its_receipts() -> None:

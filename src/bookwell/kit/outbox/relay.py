@@ -93,7 +93,7 @@ class Relay:
     def __init__(self, outboxes: Sequence[Outbox], publisher: Publisher, *, heartbeat: Heartbeat | None = None) -> None:
         self._outboxes = [(outbox, _Rest()) for outbox in outboxes]
         self._publisher = publisher
-        self._heartbeat = heartbeat or Heartbeat(None)
+        self._heartbeat = heartbeat or Heartbeat()
         self._publisher_rest = _Rest()
 
     def run(self, stop: threading.Event) -> None:
@@ -107,6 +107,7 @@ class Relay:
         """Bring out what is due, a claim of each outbox; answers how many rows were published."""
         published = 0
         for outbox, rest in self._outboxes:
+            self._heartbeat.beat()
             if not (self._publisher_rest.is_over(now) and rest.is_over(now)):
                 continue
             try:
@@ -139,6 +140,7 @@ class Relay:
         left: dict[str, list[Claimed]] = {}
         refused: dict[str, str] = {}
         for bundle in _bundles(claim.rows):
+            self._heartbeat.beat()
             queue = bundle[0].envelope.queue
             error = "the lease was nearly over" if time.monotonic() > deadline else refused.get(queue, "")
             if not error:

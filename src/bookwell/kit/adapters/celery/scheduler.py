@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.beat import Scheduler
 
@@ -11,18 +12,21 @@ from bookwell.contracts.schedule import Job
 from bookwell.kit.adapters.celery.app import RUN_JOB, make_app
 from bookwell.kit.heartbeat import Heartbeat
 
-__all__ = ["run_scheduler", "schedule_of"]
+__all__ = ["LivingScheduler", "run_scheduler", "schedule_of"]
 
 _LEAST_EXPIRY_SECONDS = 60
 """Longer than clocks of two machines differ: else a worker whose clock is ahead would drop every call."""
-_LONGEST_NAP_SECONDS = 10
+_LONGEST_NAP_SECONDS = 1
+"""A sign of life comes with every look at the schedule."""
+
+_log = structlog.get_logger()
 
 
 def run_scheduler(broker_url: str, *, jobs: Sequence[Job], heartbeat: Heartbeat | None = None) -> None:
     """Call jobs until SIGTERM. A broker that is down misses calls; there may be several schedulers."""
     app = make_app(broker_url)
     app.conf.beat_schedule = schedule_of(jobs)
-    _run_beat(app, heartbeat or Heartbeat(None))
+    _run_beat(app, heartbeat or Heartbeat())
 
 
 def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
@@ -39,11 +43,11 @@ def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
 
 
 def _run_beat(app: Celery, heartbeat: Heartbeat) -> None:
-    made: Any = partial(_LivingScheduler, heartbeat=heartbeat)  # Celery takes what it can call, too
+    made: Any = partial(LivingScheduler, heartbeat=heartbeat)  # Celery takes what it can call, too
     app.Beat(scheduler_cls=made, quiet=True, loglevel="INFO").run()
 
 
-class _LivingScheduler(Scheduler):
+class LivingScheduler(Scheduler):
     """Celery's own, which gives a sign of life whenever it looks at the schedule."""
 
     max_interval = _LONGEST_NAP_SECONDS
@@ -56,3 +60,11 @@ class _LivingScheduler(Scheduler):
         """Call what is due; answers how long it may sleep."""
         self._heartbeat.beat()
         return super().tick(*arguments, **options)
+
+    def _ensure_connected(self) -> Any:
+        """Wait for the broker, alive; Celery's own waits without a sign."""
+        return self.connection.ensure_connection(_tell_of_waiting, callback=self._heartbeat.beat)
+
+
+def _tell_of_waiting(error: Exception, seconds: float) -> None:
+    _log.warning("scheduler.waits_for_broker", error=type(error).__name__, seconds=seconds)

@@ -6,7 +6,7 @@ fails for Celery: what went wrong is said to the rows, or the schedule calls aga
 
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -32,7 +32,7 @@ __all__ = ["LeanConsumer", "Work", "register_tasks", "run_worker"]
 # What workers tell one another; nobody here listens.
 _SILENT: Mapping[str, Any] = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
 
-_BEAT_SECONDS = 10
+_BEAT_SECONDS = 1
 
 _log = structlog.get_logger()
 
@@ -47,10 +47,12 @@ class Work:
 
 
 class LeanConsumer(CeleryConsumer):
-    """Celery's consumer, which sees to its queues whenever it has connected.
+    """Celery's consumer, which sees to its queues whenever it has connected, and lives while it waits for a broker.
 
     Without the exchanges for delays that Celery declares beside quorum queues: we delay nothing.
     """
+
+    signs = Heartbeat()
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc,valid-type]  # the stubs leave it out
         default_steps = tuple(
@@ -62,11 +64,31 @@ class LeanConsumer(CeleryConsumer):
         connection = super().connect()
         if connection.transport.driver_type == "amqp":
             try:
-                repair_queues(self.app, list(self.app.amqp.queues.consume_from))
+                repair_queues(self.app, self._living(self.app.amqp.queues.consume_from))
             except Exception:
                 connection.collect()
                 raise
         return connection
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """The connection, as soon as there is one; a broker that is away for hours is no reason to look dead."""
+        ensure = conn.ensure_connection
+
+        def ensure_and_live(*arguments: Any, callback: Callable[[], object], **options: Any) -> Any:
+            def go_on() -> None:
+                self.signs.beat()
+                callback()
+
+            return ensure(*arguments, callback=go_on, **options)
+
+        conn.ensure_connection = ensure_and_live
+        return super().ensure_connected(conn)
+
+    def _living(self, queues: Iterable[str]) -> Iterator[str]:
+        """Each of them may take its time."""
+        for queue in list(queues):
+            self.signs.beat()
+            yield queue
 
 
 def run_worker(
@@ -103,6 +125,7 @@ def run_worker(
     worker_ready.connect(tell, weak=False)
     if heartbeat is not None:
         app.steps["worker"].add(_living(heartbeat))
+        app.conf.worker_consumer = type("LivingConsumer", (LeanConsumer,), {"signs": heartbeat})
     worker = app.Worker(queues=list(queues), concurrency=concurrency, pool="prefork", quiet=True, **_SILENT)
     worker.start()
     return int(worker.exitcode or 0)
