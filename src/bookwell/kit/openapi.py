@@ -7,7 +7,15 @@ from typing import Any
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
 from bookwell.kit.http_errors import kind_of_status
 
-__all__ = ["IDEMPOTENCY_KEY", "TOKEN_REQUEST", "WRITES", "add_components", "set_problems", "set_token_errors"]
+__all__ = [
+    "IDEMPOTENCY_KEY",
+    "TOKEN_REQUEST",
+    "WRITES",
+    "add_components",
+    "complete_operation",
+    "set_problems",
+    "set_token_errors",
+]
 
 WRITES = ("post", "put", "patch", "delete")
 _ALWAYS = (400, 406, 429, 500, 503)
@@ -69,6 +77,35 @@ def add_components(components: dict[str, Any]) -> None:
     schemas["Problem"] = schema
     components["responses"] = {f"Problem{status}": _response(status) for status in _STATUSES}
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+
+def complete_operation(
+    operation: dict[str, Any], method: str, path: str, *, of_writes: frozenset[int] = frozenset()
+) -> None:
+    """Let an operation tell its Idempotency-Key, by `x-idempotent`, and the problems that follow from its shape.
+
+    What it declares itself stays, but for the 422 that frameworks describe in their own way. `of_writes` are statuses
+    of every write, whether it has a body or not.
+    """
+    operation.setdefault("parameters", [])
+    if operation.pop("x-idempotent", False):
+        operation["parameters"].append(IDEMPOTENCY_KEY)
+    declared = {int(status) for status in operation["responses"] if status.isdecimal() and int(status) >= 400}
+    statuses = _statuses_of(operation, path) | (declared - {422})
+    set_problems(operation, statuses | ({404, 409} | of_writes if method in WRITES else set()))
+
+
+def _statuses_of(operation: Mapping[str, Any], path: str) -> set[int]:
+    statuses: set[int] = set()
+    if operation.get("security"):
+        statuses |= {401, 403}
+    if "{" in path:
+        statuses.add(404)
+    if operation["parameters"]:
+        statuses.add(422)
+    if "requestBody" in operation:
+        statuses |= {411, 413, 415, 422}
+    return statuses
 
 
 def set_problems(operation: dict[str, Any], statuses: Iterable[int]) -> None:

@@ -11,13 +11,15 @@ from fastapi.routing import iter_route_contexts
 
 from bookwell.contracts.problems import PROBLEM_MEDIA_TYPE
 from bookwell.kit.adapters.fastapi.parameters import is_in_body_alone, model_of, takes_forms
-from bookwell.kit.openapi import IDEMPOTENCY_KEY, WRITES, add_components, set_problems, set_token_errors
+from bookwell.kit.openapi import WRITES, add_components, complete_operation, set_token_errors
 
 __all__ = ["install_document"]
 
 _REF = "#/components/schemas/{model}"
 _SHOWN_IN_QUERY = frozenset({"id", "dry_run"})
 _ANY_PLACE = "Every member of the body may stand in the query instead."
+_OF_WRITES = frozenset({411, 413})
+"""The edge judges the length of a body before anybody knows whether one is wanted."""
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -61,12 +63,10 @@ def _complete(app: FastAPI, document: dict[str, Any], members: Mapping[int, Mapp
 
 
 def _tell_extras(operation: dict[str, Any], method: str, path: str, components: dict[str, Any]) -> None:
-    if operation.pop("x-idempotent", False):
-        operation["parameters"].append(IDEMPOTENCY_KEY)
     if "security" in operation:
         operation["security"] = [{"bearer": []}]
     is_for_clients = operation.pop("x-token-request", False)
-    _add_problems(operation, method, path)
+    complete_operation(operation, method, path, of_writes=_OF_WRITES)
     if is_for_clients:
         set_token_errors(operation, components)
 
@@ -113,23 +113,3 @@ def _parameter(name: str, schema: Mapping[str, Any], *, is_required: bool) -> di
     if "description" in schema:
         parameter["description"] = schema["description"]
     return parameter
-
-
-def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
-    declared = {int(status) for status in operation["responses"] if status.isdecimal() and int(status) >= 400}
-    set_problems(operation, _statuses_of(operation, method, path) | declared - {422})
-
-
-def _statuses_of(operation: Mapping[str, Any], method: str, path: str) -> set[int]:
-    statuses: set[int] = set()
-    if operation.get("security"):
-        statuses |= {401, 403}
-    if "{" in path:
-        statuses.add(404)
-    if operation["parameters"]:
-        statuses.add(422)
-    if method in WRITES:
-        statuses |= {404, 409, 411, 413}
-    if "requestBody" in operation:
-        statuses |= {415, 422}
-    return statuses
