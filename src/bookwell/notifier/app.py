@@ -7,7 +7,6 @@ from flask import Response
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from pydantic_core import to_json
-from sqlalchemy import text
 
 from bookwell.contracts.problems import Problem
 from bookwell.kit import clock, logs
@@ -18,6 +17,7 @@ from bookwell.kit.adapters.flask.health import install_health
 from bookwell.kit.adapters.flask.problems import install_problems, invalid_request
 from bookwell.kit.adapters.flask.swagger import install_swagger
 from bookwell.kit.adapters.flask.throttle import install_limits, sender_of
+from bookwell.kit.adapters.sqlalchemy.readiness import database_checks
 from bookwell.kit.jwks import trusted_issuers
 from bookwell.kit.tokens import TokenVerifier
 from bookwell.notifier.api.deliveries import deliveries_blueprint
@@ -33,10 +33,6 @@ __all__ = ["make_app"]
 _TITLE = "Bookwell notifier"
 _DESCRIPTION = "What was sent to whom. Every error is a problem document (RFC 9457)."
 _BEARER: dict[str, Any] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-
-
-class MigrationsMissing(Exception):
-    """The database's tables are older than the code."""
 
 
 def make_app(
@@ -58,7 +54,8 @@ def make_app(
     install_problems(app)
     install_edge(app, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts)
     install_limits(app, settings, find_caller=lambda: sender_of(find_claims(verifier)))
-    install_health(app, "notifier", _checks(database), before_metrics=lambda: set_gauges(database))
+    checks = database_checks(database.read, is_up_to_date)
+    install_health(app, "notifier", checks, before_metrics=lambda: set_gauges(database))
     install_swagger(app, _TITLE)
     app.register_api(deliveries_blueprint(database, verifier))
     app.register_api(endpoints_blueprint(database, verifier))
@@ -67,17 +64,6 @@ def make_app(
         app.register_api(messages_blueprint(settings.mail_folder, has_server=has_server))
     app.add_url_rule("/openapi.json", view_func=lambda: _document(app), endpoint="openapi_document")
     return app
-
-
-def _checks(database: Database) -> dict[str, Any]:
-    def check_database() -> None:
-        database.read(lambda connection: connection.execute(text("SELECT 1")))
-
-    def check_migrations() -> None:
-        if not database.read(is_up_to_date):
-            raise MigrationsMissing
-
-    return {"database": check_database, "migrations": check_migrations}
 
 
 def _document(app: OpenAPI) -> Response:

@@ -1,6 +1,6 @@
 """The tables service as a FastAPI application."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -10,7 +10,6 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client.metrics_core import Metric
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -24,9 +23,9 @@ from bookwell.kit.adapters.fastapi.slashes import ignore_final_slashes
 from bookwell.kit.adapters.fastapi.swagger import install_swagger
 from bookwell.kit.adapters.fastapi.throttle import Throttle
 from bookwell.kit.adapters.sqlalchemy.failures import refusal_of
+from bookwell.kit.adapters.sqlalchemy.readiness import database_checks
 from bookwell.kit.counting import shared_counter
 from bookwell.kit.errors import DomainError
-from bookwell.kit.health import Check
 from bookwell.kit.idempotency import TryAgain
 from bookwell.kit.limits import RateLimiter
 from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
@@ -74,10 +73,6 @@ _OTHER_ROUTERS: tuple[Any, ...] = (links.router,)
 """Operations that look at `Accept` themselves, and pages."""
 
 
-class MigrationsMissing(Exception):
-    """The database's tables are older than the code."""
-
-
 def create_app(settings: TablesSettings | None = None, *, database: Database | None = None) -> FastAPI:
     """The application: `settings` from the environment, and the database that they name, unless others are given."""
     settings = settings or TablesSettings.load()
@@ -101,7 +96,8 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
         app.include_router(router, dependencies=[Depends(json_only)])
     for router in _OTHER_ROUTERS:
         app.include_router(router)
-    app.include_router(health_router("tables", _checks(site.database), measure=_gauges(site.database)))
+    checks = database_checks(site.database.read, is_up_to_date)
+    app.include_router(health_router("tables", checks, measure=_gauges(site.database)))
     install_swagger(app, _TITLE)
     ignore_final_slashes(app)
     install_document(app, members={409: REFUSAL_MEMBERS})
@@ -142,17 +138,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = site.settings.tables_threads
     yield
     site.database.engine.dispose()
-
-
-def _checks(database: Database) -> Mapping[str, Check]:
-    def check_database() -> None:
-        database.read(lambda connection: connection.execute(text("SELECT 1")))
-
-    def check_migrations() -> None:
-        if not database.read(is_up_to_date):
-            raise MigrationsMissing
-
-    return {"database": check_database, "migrations": check_migrations}
 
 
 def _gauges(database: Database) -> Callable[[], Sequence[Metric]]:
