@@ -18,6 +18,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from bookwell.cli.backup.stores import mysql_options
 from bookwell.cli.processes import stop
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
@@ -340,3 +341,20 @@ def test_backup__a_database_is_away__leaves_nothing_half_done(tmp_path: Path) ->
     assert ended.returncode == 1
     assert "hush-hush" not in ended.stdout + ended.stderr
     assert list((tmp_path / "backups").iterdir()) == []
+
+
+@pytest.mark.parametrize("program", ["mariadb", "mariadb-dump"])
+@pytest.mark.parametrize(("query", "is_verified"), [("", "FALSE"), ("?ssl_ca=/etc/ca.pem", "TRUE")])
+def test_options_for_mariadb__its_programs__understand_them(
+    tmp_path: Path, query: str, is_verified: str, program: str
+) -> None:
+    file = tmp_path / "options.cnf"
+    file.write_text(mysql_options(f"mysql://bookwell:secret@db.example/bookwell{query}", is_mariadb=False))
+
+    said = subprocess.run(  # noqa: S603 -- a program of the database's
+        [program, f"--defaults-extra-file={file}", "--help", "--verbose"], capture_output=True, text=True, check=False
+    )
+
+    values = dict(line.split(maxsplit=1) for line in said.stdout.splitlines() if len(line.split(maxsplit=1)) == 2)
+    assert said.returncode == 0, said.stderr
+    assert (values["ssl"], values["ssl-verify-server-cert"]) == ("TRUE", is_verified)

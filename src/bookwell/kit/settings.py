@@ -269,7 +269,7 @@ class CommonSettings(BaseSettings):
         Raises:
             InvalidSettings: with one line for each wrong variable.
         """
-        problems, settings = cls.examine(*filter(None, [role]))
+        problems, settings = cls.examine(role) if role else cls.examine()
         if problems or settings is None:
             raise InvalidSettings("\n".join(problems))
         return settings

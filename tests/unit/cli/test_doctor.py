@@ -1,5 +1,6 @@
 """What the doctor says of settings, files, time and space, and how it runs checks."""
 
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from bookwell.cli.doctor.databases import binary_log_finding, clock_finding
 from bookwell.cli.doctor.findings import Check, Finding, State, fine, run_checks
 from bookwell.cli.doctor.machine import disk_finding, machine_checks
 from bookwell.cli.doctor.neighbours import neighbour_checks
+from bookwell.cli.doctor.secret_files import secret_file_checks
 from bookwell.cli.doctor.site import read_site, settings_checks
 
 _MEGABYTE = 1024 * 1024
@@ -105,6 +107,55 @@ def test_data_folder__not_there__is_told(folder: Path) -> None:
     folder.rmdir()
 
     assert _states(machine_checks(read_site()), "data folder")[0][0] is State.WARNING
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that anybody may enter, unlike those of tests."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_secret_files__readable_by_everybody__fail_one_by_one(reachable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(reachable)
+    for name, mode in {
+        "key": 0o644,
+        "mail": 0o640,
+        "webhooks.toml": 0o604,
+        "bookwell.env": 0o644,
+        ".env": 0o600,
+    }.items():
+        (reachable / name).touch()
+        (reachable / name).chmod(mode)
+    monkeypatch.delenv("BOOKWELL_SECRET_KEY", raising=False)
+    monkeypatch.setenv("BOOKWELL_SECRET_KEY_FILE", str(reachable / "key"))
+    monkeypatch.setenv("BOOKWELL_SMTP_URL_FILE", str(reachable / "mail"))
+    monkeypatch.setenv("BOOKWELL_WEBHOOKS_FILE", str(reachable / "webhooks.toml"))
+
+    found = _states(secret_file_checks(read_site()), "secret files")
+    reachable.chmod(0o750)
+    shut = _states(secret_file_checks(read_site()), "secret files")
+
+    told = [line.partition(" ")[0].rpartition("/")[2] for _, line in found]
+    assert told == ["bookwell.env", "key", "webhooks.toml"]
+    assert {state for state, _ in found} == {State.FAILED}
+    assert shut == [(State.OK, "5, none open to everybody")]
+
+
+def test_secret_files__none_named__are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert secret_file_checks(read_site()) == {}
+
+
+def test_mail_password__over_plain_smtp__is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOKWELL_SMTP_URL", "smtp://me:chosen-by-us@mail.example.org")
+
+    found = _states(settings_checks(read_site()), "settings of notifier")
+
+    assert [state for state, _ in found] == [State.WARNING, State.OK]
+    assert "unencrypted" in found[0][1]
 
 
 def test_clock__set_ahead__is_told(monkeypatch: pytest.MonkeyPatch) -> None:

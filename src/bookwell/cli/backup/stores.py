@@ -16,7 +16,7 @@ from bookwell.cli.backup.programs import find_program, run_program
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
 
-__all__ = ["SKIPPED_IDS", "Store", "store_of"]
+__all__ = ["SKIPPED_IDS", "Store", "mysql_options", "store_of"]
 
 SKIPPED_IDS = 100_000
 """So many ids are left out after a restore: those given out after the backup are known outside, and mean one thing."""
@@ -28,8 +28,13 @@ _COUNT_FROM_NOTHING = (
 )
 # `loose`: whose program does not know it goes on. Both would write statements that an ordinary user may not execute.
 _FOR_DUMPS = ("[mysqldump]", "loose-set-gtid-purged=OFF", "loose-column-statistics=0")
-# MariaDB's programs log in at a MySQL over TLS alone, for which it has made itself a certificate.
-_FOR_STRANGERS = ("[client-mariadb]", "ssl")
+# MariaDB's programs log in at a MySQL over TLS alone.
+_FOR_STRANGERS = ("ssl",)
+# From 11.4 on they want a certificate that they can verify, while servers make one for themselves, or have none. They
+# are as strict as the services: the URL says whether anything is verified.
+_UNVERIFIED = ("loose-skip-ssl-verify-server-cert",)
+_VERIFIED = ("ssl", "ssl-verify-server-cert")
+_CERTIFICATES = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher")
 
 
 class Store(Protocol):
@@ -196,16 +201,27 @@ class _Mysql:
     @contextmanager
     def _login(self) -> Iterator[str]:
         """The option that names a file with host, user and password, which goes in the end."""
-        url = make_url(self.url)
-        values = {"host": url.host or "127.0.0.1", "port": url.port or 3306, "user": url.username or ""}
-        values |= {"password": str(url.password)} if url.password else {}
-        lines = [f'{name}="{_escaped(str(value))}"' for name, value in values.items()]
         with tempfile.NamedTemporaryFile("w", prefix="bookwell-", suffix=".cnf") as file:  # open to its owner alone
-            file.write(
-                "\n".join(["[client]", *lines, *_FOR_DUMPS, *([] if self._is_mariadb() else _FOR_STRANGERS), ""])
-            )
+            file.write(mysql_options(self.url, is_mariadb=self._is_mariadb()))
             file.flush()
             yield f"--defaults-extra-file={file.name}"
+
+
+def mysql_options(url: str, *, is_mariadb: bool) -> str:
+    """The option file with which the programs of MariaDB or MySQL reach a server, which is a MariaDB or a MySQL.
+
+    The server's certificate is verified when the URL has `ssl_ca` or `ssl_capath`, as it is by the services then.
+    """
+    parsed = make_url(url)
+    values = {"host": parsed.host or "127.0.0.1", "port": parsed.port or 3306, "user": parsed.username or ""}
+    values |= {"password": str(parsed.password)} if parsed.password else {}
+    given = {name: value for name, value in parsed.query.items() if name in _CERTIFICATES}
+    values |= {name.replace("_", "-"): value for name, value in given.items()}
+    is_verified = "ssl_ca" in given or "ssl_capath" in given
+    of_mysql = ["loose-ssl-mode=VERIFY_IDENTITY"] if is_verified else []
+    of_mariadb = _VERIFIED if is_verified else (*(() if is_mariadb else _FOR_STRANGERS), *_UNVERIFIED)
+    lines = [f'{name}="{_escaped(str(value))}"' for name, value in values.items()]
+    return "\n".join(["[client]", *lines, *of_mysql, *_FOR_DUMPS, "[client-mariadb]", *of_mariadb, ""])
 
 
 def _escaped(value: str) -> str:

@@ -9,6 +9,7 @@ from bookwell.cli.doctor.databases import database_checks
 from bookwell.cli.doctor.findings import Check, Finding, run_checks
 from bookwell.cli.doctor.machine import machine_checks
 from bookwell.cli.doctor.neighbours import neighbour_checks
+from bookwell.cli.doctor.secret_files import secret_file_checks
 from bookwell.cli.doctor.site import read_site, settings_checks
 from bookwell.cli.management import set_up_library
 from bookwell.kit import clock
@@ -32,6 +33,7 @@ def examine_site(*, seconds: float = _SECONDS) -> Sequence[Finding]:
         **broker_checks(site),
         **neighbour_checks(site),
         **machine_checks(site),
+        **secret_file_checks(site),
     }
     found = run_checks(checks, seconds=seconds)
     return [replace(each, message=site.redact(each.message), advice=site.redact(each.advice)) for each in found]
