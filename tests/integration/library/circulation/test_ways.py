@@ -120,6 +120,25 @@ def test_self_return__heir_is_on_the_pull_list_and_not_told_ready() -> None:
     assert_invariants([loan.book_id], now=clock.now())
 
 
+def test_self_return__heir_was_once_suspended__is_not_told_ready_and_hears_the_right_cause() -> None:
+    policy = PolicyFactory.create(self_return=True, shelve_immediately=True)
+    loan = ReservationFactory.place(ReaderFactory.create(policy=policy), BookFactory.create())
+    ReservationFactory.step(services.issue, loan)
+    heir = ReservationFactory.place(ReaderFactory.create(policy=policy), loan.book)
+    until = clock.now() + dt.timedelta(days=1)
+    ReservationFactory.step(services.change_reservation, heir, changes={"suspended_until": until})
+    later = until + dt.timedelta(days=1)
+
+    run_in_transaction(
+        lambda: services.return_book(reservation_id=loan.pk, actor=Actor(loan.reader_id, is_librarian=False), now=later)
+    )
+
+    heir.refresh_from_db()
+    assert (heir.state, heir.is_on_pull_list, heir.suspended_until) == (State.ASSIGNED, True, None)
+    facts = queries.explain(reservation_id=heir.pk, actor=LIBRARIAN, now=later)
+    assert [fact["cause"] for fact in facts if fact["code"] == "queue.promoted"] == ["self_returned"]
+
+
 def test_issue__wish_has_passed__is_a_full_loan() -> None:
     now = clock.now()
     reservation = ReservationFactory.place(

@@ -32,8 +32,7 @@ def promote(
         )
         if copy is None:
             raise AssertionError(f"book {book.book_id}: a copy is counted as free, none is found")
-        cause = Cause.SUSPENSION_ENDED if reservation.suspended_until else because
-        _assign(book, reservation, copy, journal, because=cause, is_caught=caught is not None)
+        _assign(book, reservation, copy, journal, because=because, is_caught=caught is not None)
         served, caught = (reservation if caught else served), None
     return served
 
