@@ -25,6 +25,7 @@ from bookwell.tables.bookings.services.deadlines import (
 from bookwell.tables.bookings.services.forgetting import forget_expired_tokens, forget_guest, list_forgettable
 from bookwell.tables.bookings.services.publishing import forget_events
 from bookwell.tables.bookings.services.reminding import list_remindable, remind_guest
+from bookwell.tables.bookings.services.unsubscribing import forget_expired_links
 from bookwell.tables.db import Database
 from bookwell.tables.schema import idempotency_key
 from bookwell.tables.settings import TablesSettings
@@ -66,6 +67,7 @@ class Housekeeping:
         """Clear guests' data, and delete what was kept for a time that is over."""
         steps: tuple[Callable[[Connection], int], ...] = (
             partial(forget_expired_tokens, now=now),
+            partial(forget_expired_links, now=now),
             partial(forget_dead_sessions, now=now),
             partial(self.idempotency.forget_expired_in_tx, now=now),
             partial(RECEIVED.forget_expired_in_tx, now=now),

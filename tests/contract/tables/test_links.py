@@ -15,11 +15,13 @@ from structlog.testing import capture_logs
 
 from bookwell.kit.languages import LANGUAGES
 from bookwell.tables.bookings.models import guest_token, reminder_opt_out
-from bookwell.tables.bookings.queries import digest_of
-from bookwell.tables.bookings.rules import State, TokenPurpose
+from bookwell.tables.bookings.queries import digest_of, instant_at
+from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services.deciding import accept_booking
 from bookwell.tables.bookings.services.ending import mark_booking
+from bookwell.tables.bookings.services.forgetting import forget_guest
 from bookwell.tables.bookings.services.reminding import remind_guest
+from bookwell.tables.bookings.services.unsubscribing import LINK_LIFE
 from bookwell.tables.db import Database
 from bookwell.tables.web.words import WORDS
 from tests.contract.tables.serving import served
@@ -319,7 +321,26 @@ def test_unsubscribe__another_links_token__is_unknown(client: TestClient, restau
 
     assert {answer.status_code for answer in answers} == {404}
     assert _opted_out(restaurant) == before
-    assert TokenPurpose.UNSUBSCRIBE.value == "mails"
+
+
+def test_unsubscribe__long_after_the_guest_was_forgotten__still_ends_reminders(
+    client: TestClient, restaurant: Database
+) -> None:
+    order, token = a_reminder(restaurant)
+    over = instant_at(order.ends_at) + LINK_LIFE
+    assert restaurant.write(lambda connection: forget_guest(connection, booking_id=order.id, now=over - HOUR))
+    before = _opted_out(restaurant)
+
+    with time_machine.travel(over - HOUR, tick=False):
+        shown = client.get(UNSUBSCRIBE, params={"id": token}, headers=PAGE)
+        answer = client.post(UNSUBSCRIBE, params={"id": token}, data=ONE_CLICK)
+    with time_machine.travel(over, tick=False):
+        late = client.post(UNSUBSCRIBE, params={"id": token}, data=ONE_CLICK)
+
+    assert Seen(shown.text).of("form") == [{"method": "post"}]
+    assert (answer.status_code, answer.json()) == (200, {"reminders": False})
+    assert _opted_out(restaurant) == before + 1
+    assert late.status_code == 404
 
 
 def _opted_out(restaurant: Database) -> int:

@@ -22,6 +22,7 @@ from bookwell.tables.app import create_app
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import TokenPurpose
+from bookwell.tables.bookings.services.unsubscribing import keep_reminder_link_in_tx
 from bookwell.tables.db import Database
 from bookwell.tables.postman.collection import collection_of, postman_files
 from bookwell.tables.settings import TablesSettings
@@ -216,13 +217,14 @@ def postman(tmp_path: Path) -> Iterator[Postman]:
 
 def _links(database: Database) -> dict[str, str]:
     order = an_order(database, a_table(database).id, starts_at=EVENING + dt.timedelta(days=1))
-    purposes = {"cancel": TokenPurpose.CANCEL, "view": TokenPurpose.VIEW, "reminders": TokenPurpose.UNSUBSCRIBE}
+    purposes = {"cancel": TokenPurpose.CANCEL, "view": TokenPurpose.VIEW}
     rows = [
         {"digest": digest_of(name), "booking_id": order.id, "purpose": purpose, "expires_at": order.ends_at}
         for name, purpose in purposes.items()
     ]
     database.write(lambda connection: connection.execute(insert(guest_token), rows))
-    return {f"{name}_token": name for name in purposes}
+    database.write(lambda connection: keep_reminder_link_in_tx(connection, token="reminders", booked=order))
+    return {f"{name}_token": name for name in (*purposes, "reminders")}
 
 
 def test_files__are_as_the_document_says() -> None:

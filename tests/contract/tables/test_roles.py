@@ -23,6 +23,7 @@ from bookwell.tables.bookings.models import booking, guest_token, outbox
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import State, TokenPurpose
 from bookwell.tables.bookings.services.deciding import accept_booking
+from bookwell.tables.bookings.services.unsubscribing import keep_reminder_link_in_tx
 from bookwell.tables.db import Database
 from bookwell.tables.floor.models import closure, dining_table, restaurant, table_price
 from bookwell.tables.floor.rules import House
@@ -79,6 +80,12 @@ class World:
         token = secrets.token_urlsafe(32)
         row = {"booking_id": self.order().id, "purpose": purpose, "expires_at": milliseconds(EVENING)}
         self.database.write(lambda c: c.execute(insert(guest_token).values(digest=digest_of(token), **row)))
+        return {"id": token}
+
+    def reminder(self) -> dict[str, Any]:
+        """The parameters of a reminder's link."""
+        token, booked = secrets.token_urlsafe(32), self.order()
+        self.database.write(lambda c: keep_reminder_link_in_tx(c, token=token, booked=booked))
         return {"id": token}
 
     def tokens_of_somebody(self) -> dict[str, Any]:
@@ -143,8 +150,8 @@ TABLE: dict[str, Call] = {
     "GET /api/customer/booking/": Call(EVERYONE, query=lambda world: world.link(TokenPurpose.VIEW)),
     "GET /api/customer/cancel_booking/": Call(EVERYONE, query=lambda world: world.link(TokenPurpose.CANCEL)),
     "POST /api/customer/cancel_booking/": Call(EVERYONE, query=lambda world: world.link(TokenPurpose.CANCEL)),
-    "GET /api/customer/unsubscribe/": Call(EVERYONE, query=lambda world: world.link(TokenPurpose.UNSUBSCRIBE)),
-    "POST /api/customer/unsubscribe/": Call(EVERYONE, query=lambda world: world.link(TokenPurpose.UNSUBSCRIBE)),
+    "GET /api/customer/unsubscribe/": Call(EVERYONE, query=World.reminder),
+    "POST /api/customer/unsubscribe/": Call(EVERYONE, query=World.reminder),
     "POST /api/token/": Call(EVERYONE, credentials),
     "POST /api/token/refresh/": Call(EVERYONE, a_refresh_token),
     "POST /api/token/logout/": Call(ANYBODY_ENDS, a_refresh_token),

@@ -22,6 +22,7 @@ from bookwell.tables.app import create_app
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import TokenPurpose
+from bookwell.tables.bookings.services.unsubscribing import keep_reminder_link_in_tx
 from bookwell.tables.db import Database
 from bookwell.tables.settings import TablesSettings
 from tests.contract.fuzzing import CHECKS, cases, fuzzed, operations_of
@@ -80,6 +81,7 @@ def _furnish(database: Database) -> None:
         for purpose in TokenPurpose
     ]
     database.write(lambda connection: connection.execute(insert(guest_token), rows))
+    database.write(lambda connection: keep_reminder_link_in_tx(connection, token="mails", booked=orders[2]))
     program = {"client_id": "a-client", "name": "a client", "secret_hash": hash_password("a secret")}
     database.write(lambda connection: add_client(connection, scopes=["bookings:read"], now=NOW, **program))
 

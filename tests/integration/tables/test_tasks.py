@@ -18,11 +18,18 @@ from bookwell.tables.accounts.models import token_session
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services.accounts import create_account
 from bookwell.tables.bookings.errors import TokenUnknown
-from bookwell.tables.bookings.models import booking, feed_event, guest_token, outbox, reminder_opt_out
+from bookwell.tables.bookings.models import (
+    booking,
+    feed_event,
+    guest_token,
+    outbox,
+    reminder_link,
+    reminder_opt_out,
+)
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services import deciding, ending, moving
 from bookwell.tables.bookings.services.forgetting import forget_guest
-from bookwell.tables.bookings.services.reminding import opt_out_of_reminders
+from bookwell.tables.bookings.services.unsubscribing import LINK_LIFE, opt_out_of_reminders
 from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House
 from bookwell.tables.floor.services.house import keep_house_in_tx
@@ -161,6 +168,18 @@ def test_remind__whoever_opted_out__hears_nothing_at_any_booking(own: Database, 
     assert (done, jobs.remind(now=DAY_BEFORE + DAY)) == (1, 0)
     assert "booking.reminder" not in _types(own, second)
     assert _types(own, other)[-1] == "booking.reminder"
+
+
+def test_forget__a_reminders_link__goes_a_year_after_the_visit(own: Database, jobs: Housekeeping) -> None:
+    _confirmed(own)
+    jobs.remind(now=DAY_BEFORE)
+    over = LATER + 1.5 * HOUR + LINK_LIFE
+
+    jobs.forget(now=over - dt.timedelta(seconds=1))
+    kept = own.read(partial(_count, reminder_link))
+    jobs.forget(now=over)
+
+    assert (kept, own.read(partial(_count, reminder_link))) == (1, 0)
 
 
 def test_opt_out__a_token_for_something_else__is_refused(own: Database, jobs: Housekeeping) -> None:

@@ -23,7 +23,7 @@ from bookwell.notifier.db import Database as NotifierDatabase
 from bookwell.notifier.deliveries.models import metadata as notifier_metadata
 from bookwell.notifier.service import Notifier
 from bookwell.notifier.settings import NotifierSettings
-from bookwell.tables.bookings.models import guest_token
+from bookwell.tables.bookings.models import reminder_link
 from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import Actor
 from bookwell.tables.bookings.services import closing, deadlines, deciding, ending, forgetting, moving, telling
@@ -179,8 +179,8 @@ def test_remind__until_the_start_with_a_way_out_in_mails(restaurant: Database, e
     assert (notice.is_mandatory, notice.expires_at) == (False, EVENING)
     link = notice.unsubscribe_url or ""
     assert link.startswith(f"{SITE}/api/customer/unsubscribe/?id=") is is_by_mail
-    purpose = select(guest_token.c.purpose).where(guest_token.c.digest == digest_of(_token(link) if link else ""))
-    assert restaurant.read(lambda tx: tx.scalar(purpose)) == ("mails" if is_by_mail else None)
+    kept = select(reminder_link.c.locale).where(reminder_link.c.digest == digest_of(_token(link) if link else ""))
+    assert restaurant.read(lambda tx: tx.scalar(kept)) == ("en" if is_by_mail else None)
 
 
 def test_escalated__tells_staff_whose_order_until_when(tmp_path: Path) -> None:

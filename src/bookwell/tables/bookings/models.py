@@ -22,7 +22,7 @@ from bookwell.tables.bookings.rules import State
 from bookwell.tables.floor.models import dining_table
 from bookwell.tables.schema import id_column, metadata
 
-__all__ = ["booking", "booking_at_table", "booking_step", "guest_token", "outbox", "reminder_opt_out"]
+__all__ = ["booking", "booking_at_table", "booking_step", "guest_token", "outbox", "reminder_link", "reminder_opt_out"]
 
 _UNPLACED = text("position IS NULL")
 _STATES = ", ".join(f"'{state.value}'" for state in State)
@@ -107,6 +107,17 @@ guest_token = Table(
     ForeignKeyConstraint(["booking_id"], ["booking.id"], name="guest_token_booking"),
     Index("guest_token_of_booking", "booking_id"),
     Index("guest_token_expiry", "expires_at"),
+)
+
+# What ends reminders. `digest` is the SHA-256 of what the guest holds; the contact's is under a pad made of the same.
+reminder_link = Table(
+    "reminder_link",
+    metadata,
+    Column("digest", CHAR(64), primary_key=True),
+    Column("sealed_contact", CHAR(64), nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("reminder_link_expiry", "expires_at"),
 )
 
 # Who wants no reminders: the SHA-256 of an e-mail address or telephone number, in hexadecimal.

@@ -99,8 +99,6 @@ class TokenPurpose(StrEnum):
 
     CANCEL = "cancel"
     VIEW = "view"
-    UNSUBSCRIBE = "mails"
-    """Reminders, not the booking."""
 
 
 class Exemption(StrEnum):

@@ -31,7 +31,7 @@ from bookwell.tables.bookings.errors import TooLateToCancel
 from bookwell.tables.bookings.queries import get_booking, get_booking_id_of_token
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.bookings.services.ending import cancel_by_guest
-from bookwell.tables.bookings.services.reminding import opt_out_of_reminders
+from bookwell.tables.bookings.services.unsubscribing import ReminderLink, get_reminder_link, opt_out_of_reminders
 from bookwell.tables.floor.queries import get_house
 from bookwell.tables.site import Site, SiteDep
 from bookwell.tables.web.pages import STYLESHEET, language_of, page, stylesheet
@@ -64,6 +64,14 @@ class Opened:
 
     booked: Any
     seen: dict[str, Any]
+    restaurant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reminders:
+    """What a reminder's link opens: the guest's language, and whose reminders they are."""
+
+    locale: str
     restaurant: str
 
 
@@ -139,7 +147,10 @@ def show_reminders(request: Request, site: SiteDep, link: Annotated[GuestLink, p
     _media_type(request, _HTML)
 
     def show() -> Response:
-        opened = site.database.read(lambda connection: _open(connection, link.id, TokenPurpose.UNSUBSCRIBE))
+        now = clock.now()
+        opened = site.database.read(
+            lambda connection: _told(connection, get_reminder_link(connection, token=link.id, now=now))
+        )
         return _reminders_page(request, link, opened, is_done=False)
 
     return _or_refusal(request, site, link, show)
@@ -158,12 +169,9 @@ def unsubscribe(
 
     def end() -> Response:
         now = clock.now()
-
-        def work(connection: Connection) -> Opened:
-            opt_out_of_reminders(connection, token=link.id, now=now)
-            return _open(connection, link.id, TokenPurpose.UNSUBSCRIBE)
-
-        opened = site.database.write(work)
+        opened = site.database.write(
+            lambda connection: _told(connection, opt_out_of_reminders(connection, token=link.id, now=now))
+        )
         if media_type == _JSON:
             return response_of(json_answer({"reminders": False}))
         return _reminders_page(request, link, opened, is_done=True)
@@ -218,6 +226,10 @@ def _seen(connection: Connection, booked: Any) -> Opened:
     return Opened(booked, guest_view(booked), get_house(connection).name)
 
 
+def _told(connection: Connection, opened: ReminderLink) -> Reminders:
+    return Reminders(opened.locale, get_house(connection).name)
+
+
 def _what_can_be_cancelled(booked: Any, now: dt.datetime) -> dict[str, str]:
     state = State(booked.state)
     if state is State.CANCELLED:
@@ -243,7 +255,7 @@ def _booking_page(request: Request, link: GuestLink, opened: Opened, *, title: s
     )
 
 
-def _reminders_page(request: Request, link: GuestLink, opened: Opened, *, is_done: bool) -> Response:
-    language = language_of(request, asked=link.lang, otherwise=opened.booked.locale)
+def _reminders_page(request: Request, link: GuestLink, opened: Reminders, *, is_done: bool) -> Response:
+    language = language_of(request, asked=link.lang, otherwise=opened.locale)
     known: dict[str, Any] = {"title": "reminders_title", "restaurant": opened.restaurant, "token": link.id}
     return page("reminders.html", language=language, is_done=is_done, **known)

@@ -1,20 +1,21 @@
-"""Reminders the day before, and the guests who want none."""
+"""Reminders the day before."""
 
 import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from bookwell.kit.outbox.rules import milliseconds
-from bookwell.tables.bookings.locks import lock_booking, lock_contact
-from bookwell.tables.bookings.models import booking, booking_step, reminder_opt_out
-from bookwell.tables.bookings.queries import digest_of, get_booking, get_booking_id_of_token, instant_at
-from bookwell.tables.bookings.rules import State, TokenPurpose, is_reminder_due
+from bookwell.tables.bookings.locks import lock_booking
+from bookwell.tables.bookings.models import booking, booking_step
+from bookwell.tables.bookings.queries import instant_at
+from bookwell.tables.bookings.rules import State, is_reminder_due
 from bookwell.tables.bookings.services.telling import remind_in_tx
+from bookwell.tables.bookings.services.unsubscribing import has_opted_out
 from bookwell.tables.floor.queries import get_house
 
-__all__ = ["list_remindable", "opt_out_of_reminders", "remind_guest"]
+__all__ = ["list_remindable", "remind_guest"]
 
 _LONGEST_BEFORE = dt.timedelta(hours=30)
 """More than the hours between a reminder and its booking, on the day the clocks change too."""
@@ -49,24 +50,11 @@ def remind_guest(connection: Connection, *, booking_id: int, public_url: str, no
     if State(booked.state) is not State.CONFIRMED or told_at is None or not _is_due(booked, told_at, now):
         return False
     connection.execute(update(booking).where(booking.c.id == booking_id).values(reminded_at=milliseconds(now)))
-    if _has_opted_out(connection, _contact_digest(booked)):
+    if has_opted_out(connection, booked):
         return False
     house = get_house(connection)
     remind_in_tx(connection, booked, house=house, public_url=public_url, now=now)
     return True
-
-
-def opt_out_of_reminders(connection: Connection, *, token: str, now: dt.datetime) -> None:
-    """Send no reminders to whom a token was sent, of this booking or another; again changes nothing.
-
-    Raises:
-        TokenUnknown: if it is no token for that, or its time is up.
-    """
-    booking_id = get_booking_id_of_token(connection, token, purposes={TokenPurpose.UNSUBSCRIBE}, now=now)
-    digest = _contact_digest(get_booking(connection, booking_id))
-    lock_contact(connection, [digest])
-    if not _has_opted_out(connection, digest):
-        connection.execute(insert(reminder_opt_out).values(contact_digest=digest, at=milliseconds(now)))
 
 
 def _is_due(booked: Any, told_at: int, now: dt.datetime) -> bool:
@@ -77,13 +65,3 @@ def _is_due(booked: Any, told_at: int, now: dt.datetime) -> bool:
         zone=ZoneInfo(booked.time_zone),
         now=now,
     )
-
-
-def _has_opted_out(connection: Connection, digest: str) -> bool:
-    mark = select(reminder_opt_out.c.at).where(reminder_opt_out.c.contact_digest == digest)
-    return connection.scalar(mark) is not None
-
-
-def _contact_digest(booked: Any) -> str:
-    """Of the address that reminders of the booking go to."""
-    return digest_of((booked.email or booked.phone).casefold())

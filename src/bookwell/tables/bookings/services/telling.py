@@ -14,6 +14,7 @@ from bookwell.tables.bookings.events import guest_notice, has_contact, staff_not
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of, instant_at
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
+from bookwell.tables.bookings.services.unsubscribing import keep_reminder_link_in_tx
 from bookwell.tables.floor.rules import House
 
 __all__ = ["remind_in_tx", "tell_guest_in_tx", "tell_of_move_in_tx", "tell_staff_in_tx"]
@@ -23,10 +24,10 @@ _PATHS: Mapping[TokenPurpose, str] = MappingProxyType(
     {
         TokenPurpose.CANCEL: "/api/customer/cancel_booking/",
         TokenPurpose.VIEW: "/api/customer/booking/",
-        TokenPurpose.UNSUBSCRIBE: "/api/customer/unsubscribe/",
     }
 )
 _TOKENS = insert(guest_token)
+_UNSUBSCRIBE = "/api/customer/unsubscribe/"
 _OF_A_BOOKING = (TokenPurpose.CANCEL, TokenPurpose.VIEW)
 
 
@@ -63,10 +64,9 @@ def remind_in_tx(connection: Connection, booked: Any, *, house: House, public_ur
     """
     if not has_contact(booked):
         return
-    purposes = (*_OF_A_BOOKING, TokenPurpose.UNSUBSCRIBE) if booked.email else _OF_A_BOOKING
-    links = _links_in_tx(connection, booked, public_url, purposes)
+    links = _links_in_tx(connection, booked, public_url, _OF_A_BOOKING)
     facts = _facts(booked, house, _link_facts(links))
-    unsubscribe_url = links.get(TokenPurpose.UNSUBSCRIBE)
+    unsubscribe_url = _unsubscribe_url_in_tx(connection, booked, public_url) if booked.email else None
     notice = guest_notice("booking.reminder", booked=booked, facts=facts, unsubscribe_url=unsubscribe_url)
     append_in_tx(connection, [notice], now=now)
 
@@ -108,6 +108,12 @@ def _links_in_tx(
     ]
     connection.execute(_TOKENS, rows)
     return {purpose: f"{public_url}{_PATHS[purpose]}?id={token}" for purpose, token in tokens.items()}
+
+
+def _unsubscribe_url_in_tx(connection: Connection, booked: Any, public_url: str) -> str:
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    keep_reminder_link_in_tx(connection, token=token, booked=booked)
+    return f"{public_url}{_UNSUBSCRIBE}?id={token}"
 
 
 def _link_facts(links: Mapping[TokenPurpose, str]) -> dict[str, str]:
