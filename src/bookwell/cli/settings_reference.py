@@ -21,7 +21,7 @@ from bookwell.simulators.back_office.settings import BackOfficeSettings
 from bookwell.simulators.running import SimulatorsSettings
 from bookwell.tables.settings import TablesSettings
 
-__all__ = ["SETTINGS", "settings_reference", "variables"]
+__all__ = ["ELSEWHERE", "SETTINGS", "settings_reference", "variables"]
 
 SETTINGS: Mapping[str, type[BaseSettings]] = MappingProxyType(
     {
@@ -37,6 +37,41 @@ SETTINGS: Mapping[str, type[BaseSettings]] = MappingProxyType(
     }
 )
 """Who reads which settings."""
+
+ELSEWHERE: Mapping[str, Mapping[str, tuple[str, str, str]]] = MappingProxyType(
+    {
+        "commands": {
+            "BOOKWELL_ADMIN_PASSWORD": (
+                "text, *secret*",
+                "",
+                "Of who is made by `bookwell create-admin`; else it asks",
+            ),
+            "BOOKWELL_USER_PASSWORD": (
+                "text, *secret*",
+                "",
+                "Of whom `bookwell tables create-user` and `set-password` are about; else they ask",
+            ),
+        },
+        "simulated partners": {
+            "BOOKWELL_SIMULATORS_PASSWORD": (
+                "text",
+                "simulated",
+                "The password at the simulated libraries, by the variable that the demo's partners file names",
+            ),
+        },
+        "compose": {
+            "BOOKWELL_ADDRESS": ("text", "127.0.0.1", "The address of the host on which servers are published"),
+        },
+        "the door for Python 2.7": {
+            "BOOKWELL_PARTNERS_URL": ("text", "http://127.0.0.1:5013", "Where the partners service answers"),
+            "BOOKWELL_PARTNERS_CA": ("path", "", "Certificates to trust for https; without it those of `certifi`"),
+            "BOOKWELL_DOOR_TIMEOUT_MS": ("whole number", "15000", "For an answer of the partners service"),
+            "BOOKWELL_MAX_BODY_BYTES": ("whole number", "1048576", "Longer requests are refused"),
+            "BOOKWELL_PYTHON27": ("path", "", "The interpreter of the door's tests; else they look for one"),
+        },
+    }
+)
+"""What is no setting of a class, by who reads it: values, default, and what it is for."""
 
 _HEAD = """# Settings
 
@@ -62,7 +97,7 @@ def variables() -> Mapping[str, tuple[FieldInfo, Sequence[str]]]:
 
 def settings_reference() -> str:
     """The page, as Markdown: what every service reads, then what each reads besides."""
-    return _HEAD + "".join(_section(reader) for reader in SETTINGS)
+    return "".join((_HEAD, *(_section(reader) for reader in SETTINGS), *(_elsewhere(reader) for reader in ELSEWHERE)))
 
 
 def _section(reader: str) -> str:
@@ -70,7 +105,19 @@ def _section(reader: str) -> str:
     if not own:
         return ""
     rows = "".join(_row(name, field) for name, field in own.items())
-    return f"\n## {reader.capitalize()}\n\n| variable | value | default | |\n|---|---|---|---|\n{rows}"
+    return f"{_table(reader)}{rows}"
+
+
+def _elsewhere(reader: str) -> str:
+    rows = "".join(
+        f"| `{name}` | {kind} | {f'`{default}`' if default and ' ' not in default else default or '—'} | {words}. |\n"
+        for name, (kind, default, words) in ELSEWHERE[reader].items()
+    )
+    return f"{_table(reader)}{rows}"
+
+
+def _table(reader: str) -> str:
+    return f"\n## {reader[0].upper()}{reader[1:]}\n\n| variable | value | default | |\n|---|---|---|---|\n"
 
 
 def _row(name: str, field: FieldInfo) -> str:
