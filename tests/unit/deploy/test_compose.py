@@ -19,8 +19,7 @@ from bookwell.cli.composition import BackgroundSettings, check_settings
 from bookwell.cli.doctor.site import read_site
 from bookwell.cli.main import app
 from bookwell.cli.preparing import database_urls
-from bookwell.cli.service_settings import seconds_to_stop
-from bookwell.cli.service_settings import SERVICES
+from bookwell.cli.service_settings import SERVICES, seconds_to_stop
 from bookwell.cli.settings_reference import SETTINGS, variables
 from bookwell.kit.adapters.celery import make_app
 from bookwell.partners.configuration import read_configuration
