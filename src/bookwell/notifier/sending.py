@@ -132,7 +132,7 @@ class Sender:
             tried += 1
             if verdict.outcome is AttemptOutcome.UNREACHABLE:
                 stuck = [other for other in waiting if _share_a_server(delivery, other)]
-                self._put_back(stuck, clock.now() + max(_PAUSE_OF_THE_OTHERS, verdict.retry_after))
+                self._put_back(stuck, clock.now() + max(_PAUSE_OF_THE_OTHERS, verdict.rest))
                 waiting = [other for other in waiting if other not in stuck]
         return tried
 
@@ -182,7 +182,11 @@ class Sender:
         channel = self._channels.get(claimed.channel)
         if channel is None:
             return Verdict(AttemptOutcome.BROKEN, answer=f"there is no channel {claimed.channel} here any more")
-        return channel.send(message)
+        try:
+            return channel.send(message)
+        except Exception as error:  # noqa: BLE001 -- a channel's fault keeps neither this delivery nor others for ever
+            _log.exception("delivery.channel_failed", delivery_id=claimed.id, channel=claimed.channel)
+            return Verdict(AttemptOutcome.TRANSIENT, answer=f"channel error: {type(error).__name__}")
 
     def _message_of(self, claimed: Claimed) -> Message:
         if claimed.channel == WEBHOOK:

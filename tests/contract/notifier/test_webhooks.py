@@ -103,10 +103,11 @@ def test_send__retry_after__is_read_as_seconds_and_as_a_date(status: int) -> Non
     by_seconds = _send_to(Reply(status, {"Retry-After": "120"}))
     by_date = _send_to(Reply(status, {"Retry-After": later}))
     by_nonsense = _send_to(Reply(status, {"Retry-After": "soon"}))
+    by_no_year = _send_to(Reply(status, {"Retry-After": "Mon, 1 Jan 99999999999999999999 00:00:00 GMT"}))
 
     assert by_seconds.retry_after == dt.timedelta(seconds=120)
     assert dt.timedelta(minutes=119) < by_date.retry_after <= dt.timedelta(hours=2)
-    assert by_nonsense.retry_after == dt.timedelta(0)
+    assert by_nonsense.retry_after == by_no_year.retry_after == dt.timedelta(0)
 
 
 @pytest.mark.parametrize("reply", [Reply(after_seconds=2), Reply(dribble_seconds=2)], ids=["silent", "dribbling"])

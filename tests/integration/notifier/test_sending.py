@@ -139,6 +139,20 @@ def test_deliver__a_template_error__fails_with_the_error_and_stops_nothing(datab
     assert channel.subjects == ["reservation.ready 2"]
 
 
+def test_deliver__a_fault_of_the_channel__is_a_failed_attempt_and_stops_nothing(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([OverflowError("no such date")]))
+    envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(2)]
+    notifier.take_in(envelopes)
+
+    tried = notifier.deliver_due()
+
+    assert (tried, len(channel.messages)) == (2, 2)
+    assert sorted((row.state, row.reason) for row in deliveries_of(database)) == [
+        ("queued", "channel error: OverflowError"),
+        ("sent", ""),
+    ]
+
+
 def test_deliver__too_late__expires_unsent(database: Database) -> None:
     notifier, channel = make_notifier(database)
     envelope = an_envelope(expires_at=(clock.now() + dt.timedelta(hours=1)).isoformat())

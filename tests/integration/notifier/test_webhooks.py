@@ -167,6 +167,17 @@ def test_deliver__retry_after__is_waited_for_by_all_that_go_there_and_nobody_els
     assert set(_states(database)) == {"sent"}
 
 
+def test_deliver__asked_to_stay_away_for_decades__nothing_waits_longer_than_a_day(
+    database: Database, make: Make
+) -> None:
+    with receiver(Reply(503, {"Retry-After": "999999999"})) as server, time_machine.travel(clock.now(), tick=False):
+        _take_in(make(backoffice=server), *[_message(aggregate=f"booking:{number}") for number in range(3)])
+        tomorrow = (clock.now() + dt.timedelta(days=1)).timestamp() * 1000
+
+    assert [row.state for row in deliveries_of(database)] == ["queued"] * 3
+    assert all(row.next_attempt_at <= tomorrow for row in deliveries_of(database))
+
+
 def test_deliver__gone__disables_the_endpoint_and_what_waits_or_comes_later_is_dead(
     database: Database, make: Make
 ) -> None:

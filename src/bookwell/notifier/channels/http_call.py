@@ -91,14 +91,14 @@ def _answer_of(response: http.client.HTTPResponse) -> Answer:
 
 
 def _pause_of(text: str, now: dt.datetime) -> dt.timedelta:
-    """Retry-After as a number of seconds or a date; none when it is neither."""
+    """Retry-After as a number of seconds or a date; none when it is neither, as with a year that no calendar has."""
     if text.isascii() and text.isdigit():
         return dt.timedelta(seconds=int(text[:_MOST_DIGITS]))
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        return max(until.replace(tzinfo=until.tzinfo or dt.UTC) - now, dt.timedelta(0))
+    except (ValueError, TypeError, OverflowError, IndexError):
         return dt.timedelta(0)
-    return max(until.replace(tzinfo=until.tzinfo or dt.UTC) - now, dt.timedelta(0))
 
 
 def _words(error: Exception) -> str:

@@ -126,13 +126,18 @@ class AttemptOutcome(StrEnum):
 class Verdict:
     """An attempt's outcome, with the server's code (0: none) and words, or our own.
 
-    `retry_after`: the server asks not to be tried sooner.
+    `retry_after`: the server asks not to be tried sooner; see `rest`.
     """
 
     outcome: AttemptOutcome
     code: int = 0
     answer: str = ""
     retry_after: dt.timedelta = dt.timedelta(0)
+
+    @property
+    def rest(self) -> dt.timedelta:
+        """How long the server is left alone because it asks for it: a day at most."""
+        return min(self.retry_after, _LONGEST_RETRY_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ def next_step(
         return NextStep(DeliveryState.FAILED, f"given up after {attempts} attempts: {verdict.answer}")
     round_number = attempts - (attempts_allowed - schedule.attempts)
     gap = gap_after(round_number, spread=spread, schedule=schedule)
-    pause = max(gap, min(verdict.retry_after, _LONGEST_RETRY_AFTER))
+    pause = max(gap, verdict.rest)
     return NextStep(DeliveryState.QUEUED, verdict.answer, now + pause)
 
 
