@@ -209,6 +209,7 @@ def test_tables__beside_the_library__take_its_tokens_and_time_goes_on_where_it_s
         from_library = today.token_of("admin", issuer="library_url", path="/api/login/")
         accepted = today.ask("POST", "/api/admin/accept_booking/", {"id": answered["id"]}, token=from_library)
         today.wait_for_mails(guest, 1)
+        wait_until(lambda: "<dd>confirmed</dd>" in today.back_office_says(answered["id"]), seconds=60)
         below = up.descendants()
         up.process.send_signal(signal.SIGINT)
         status = up.process.wait(30)
@@ -218,8 +219,9 @@ def test_tables__beside_the_library__take_its_tokens_and_time_goes_on_where_it_s
         up.wait_until_ready()
         later = Restaurant(up)
         expired = later.wait_for_mails(guest, 2)
-        again = later.token_of("staff")
+        again, remembered = later.token_of("staff"), later.back_office_says(answered["id"])
 
     assert (accepted.status_code, status, bool(again)) == (200, 0, True), accepted.text
+    assert "<dd>confirmed</dd>" in remembered
     assert len({mail["subject"] for mail in expired}) == 2
     assert len(later.addresses["users"]) == len(today.addresses["users"])

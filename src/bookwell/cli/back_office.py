@@ -17,6 +17,7 @@ ENDPOINT = "backoffice"
 
 _MARK = "# Written by `bookwell up --demo`, and again at every start; without this line it is left alone."
 _SECRET_BYTES = 32
+_ORDERS = "backoffice-simulator.sqlite3"
 _EVENTS, _DECISIONS = "backoffice-events.secret", "backoffice-decisions.secret"
 
 
@@ -37,6 +38,7 @@ def prepare_back_office(folder: Path, *, backoffice_url: str, tables_url: str) -
         "BOOKWELL_TABLES_BACKOFFICE": ENDPOINT,
         "BOOKWELL_TABLES_DECISION_SECRETS_FILE": str(folder / _DECISIONS),
         "BOOKWELL_BACKOFFICE_TABLES_URL": tables_url,
+        "BOOKWELL_BACKOFFICE_FILE": str(folder / _ORDERS),
         "BOOKWELL_BACKOFFICE_WEBHOOK_SECRETS_FILE": str(folder / _EVENTS),
         "BOOKWELL_BACKOFFICE_DECISION_SECRET_FILE": str(folder / _DECISIONS),
     }

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -348,3 +349,42 @@ async def test_control__an_unknown_switch__is_refused(simulators: Simulators) ->
 def _order() -> Order:
     event = BookingEvent.model_validate(json.loads(an_event())["data"])
     return Order(event, "booking.requested", clock.now())
+
+
+def an_office(file: Path, tables: Tables) -> Simulators:
+    settings = BackOfficeSettings(webhook_secrets=EVENTS, decision_secret=DECISIONS, file=file)
+    return Simulators(back_office=BackOffice(settings, send=tables))
+
+
+async def test_restart__with_a_file__the_office_knows_what_it_knew(tmp_path: Path, tables: Tables) -> None:
+    file = tmp_path / "data" / "office.sqlite3"
+    tables.answers = [(409, b'{"code": "booking.slot_taken"}')]
+    before = an_office(file, tables)
+    repeated = an_event(7, name="Zoë")
+    await tell(before, repeated, webhook_id="msg_1")
+    await tell(before, an_event(8, version=2, state="confirmed"))
+    await ask(before, "POST", "/backoffice/orders/7/confirm", {})
+    known = json.loads((await ask(before, "GET", "/backoffice/orders")).body)["orders"]
+
+    after = an_office(file, tables)
+    told = json.loads((await ask(after, "GET", "/backoffice/orders")).body)["orders"]
+    again = await tell(after, repeated, webhook_id="msg_1")
+    late = await tell(after, an_event(8))
+    await ask(after, "POST", "/backoffice/orders/7/decline", {})
+
+    assert told == known
+    assert [each["code"] for each in told[0]["sent"]] == ["booking.slot_taken"]
+    assert [json.loads(answer.body)["taken"] for answer in (again, late)] == ["repeated", "outdated"]
+    assert [decision for _, decision, _ in tables.decisions] == ["confirm", "decline"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_restart__after_it_was_made_as_new__the_office_knows_nothing(tmp_path: Path, tables: Tables) -> None:
+    before = an_office(tmp_path / "office.sqlite3", tables)
+    await tell(before, an_event())
+    await ask(before, "POST", "/backoffice/orders/7/confirm", {})
+    await ask(before, "DELETE", "/control/backoffice")
+
+    after = an_office(tmp_path / "office.sqlite3", tables)
+
+    assert json.loads((await ask(after, "GET", "/backoffice/orders")).body)["orders"] == []

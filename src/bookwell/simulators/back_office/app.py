@@ -8,7 +8,8 @@ from bookwell.contracts.webhooks import WebhookBody
 from bookwell.kit import clock
 from bookwell.kit.webhooks import SignatureInvalid, verify
 from bookwell.simulators.back_office.courier import Courier, Decision, Post, post
-from bookwell.simulators.back_office.ledger import Ledger
+from bookwell.simulators.back_office.ledger import Ledger, Taken
+from bookwell.simulators.back_office.memory import Memory
 from bookwell.simulators.back_office.moods import BackOfficeMood, outage_of
 from bookwell.simulators.back_office.page import page_of, style
 from bookwell.simulators.back_office.settings import BackOfficeSettings
@@ -22,13 +23,15 @@ _LONGEST_REASON = 500
 
 
 class BackOffice:
-    """One back office; its memory goes with the process."""
+    """One back office; without a file its memory goes with the process."""
 
     def __init__(self, settings: BackOfficeSettings | None = None, *, send: Post = post) -> None:
         settings = settings or BackOfficeSettings()
-        self.ledger = Ledger()
+        self._memory = Memory(settings.file)
+        self.ledger = self._memory.recall()
         self.mood = BackOfficeMood()
-        self.courier = Courier(settings.tables_url, settings.of_decisions(), post=send)
+        note = self._memory.keep_sent
+        self.courier = Courier(settings.tables_url, settings.of_decisions(), post=send, note=note)
         self._secrets = settings.of_events()
 
     async def answer(self, request: Request, path: list[str]) -> Answer:
@@ -71,6 +74,7 @@ class BackOffice:
                     return _problem(400, str(error))
             case "DELETE":
                 self.mood, self.ledger = BackOfficeMood(), Ledger()
+                self._memory.clear()
             case _:
                 return _problem(405, "GET, PUT or DELETE")
         counts = {"orders": len(self.ledger.orders), "events": dict(self.ledger.counts)}
@@ -82,13 +86,16 @@ class BackOffice:
             return down
         try:
             webhook_id = verify(request.headers, request.body, secrets=self._secrets, now=clock.now())
-            taken = self.ledger.take(webhook_id, WebhookBody.model_validate_json(request.body))
+            body = WebhookBody.model_validate_json(request.body)
+            taken = self.ledger.take(webhook_id, body)
         except SignatureInvalid:
             self.ledger.counts["refused"] += 1
             return _problem(401, "the signature is wrong, missing or too old")
         except ValidationError:
             self.ledger.counts["refused"] += 1
             return _problem(422, "no event of a booking")
+        if taken is not Taken.REPEATED:
+            self._memory.keep_event(webhook_id, body)
         return json_answer({"taken": taken})
 
     async def _decide(self, request: Request, number: int, decision: Decision) -> Answer:

@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,16 +29,32 @@ _LONGEST_ANSWER = 65_536
 _OPPOSITE: Mapping[Decision, Decision] = {"confirm": "decline", "decline": "confirm"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One decision on its way."""
+
+    order: Order
+    sent: Sent
+    body: bytes
+
+
 class Courier:
-    """Sends what the employee decides, as the mood wants it."""
+    """Sends what the employee decides, as the mood wants it; `note` hears of every change of what was sent."""
 
     def __init__(
-        self, url: str, secrets: Sequence[WebhookSecret], *, post: Post, gaps: Sequence[float] = _GAPS
+        self,
+        url: str,
+        secrets: Sequence[WebhookSecret],
+        *,
+        post: Post,
+        gaps: Sequence[float] = _GAPS,
+        note: Callable[[Order], None] = lambda _order: None,
     ) -> None:
         self._url = url.rstrip("/") + _PATH
         self._secrets = secrets
         self._post = post
         self._gaps = gaps
+        self._note = note
         self._errands: set[asyncio.Task[None]] = set()
 
     async def bring(self, order: Order, decision: Decision, *, reason: str, mood: BackOfficeMood) -> list[Sent]:
@@ -47,14 +64,14 @@ class Courier:
             self._begin(self._send_late(errands, mood))
         else:
             await self._send_all(errands, mood)
-        return [sent for sent, _ in errands]
+        return [errand.sent for errand in errands]
 
     async def finish(self) -> None:
         """Wait for what is still under way."""
         while self._errands:
             await asyncio.gather(*self._errands)
 
-    def _plan(self, order: Order, decision: Decision, reason: str, mood: BackOfficeMood) -> list[tuple[Sent, bytes]]:
+    def _plan(self, order: Order, decision: Decision, reason: str, mood: BackOfficeMood) -> list[_Errand]:
         version = order.event.version
         wanted = [decision, _OPPOSITE[decision]] if mood.contradictory else [decision]
         errands = []
@@ -68,33 +85,40 @@ class Courier:
             )
             body = request.model_dump_json().encode()
             webhook_id = ids.new_id()
-            errands.append((Sent(webhook_id, each, version), body))
+            errands.append(_Errand(order, Sent(webhook_id, each, version), body))
             if mood.duplicates:
                 again = webhook_id if mood.duplicates == "same_id" else ids.new_id()
-                errands.append((Sent(again, each, version), body))
-        order.sent += [sent for sent, _ in errands]
+                errands.append(_Errand(order, Sent(again, each, version), body))
+        order.sent += [errand.sent for errand in errands]
+        self._note(order)
         return errands
 
-    async def _send_late(self, errands: Sequence[tuple[Sent, bytes]], mood: BackOfficeMood) -> None:
+    async def _send_late(self, errands: Sequence[_Errand], mood: BackOfficeMood) -> None:
         await asyncio.sleep(mood.late_seconds)
         await self._send_all(errands, mood)
 
-    async def _send_all(self, errands: Sequence[tuple[Sent, bytes]], mood: BackOfficeMood) -> None:
+    async def _send_all(self, errands: Sequence[_Errand], mood: BackOfficeMood) -> None:
         """One after the other; the first that nobody takes goes on behind the scenes, and the others behind it."""
-        for place, (sent, body) in enumerate(errands):
-            if not await self._attempt(sent, body, mood):
+        for place, errand in enumerate(errands):
+            if not await self._attempt(errand, mood):
                 self._begin(self._insist(errands[place:], mood))
                 break
 
-    async def _insist(self, errands: Sequence[tuple[Sent, bytes]], mood: BackOfficeMood) -> None:
-        for sent, body in errands:
+    async def _insist(self, errands: Sequence[_Errand], mood: BackOfficeMood) -> None:
+        for errand in errands:
             for gap in self._gaps:
                 await asyncio.sleep(gap)
-                if await self._attempt(sent, body, mood):
+                if await self._attempt(errand, mood):
                     break
 
-    async def _attempt(self, sent: Sent, body: bytes, mood: BackOfficeMood) -> bool:
+    async def _attempt(self, errand: _Errand, mood: BackOfficeMood) -> bool:
         """Whether it was answered for good."""
+        try:
+            return await self._send(errand.sent, errand.body, mood)
+        finally:
+            self._note(errand.order)
+
+    async def _send(self, sent: Sent, body: bytes, mood: BackOfficeMood) -> bool:
         signers = [WebhookSecret(secrets.token_bytes(32))] if mood.wrong_signature else self._secrets
         sent_at = clock.now() + dt.timedelta(seconds=mood.timestamp_seconds)
         headers = {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""The orders that the back office knows, and what it sent about them; kept in memory."""
+"""The orders that the back office knows, and what it sent about them; `memory` keeps them."""
 
 import datetime as dt
 from collections import Counter

@@ -1,5 +1,7 @@
 """Where the simulated back office sends decisions, and by which secrets the two sides know each other."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -16,6 +18,7 @@ class BackOfficeSettings(BaseSettings):
 
     tables_url: str = Field(default="http://127.0.0.1:9000", description="Where the tables service listens")
     webhook_secrets: SecretStr = Field(default=SecretStr(""), description="What signs the events that come in")
+    file: Path | None = Field(default=None, description="Where it keeps its orders; empty: in memory alone")
     decision_secret: SecretStr = Field(default=SecretStr(""), description="What signs the decisions that go out")
 
     def of_events(self) -> tuple[WebhookSecret, ...]:
