@@ -1,6 +1,7 @@
 """The Celery application's settings and tasks, without a broker."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,13 +111,24 @@ def test_consumer__the_broker_is_away__lives() -> None:
 
 def test_scheduler__the_broker_is_away__lives() -> None:
     heartbeat, broker = Heartbeat(), _BrokerThatComesLate()
-    scheduler: Any = LivingScheduler(make_app("redis://127.0.0.1:1/0"), heartbeat=heartbeat, lazy=True)
+    app, stop = make_app("redis://127.0.0.1:1/0"), threading.Event()
+    scheduler: Any = LivingScheduler(app, heartbeat=heartbeat, stop=stop, lazy=True)
     scheduler.connection = broker
 
     found = scheduler._ensure_connected()  # noqa: SLF001 -- Celery's hook
 
     assert found is broker
     assert heartbeat.count == len(broker.waited) == 3
+
+
+def test_scheduler__told_to_stop_while_the_broker_is_away__ends() -> None:
+    app, stop = make_app("redis://127.0.0.1:1/0"), threading.Event()
+    scheduler: Any = LivingScheduler(app, heartbeat=Heartbeat(), stop=stop, lazy=True)
+    scheduler.connection = _BrokerThatComesLate()
+    stop.set()
+
+    with pytest.raises(SystemExit):
+        scheduler._ensure_connected()  # noqa: SLF001 -- Celery's hook
 
 
 def test_consume__a_bundle__is_handled_and_gets_its_receipts() -> None:

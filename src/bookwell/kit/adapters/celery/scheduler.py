@@ -1,12 +1,15 @@
 """The scheduler: calls jobs by the schedule. It keeps no state; every job finds in its rows what is due."""
 
+import signal
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.beat import Scheduler
+from celery.apps.beat import Beat
+from celery.beat import Scheduler, Service
 
 from bookwell.contracts.schedule import Job
 from bookwell.kit.adapters.celery.app import RUN_JOB, make_app
@@ -17,7 +20,7 @@ __all__ = ["LivingScheduler", "run_scheduler", "schedule_of"]
 _LEAST_EXPIRY_SECONDS = 60
 """Longer than clocks of two machines differ: else a worker whose clock is ahead would drop every call."""
 _LONGEST_NAP_SECONDS = 1
-"""A sign of life comes with every look at the schedule."""
+"""At every look at the schedule it gives a sign of life, and sees that it was told to stop."""
 
 _log = structlog.get_logger()
 
@@ -43,27 +46,51 @@ def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
 
 
 def _run_beat(app: Celery, heartbeat: Heartbeat) -> None:
-    made: Any = partial(LivingScheduler, heartbeat=heartbeat)  # Celery takes what it can call, too
-    app.Beat(scheduler_cls=made, quiet=True, loglevel="INFO").run()
+    stop = threading.Event()
+    made: Any = partial(LivingScheduler, heartbeat=heartbeat, stop=stop)  # Celery takes what it can call, too
+    _PatientBeat(stop, app=app, scheduler_cls=made, quiet=True, loglevel="INFO").run()
+
+
+class _PatientBeat(Beat):
+    """Celery's own, which finishes the call that it has begun; else a signal would end it anywhere within one."""
+
+    def __init__(self, stop: threading.Event, **options: Any) -> None:
+        super().__init__(**options)
+        self._stop = stop
+
+    def install_sync_handler(self, service: Service) -> None:  # noqa: ARG002 -- Celery's hook
+        """Let SIGINT and SIGTERM end it at the next look at the schedule."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stop.set())
 
 
 class LivingScheduler(Scheduler):
-    """Celery's own, which gives a sign of life whenever it looks at the schedule."""
+    """Celery's own, which gives a sign of life whenever it looks at the schedule, and ends there when it is told to."""
 
     max_interval = _LONGEST_NAP_SECONDS
 
-    def __init__(self, *arguments: Any, heartbeat: Heartbeat, **options: Any) -> None:
+    def __init__(self, *arguments: Any, heartbeat: Heartbeat, stop: threading.Event, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._heartbeat = heartbeat
+        self._stop = stop
 
     def tick(self, *arguments: Any, **options: Any) -> Any:
-        """Call what is due; answers how long it may sleep."""
-        self._heartbeat.beat()
+        """Call what is due; answers how long it may sleep.
+
+        Raises:
+            SystemExit: when it was told to stop.
+        """
+        self._go_on()
         return super().tick(*arguments, **options)
+
+    def _go_on(self) -> None:
+        self._heartbeat.beat()
+        if self._stop.is_set():
+            raise SystemExit
 
     def _ensure_connected(self) -> Any:
         """Wait for the broker, alive; Celery's own waits without a sign."""
-        return self.connection.ensure_connection(_tell_of_waiting, callback=self._heartbeat.beat)
+        return self.connection.ensure_connection(_tell_of_waiting, callback=self._go_on)
 
 
 def _tell_of_waiting(error: Exception, seconds: float) -> None:
