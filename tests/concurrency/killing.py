@@ -94,14 +94,13 @@ def assert_all_or_nothing_behind_every_statement(new_case: Callable[[], Case]) -
         said = run_in_child_and_kill(case, after=number)
 
         is_committed = said[-1] == COMMIT
-        if not is_committed:
-            assert case.look() == before, said
-        else:
+        if is_committed:
             case.assert_done_once()
         left = case.look()
+        assert is_committed or left == before, said
         answer = case.run()
         case.assert_done_once()
-        assert case.look() == left or not is_committed, said
+        assert not is_committed or case.look() == left, said
         assert case.run() == answer
         assert case.count_keys() == keys + 1
         if is_committed:
