@@ -69,6 +69,6 @@ def make_user(role: Role = Role.READER, **fields: Any) -> User:
 
 def api_as(user: User) -> Api:
     """A client with a token of the user's."""
-    pair = run_in_transaction(lambda: services.open_session(user_id=user.pk, now=clock.now()))
+    pair = run_in_transaction(lambda: services.open_session(user=user, now=clock.now()))
     assert pair is not None
     return Api(pair.access)

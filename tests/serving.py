@@ -92,7 +92,7 @@ def serving(database_url: str, *, workers: int, log: Path) -> Iterator[Served]:
 
 def token_of(user: User) -> str:
     """An access token of a new session, good for five minutes."""
-    pair = run_in_transaction(lambda: services.open_session(user_id=user.pk, now=clock.now()))
+    pair = run_in_transaction(lambda: services.open_session(user=user, now=clock.now()))
     assert pair is not None
     return pair.access
 

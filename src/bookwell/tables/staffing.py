@@ -57,8 +57,10 @@ def log_in(
     who = {"username": attempt.username, "address": attempt.address}
     _refuse_locked_out(database, who, limits=limits, now=now)
     found = database.read(lambda connection: queries.find_credentials(connection, attempt.username))
-    if not is_right(attempt.password, found.password_hash if found else None) or found is None or not found.is_active:
-        database.write(lambda connection: sessions.record_failure(connection, now=now, **who))
+    is_theirs = is_right(attempt.password, found.password_hash if found else None)
+    is_good = is_theirs and found is not None and found.is_active
+    _count_guess(database, who, is_right=is_good, limits=limits, now=now)
+    if found is None or not is_good:
         raise HttpRefusal(BAD_CREDENTIALS, headers=_CHALLENGE)
     opened = database.write(
         lambda connection: sessions.open_session(connection, credentials=found, chain=identity.chain, now=now)
@@ -171,8 +173,9 @@ def issue_client_token(
     client_id, who = attempt.username, {"username": f"client:{attempt.username}", "address": attempt.address}
     _refuse_locked_out(database, who, limits=limits, now=now)
     found = database.read(lambda connection: queries.find_client_secrets(connection, client_id, now=now))
-    if not any(is_right(attempt.password, each) for each in (found.hashes if found else [None])) or found is None:
-        database.write(lambda connection: sessions.record_failure(connection, now=now, **who))
+    is_good = any(is_right(attempt.password, each) for each in (found.hashes if found else [None]))
+    _count_guess(database, who, is_right=is_good, limits=limits, now=now)
+    if found is None or not is_good:
         return None
     return identity.token_of_client(client_id, chosen_scopes(scopes, granted=found.scopes), now=now)
 
@@ -181,3 +184,16 @@ def _refuse_locked_out(database: Database, who: Mapping[str, str], *, limits: Lo
     seconds = database.read(lambda connection: queries.find_lockout_seconds(connection, limits=limits, now=now, **who))
     if seconds is not None:
         raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
+
+
+def _count_guess(
+    database: Database, who: Mapping[str, str], *, is_right: bool, limits: LoginLimits, now: dt.datetime
+) -> None:
+    """Count a guess that was looked at, before its answer is told: of those at once, no more than the limits allow.
+
+    Each wrong one is committed before it is held against the others, so the last of them sees all.
+    """
+    if not is_right:
+        database.write(lambda connection: sessions.record_failure(connection, now=now, **who))
+        limits = LoginLimits(limits.per_account + 1, limits.per_address + 1)  # without this one
+    _refuse_locked_out(database, who, limits=limits, now=now)

@@ -5,21 +5,24 @@ import os
 import signal
 from functools import partial
 from itertools import count
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, select
 
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of
+from bookwell.kit.http_errors import HttpRefusal
 from bookwell.kit.refresh_tokens import GRACE
 from bookwell.tables.accounts.errors import LastAdministrator, UsernameTaken
+from bookwell.tables.accounts.identity import Identity
 from bookwell.tables.accounts.models import account, token_session
 from bookwell.tables.accounts.queries import LoginLimits, find_lockout_seconds
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services import accounts, sessions
 from bookwell.tables.accounts.services.sessions import Opened
 from bookwell.tables.db import Database
+from bookwell.tables.staffing import Attempt, log_in
 from tests.concurrency.racing import race as race_by_django
 from tests.restaurant import NOW
 from tests.waiters import CHAIN, a_session, an_account, refreshed
@@ -100,6 +103,23 @@ def test_record_failure__at_once__each_counts(restaurant: Database) -> None:
         lambda c: find_lockout_seconds(c, username=name, address="198.51.100.9", limits=limits, now=NOW)
     )
     assert wait == 301
+
+
+def test_log_in__wrong_passwords_at_once__no_more_are_told_than_the_limit(restaurant: Database) -> None:
+    attempt = Attempt(uuid4().hex, "wrong", "192.0.2.10")
+    limits, identity = LoginLimits(per_account=3, per_address=1000), cast("Identity", None)
+
+    def guess() -> str:
+        try:
+            log_in(restaurant, identity, attempt=attempt, limits=limits, now=NOW)
+        except HttpRefusal as refusal:
+            return refusal.kind.code
+        return "told right"
+
+    answers = [outcome.value for outcome in race([guess] * RIVALS)]
+
+    assert set(answers) <= {"auth.bad_credentials", "auth.locked_out"}
+    assert answers.count("auth.bad_credentials") <= limits.per_account
 
 
 def test_refresh__killed_behind_each_statement__whoever_asks_again_gets_in(restaurant: Database) -> None:

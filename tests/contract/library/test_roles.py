@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from bookwell.library.api.app import api
-from tests.contract.library.world import World, refresh_token_of
+from tests.contract.library.world import World, refresh_token_of, token_of_client
 from tests.factories import unique
 
 Body = dict[str, Any] | Callable[[World], dict[str, Any]]
@@ -138,6 +138,7 @@ TABLE: dict[str, Call] = {
         STAFF, body=lambda world: {"barcode": world.copy.barcode, "branch": world.branch.code}
     ),
     "GET /api/desk/pull-list/": Call(STAFF),
+    "GET /api/desk/in-hand/": Call(STAFF),
     "GET /api/desk/hold-shelf/": Call(STAFF),
     "GET /api/desk/overdue/": Call(STAFF),
     "GET /api/branches/": Call(EVERYONE),
@@ -210,6 +211,35 @@ def test_operation__by_everyone__answers_as_in_the_table(label: str, world: Worl
         transaction.savepoint_rollback(point)
 
     assert tuple(seen) == TABLE[label].expected
+
+
+@pytest.mark.parametrize("label", sorted(TABLE))
+def test_operation__by_a_machine_client_without_scopes__is_open_to_all_or_forbidden(label: str, world: World) -> None:
+    path, body = request_of(TABLE[label], label, world)
+
+    response = send(label.split(" ", maxsplit=1)[0], path, body, {"Authorization": f"Bearer {token_of_client()}"})
+
+    of_nobody = TABLE[label].expected[0]
+    assert response.status_code == (403 if of_nobody == 401 else of_nobody)
+
+
+@pytest.mark.parametrize(("barcode", "quoted"), [("łódź", "%C5%82%C3%B3d%C5%BA"), ("a?b#c%41", "a%3Fb%23c%2541")])
+def test_add_copy__a_barcode_of_any_letters__is_found_where_the_answer_says(
+    barcode: str, quoted: str, world: World
+) -> None:
+    body = {"barcode": barcode, "branch": world.branch.code}
+    made = send("POST", f"/api/books/{world.book.pk}/copies/", body, world.headers("librarian"))
+
+    found = Client().get(made["Location"], headers=world.headers("librarian"))
+
+    assert made["Location"] == f"/api/copies/{quoted}/"
+    assert found.json()["barcode"] == barcode
+
+
+def test_add_copy__a_barcode_with_a_control_character__is_refused(world: World) -> None:
+    body = {"barcode": "a\x01b", "branch": world.branch.code}
+
+    assert send("POST", f"/api/books/{world.book.pk}/copies/", body, world.headers("librarian")).status_code == 422
 
 
 @pytest.mark.parametrize("query", ["", "?reader={reader}", "?book={book}", "?state=waiting", "?limit=200"])

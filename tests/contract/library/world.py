@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
-from bookwell.library.accounts.models import User
+from bookwell.library.accounts.models import MachineClient, User
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.services import TokenPair, open_session
+from bookwell.library.accounts.tokens import signer
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Copy, Policy, Reservation
 from bookwell.library.network.models import Branch, Closure
 from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory, unique
 
-__all__ = ["World", "build_world", "refresh_token_of"]
+__all__ = ["World", "build_world", "refresh_token_of", "token_of_client"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class World:
 def refresh_token_of(user: User) -> str:
     """The refresh token of a fresh session."""
     return _tokens_of(user).refresh
+
+
+def token_of_client() -> str:
+    """An access token of a machine client that may do nothing."""
+    now = clock.now()
+    client = MachineClient.objects.create(client_id=unique("client"), name=unique("kiosk"), created_at=now)
+    return signer().sign_for_client(client_id=client.pk, scopes=(), now=now)
 
 
 def build_world() -> World:
@@ -89,6 +97,6 @@ def build_world() -> World:
 
 
 def _tokens_of(user: User) -> TokenPair:
-    pair = run_in_transaction(lambda: open_session(user_id=user.pk, now=clock.now()))
+    pair = run_in_transaction(lambda: open_session(user=user, now=clock.now()))
     assert pair is not None
     return pair

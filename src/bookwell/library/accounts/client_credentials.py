@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 
-from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
 from bookwell.kit.machine_clients import ClientToken, chosen_scopes
-from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
+from bookwell.library.accounts.lockout import count_guess, refuse_locked_out
 from bookwell.library.accounts.models import MachineClient
 from bookwell.library.accounts.tokens import signer
 
@@ -27,14 +26,13 @@ def issue_client_token(
         ScopeRefused
     """
     account = f"client:{client_id}"
-    seconds = find_lockout_seconds(username=account, address=address)
-    if seconds is not None:
-        raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
+    refuse_locked_out(username=account, address=address)
     client = MachineClient.objects.filter(pk=client_id, revoked_at=None).first()
     if client is None:
         make_password(secret)
-    if client is None or client.pk != client_id or not check_password(secret, client.secret_hash):
-        record_failure(username=account, address=address)
+    is_right = client is not None and client.pk == client_id and check_password(secret, client.secret_hash)
+    count_guess(is_right=is_right, username=account, address=address)
+    if client is None or not is_right:
         return None
     chosen = chosen_scopes(scopes, granted=client.scopes.split())
     access = signer().sign_for_client(client_id=client_id, scopes=chosen, now=now)

@@ -28,11 +28,10 @@ from bookwell.contracts.problems import FieldProblem
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.adapters.django.transactions import run_in_transaction
-from bookwell.kit.http_errors import BAD_CREDENTIALS, LOCKED_OUT, HttpRefusal
+from bookwell.kit.http_errors import BAD_CREDENTIALS, HttpRefusal
 from bookwell.kit.usernames import check_username, fold_username
 from bookwell.library.accounts import services
 from bookwell.library.accounts.errors import ConfirmationInvalid, SignUpRefused
-from bookwell.library.accounts.lockout import find_lockout_seconds
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.accounts.services.emails import confirm_email_in_tx, tell_mailbox_in_tx
@@ -61,8 +60,8 @@ class TokenSessionStrategy(AbstractTokenStrategy):  # type: ignore[misc]  # alla
         """Open the token session of a log-in that is complete."""
         if not getattr(request, "wants_tokens", False):
             return None
-        user_id: int = request.user.pk  # type: ignore[assignment]  # allauth calls when somebody is logged in
-        pair = run_in_transaction(lambda: services.open_session(user_id=user_id, now=clock.now()))
+        user: User = request.user  # type: ignore[assignment]  # allauth calls when somebody is logged in
+        pair = run_in_transaction(lambda: services.open_session(user=user, now=clock.now()))
         return {"access_token": pair.access, "refresh_token": pair.refresh} if pair else None
 
 
@@ -70,11 +69,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """allauth's hooks: our lockout, our users, our outbox."""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Refuse while locked out; `PasswordBackend` counts the failures."""
-        seconds = find_lockout_seconds(username=credentials.get("username", ""), address=client_address(request))
-        if seconds is not None:
-            request.lockout_seconds = seconds  # type: ignore[attr-defined]  # log_in tells it
-            raise self.validation_error("too_many_login_attempts")
+        """Nothing to count here: `PasswordBackend` does."""
 
     def clean_username(self, username: str, shallow: bool = False) -> str:  # noqa: ARG002 -- allauth's signature
         """`create_user_in_tx` checks names."""
@@ -140,9 +135,9 @@ def log_in(request: HttpRequest, *, username: str, password: str) -> TokenPair:
     inner = _inner_request(request, {"username": fold_username(username), "password": password})
     inner.wants_tokens = True  # type: ignore[attr-defined]  # TokenSessionStrategy asks
     status, answer = _call(_log_in, inner)
-    seconds = getattr(inner, "lockout_seconds", None)
-    if seconds is not None:
-        raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
+    lockout: HttpRefusal | None = getattr(inner, "lockout", None)
+    if lockout is not None:
+        raise lockout
     meta = answer.get("meta", {})
     if status != 200 or "access_token" not in meta:
         raise HttpRefusal(BAD_CREDENTIALS, headers={"WWW-Authenticate": "Bearer"})

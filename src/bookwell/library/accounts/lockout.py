@@ -2,8 +2,10 @@
 
 Each failure takes one of a fixed number of slots in Django's cache for a while; `add` is atomic in every cache we
 run on, so parallel guesses take different slots. While all slots are taken nobody logs in there, whatever the
-password. allauth's own limiter counts log-ins in progress as failed ones and refuses under contention, so that many
-readers behind one address would lock one another out.
+password; a guess for which there was no room any more when it turned out wrong, or which turned out right only then,
+is refused like one that came later, so that no number of guesses at once tells more than the slots allow.
+allauth's own limiter counts log-ins in progress as failed ones and refuses under contention, so that many readers
+behind one address would lock one another out.
 """
 
 import hashlib
@@ -15,9 +17,10 @@ from django.conf import settings
 from django.core.cache import cache
 
 from bookwell.kit import clock
+from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
 from bookwell.kit.usernames import fold_username
 
-__all__ = ["find_lockout_seconds", "record_failure"]
+__all__ = ["count_guess", "record_failure", "refuse_locked_out"]
 
 ACCOUNT_WINDOW_SECONDS = 300
 ADDRESS_WINDOW_SECONDS = 60
@@ -35,18 +38,43 @@ class _Slots:
         return [f"login-failure:{self.name}:{number}" for number in range(self.count)]
 
 
-def find_lockout_seconds(*, username: str, address: str) -> int | None:
-    """After how many seconds a log-in may be tried again; None when it may be tried now."""
+def refuse_locked_out(*, username: str, address: str) -> None:
+    """Go on only where a log-in may be tried now.
+
+    Raises:
+        HttpRefusal: 429 `auth.locked_out`, with the seconds until one may.
+    """
     now = clock.now().timestamp()
     waits = [_seconds_until_free(slots, now) for slots in _slots_of(username, address)]
-    return max((wait for wait in waits if wait is not None), default=None)
+    seconds = max((wait for wait in waits if wait is not None), default=None)
+    if seconds is not None:
+        raise _refusal(seconds)
 
 
-def record_failure(*, username: str, address: str) -> None:
-    """Count a failed log-in against the account, existing or not, and the address."""
+def count_guess(*, is_right: bool, username: str, address: str) -> None:
+    """Count a password that was looked at, before its answer is told.
+
+    Raises:
+        HttpRefusal: 429 `auth.locked_out` where other guesses took all slots meanwhile.
+    """
+    if is_right:
+        refuse_locked_out(username=username, address=address)
+    elif not record_failure(username=username, address=address):
+        raise _refusal(ACCOUNT_WINDOW_SECONDS)
+
+
+def record_failure(*, username: str, address: str) -> bool:
+    """Count a failed log-in against the account, existing or not, and the address; whether both had room for it."""
     now = clock.now().timestamp()
-    for slots in _slots_of(username, address):
+    found = [
         any(cache.add(key, now + slots.seconds, timeout=slots.seconds) for key in slots.keys)
+        for slots in _slots_of(username, address)
+    ]
+    return all(found)
+
+
+def _refusal(seconds: int) -> HttpRefusal:
+    return HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
 
 
 def _seconds_until_free(slots: _Slots, now: float) -> int | None:

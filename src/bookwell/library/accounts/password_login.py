@@ -7,7 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from bookwell.kit.adapters.django.http.throttle import client_address
-from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
+from bookwell.kit.http_errors import HttpRefusal
+from bookwell.library.accounts.lockout import count_guess, refuse_locked_out
 from bookwell.library.accounts.models import User
 
 __all__ = ["PasswordBackend"]
@@ -22,15 +23,17 @@ class PasswordBackend(ModelBackend):
         """Django's hook: the user whose password it is.
 
         Raises:
-            PermissionDenied: while the account or the address is locked out.
+            PermissionDenied: while the account or the address is locked out; the request has the refusal as `lockout`.
         """
         if username is None or password is None:
             return None
-        address = client_address(request) if request is not None else ""
-        if find_lockout_seconds(username=username, address=address) is not None:
-            raise PermissionDenied
-        user = super().authenticate(request, username=username, password=password)
-        if not isinstance(user, User):
-            record_failure(username=username, address=address)
-            return None
-        return user
+        who = {"username": username, "address": client_address(request) if request is not None else ""}
+        try:
+            refuse_locked_out(**who)
+            user = super().authenticate(request, username=username, password=password)
+            count_guess(is_right=isinstance(user, User), **who)
+        except HttpRefusal as refusal:
+            if request is not None:
+                request.lockout = refusal  # type: ignore[attr-defined]  # the API tells it
+            raise PermissionDenied from refusal
+        return user if isinstance(user, User) else None

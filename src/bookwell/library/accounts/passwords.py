@@ -5,9 +5,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from bookwell.contracts.problems import FieldProblem
-from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
 from bookwell.library.accounts.errors import CurrentPasswordWrong, PasswordRefused
-from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
+from bookwell.library.accounts.lockout import count_guess, refuse_locked_out
 from bookwell.library.accounts.models import User
 
 __all__ = ["check_current_password", "check_password_rules", "hash_password"]
@@ -34,11 +33,10 @@ def check_current_password(user: User, password: str | None, *, address: str) ->
     """
     if password is None:
         raise CurrentPasswordWrong
-    seconds = find_lockout_seconds(username=user.username, address=address)
-    if seconds is not None:
-        raise HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
-    if not check_password(password, user.password):
-        record_failure(username=user.username, address=address)
+    refuse_locked_out(username=user.username, address=address)
+    is_right = check_password(password, user.password)
+    count_guess(is_right=is_right, username=user.username, address=address)
+    if not is_right:
         raise CurrentPasswordWrong
 
 

@@ -43,26 +43,29 @@ class TokenAuth(HttpBearer):
         """Ninja's hook: the caller, None for 401.
 
         Raises:
-            RoleForbidden: if the role does not include what the operation needs.
+            RoleForbidden: if the role does not include what the operation needs, or a machine client asks.
             IssuerUnreachable: if the token is an outside issuer's, whose keys could not be had yet.
         """
-        caller = find_caller(token)
-        if caller is None and settings.OUTSIDE_ISSUERS:
-            caller = find_outside_caller(token)
-        if caller is not None and not includes(caller.role, self.role):
-            request.auth = caller  # type: ignore[attr-defined]  # the refusal counts as one of the caller's requests
-            raise RoleForbidden
-        return caller
+        caller = _find_person(token)
+        refused = find_client_caller(token) if caller is None else caller
+        if refused is None or (caller is not None and includes(caller.role, self.role)):
+            return caller
+        request.auth = refused  # type: ignore[attr-defined]  # the refusal counts as one of the caller's requests
+        raise RoleForbidden
 
 
 class OptionalToken(TokenAuth):
-    """A caller where a token is sent, nobody where none is; a token that is sent must be good."""
+    """Anyone: a person, a machine client, nobody where no token is sent; a token that is sent must be good."""
 
     def __call__(self, request: HttpRequest) -> Any:
         """Ninja's hook; answers True for an anonymous caller."""
         if "HTTP_AUTHORIZATION" not in request.META:
             return True
         return super().__call__(request)
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:  # noqa: ARG002 -- ninja's signature
+        """Ninja's hook: the caller, None for 401."""
+        return _find_person(token) or find_client_caller(token)
 
 
 class ReaderOrClient(TokenAuth):
@@ -78,11 +81,16 @@ class ReaderOrClient(TokenAuth):
         Raises:
             ScopeMissing: if the client has not the scope.
         """
-        caller = super().authenticate(request, token) or find_client_caller(token)
+        caller = _find_person(token) or find_client_caller(token)
         if isinstance(caller, ClientCaller) and self.scope not in caller.scopes:
             request.auth = caller  # type: ignore[attr-defined]  # as in TokenAuth
             raise ScopeMissing
         return caller
+
+
+def _find_person(token: str) -> Caller | None:
+    caller = find_caller(token)
+    return find_outside_caller(token) if caller is None and settings.OUTSIDE_ISSUERS else caller
 
 
 reader = TokenAuth(Role.READER)

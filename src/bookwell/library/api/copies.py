@@ -1,6 +1,7 @@
 """Copies of books."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
@@ -60,7 +61,7 @@ def add_copy(request: HttpRequest, book_id: Id, body: AddCopy) -> HttpResponse:
     def work() -> Answer:
         services.add_copy(book_id=book_id, actor=actor, now=now, **body.model_dump())
         content = _shape(queries.get_copy(body.barcode))
-        return json_answer(content, status=201, headers={"Location": f"/api/copies/{body.barcode}/"})
+        return json_answer(content, status=201, headers={"Location": f"/api/copies/{quote(body.barcode, safe='')}/"})
 
     return respond_in_transaction(request, work)
 

@@ -58,6 +58,29 @@ def test_log_out__beside_refreshes__nothing_survives() -> None:
             assert Api().post(REFRESH, {"refresh": answer.json()["refresh"]}).status_code == 401
 
 
+def test_change_password__beside_log_ins_with_the_old_one__none_of_them_has_a_session() -> None:
+    user = make_user()
+    api = Api(Api().log_in(user)["access"])
+    change = {"current_password": PASSWORD, "password": "blue whales sing 3"}
+
+    answers = _answers(
+        lambda: api.patch(f"/api/users/{user.pk}/", change),
+        *[lambda: Api().post("/api/login/", {"username": user.username, "password": PASSWORD})] * 4,
+    )
+
+    assert answers[0].status_code == 200
+    assert {answer.status_code for answer in answers[1:]} <= {200, 401}
+    assert not TokenSession.objects.filter(user=user, revoked_at=None).exists()
+
+
+def test_log_in__wrong_passwords_at_once__no_more_are_told_than_the_limit() -> None:
+    guess = {"username": make_user().username, "password": "wrong"}
+
+    answers = _answers(*[lambda: Api().post("/api/login/", guess)] * 12)
+
+    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 7
+
+
 def test_register__one_username_in_parallel__exactly_one_reader() -> None:
     name = unique("raced")
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}

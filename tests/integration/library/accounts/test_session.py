@@ -8,10 +8,14 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bookwell.library.accounts.lockout import find_lockout_seconds, record_failure
+from bookwell.kit import clock
+from bookwell.kit.http_errors import HttpRefusal
+from bookwell.library.accounts.lockout import count_guess, record_failure, refuse_locked_out
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.queries import find_caller
+from bookwell.library.accounts.services import open_session
 from bookwell.library.config.databases import cache_settings
+from tests.factories import unique
 from tests.people import PASSWORD, Api, make_user
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +201,16 @@ def test_lockout__unknown_account__as_a_known_one() -> None:
     assert answers == [401] * 5 + [429]
 
 
+@pytest.mark.parametrize("change", [{"password": "another"}, {"is_active": False}, {"deleted_at": clock.now()}])
+def test_open_session__the_account_changed_after_the_password_was_verified__is_none(change: dict[str, Any]) -> None:
+    verified = make_user()
+    User.objects.filter(pk=verified.pk).update(**change)
+
+    assert open_session(user=verified, now=clock.now()) is None
+
+    assert not TokenSession.objects.filter(user=verified).exists()
+
+
 def test_lockout__twenty_failures_of_one_address__whatever_the_account() -> None:
     user = make_user()
     for number in range(20):
@@ -216,7 +230,19 @@ def test_lockout__hundreds_of_other_names_fail__holds(settings: Any) -> None:
     for number in range(400):
         record_failure(username=f"nobody-{number}", address=f"10.7.{number // 200}.{number % 200}")
 
-    assert find_lockout_seconds(username="guessed", address="10.8.0.2") is not None
+    with pytest.raises(HttpRefusal, match="locked_out"):
+        refuse_locked_out(username="guessed", address="10.8.0.2")
+
+
+@pytest.mark.parametrize("is_right", [False, True])
+def test_lockout__guesses_at_once__tell_no_more_than_the_slots_allow(*, is_right: bool) -> None:
+    who = {"username": unique("guessed"), "address": "10.8.1.1"}
+    refuse_locked_out(**who)
+    for _ in range(5):
+        record_failure(**who)
+
+    with pytest.raises(HttpRefusal, match="locked_out"):
+        count_guess(is_right=is_right, **who)
 
 
 def test_lockout__successes__never_count() -> None:

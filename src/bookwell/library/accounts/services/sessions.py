@@ -8,7 +8,8 @@ from django.conf import settings
 
 from bookwell.kit import ids
 from bookwell.kit.refresh_tokens import RefreshToken, Standing, standing_of
-from bookwell.library.accounts.locks import lock_session
+from bookwell.library.accounts.errors import UserNotFound
+from bookwell.library.accounts.locks import lock_session, lock_user
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.tokens import refresh_key, signer
 
@@ -32,21 +33,28 @@ class TokenPair:
     refresh: str
 
 
-def open_session(*, user_id: int, now: dt.datetime) -> TokenPair | None:
-    """Begin a session of an active user; None when the user was deactivated meanwhile."""
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is None:
+def open_session(*, user: User, now: dt.datetime) -> TokenPair | None:
+    """Begin a session of somebody whose password was verified, as it was then.
+
+    None when they were deactivated or deleted meanwhile, or have another password: what ended every session must not
+    be followed by one that the old password opened.
+    """
+    try:
+        found = lock_user(user.pk)
+    except UserNotFound:
+        return None
+    if not found.is_active or found.password != user.password:
         return None
     token = RefreshToken.first(ids.new_id())
     TokenSession.objects.create(
         sid=token.session_id,
-        user=user,
+        user=found,
         refresh_hash=token.digest(),
         created_at=now,
         rotated_at=now,
         expires_at=now + settings.REFRESH_TOKEN_LIFETIME,
     )
-    return _pair(user, token, now)
+    return _pair(found, token, now)
 
 
 def refresh_session(*, refresh_token: str, now: dt.datetime) -> TokenPair | None:
