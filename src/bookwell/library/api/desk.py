@@ -80,6 +80,12 @@ def pull_list(request: HttpRequest, filters: Query[DeskFilters]) -> HttpResponse
     return _list(request, filters, queries.list_pull_list)
 
 
+@router.get("/in-hand/", auth=librarian, response=DeskItemsOut)
+def in_hand(request: HttpRequest, filters: Query[DeskFilters]) -> HttpResponse:
+    """Copies that came in for a reader: to shelve here, or to ship."""
+    return _list(request, filters, queries.list_in_hand)
+
+
 @router.get("/hold-shelf/", auth=librarian, response=DeskItemsOut)
 def hold_shelf(request: HttpRequest, filters: Query[DeskFilters]) -> HttpResponse:
     """Copies that wait for their readers."""

@@ -6,12 +6,15 @@ import pytest
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.pages import Position
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.errors import PolicyExists, PolicyNeeded, ReservationExists
 from bookwell.library.circulation.models import Block, Copy, Policy, Reservation
 from bookwell.library.circulation.rules import SYSTEM, Actor, CopyStatus, State
 from bookwell.library.circulation.tasks import resume_due
+from bookwell.library.network.models import Branch
+from bookwell.library.plumbing.models import OutboxRow
 from tests.factories import (
     LIBRARIAN,
     BookFactory,
@@ -31,6 +34,38 @@ def _check_in(reservation: Reservation, branch: str) -> services.Instruction:
     return run_in_transaction(
         lambda: services.check_in(barcode=barcode, branch=branch, actor=LIBRARIAN, now=clock.now())
     )
+
+
+def _lists(branch: Branch) -> dict[str, list[int]]:
+    """What stands on the desk's lists of a branch."""
+    lists = {
+        "pull_list": queries.list_pull_list,
+        "in_hand": queries.list_in_hand,
+        "hold_shelf": queries.list_hold_shelf,
+    }
+    found = {
+        name: [item.id for item in read(branch.code, now=clock.now(), position=Position(), limit=9)]
+        for name, read in lists.items()
+    }
+    return {name: ids for name, ids in found.items() if ids}
+
+
+def _self_return(loan: Reservation) -> services.Instruction:
+    return run_in_transaction(
+        lambda: services.return_book(
+            reservation_id=loan.pk, actor=Actor(loan.reader_id, is_librarian=False), now=clock.now()
+        )
+    )[1]
+
+
+def _lent_away_from_home() -> tuple[Reservation, Branch]:
+    """A loan that its reader may return without the desk, and the branch to which its copy belongs."""
+    home = BranchFactory.create()
+    reader = ReaderFactory.create(policy=PolicyFactory.create(self_return=True))
+    loan = ReservationFactory.place(reader, BookFactory.create(branch=home), library=BranchFactory.create().code)
+    for verb in (services.ship, services.receive, services.issue):
+        ReservationFactory.step(verb, loan)
+    return loan, home
 
 
 def _in_transit() -> Reservation:
@@ -84,7 +119,32 @@ def test_cancel_in_transit__next_reader_is_not_told_ready_while_the_copy_travels
     waiting.refresh_from_db()
     assert (waiting.state, waiting.is_on_pull_list) == (State.ASSIGNED, False)
     _check_in(waiting, code)
-    assert ReservationFactory.step(services.shelve, waiting).state == State.READY
+    waiting.refresh_from_db()
+    assert waiting.state == State.READY
+    assert waiting.pickup_deadline_at is not None
+    assert OutboxRow.objects.filter(aggregate=f"reservation:{waiting.pk}", type="reservation.ready").count() == 1
+
+
+def test_check_in__assigned_at_its_pickup_branch__is_in_hand_until_it_is_shelved() -> None:
+    there = BranchFactory.create()
+    reservation = ReservationFactory.place(ReaderFactory.create(), BookFactory.create(), library=there.code)
+
+    _check_in(reservation, there.code)
+
+    assert _lists(there) == {"in_hand": [reservation.pk]}
+    ReservationFactory.step(services.shelve, reservation)
+    assert _lists(there) == {"hold_shelf": [reservation.pk]}
+
+
+def test_check_in__assigned_at_a_third_branch__is_in_hand_there_until_it_is_shipped() -> None:
+    there, third = BranchFactory.create(), BranchFactory.create()
+    reservation = ReservationFactory.place(ReaderFactory.create(), BookFactory.create(), library=there.code)
+
+    instruction = _check_in(reservation, third.code)
+
+    assert (instruction.action, _lists(third)) == (services.Action.SHIP, {"in_hand": [reservation.pk]})
+    ReservationFactory.step(services.ship, reservation)
+    assert _lists(third) == {}
 
 
 def test_sent_home__whoever_reserves_meanwhile_has_no_pull_list_line_until_it_arrives() -> None:
@@ -118,6 +178,33 @@ def test_self_return__heir_is_on_the_pull_list_and_not_told_ready() -> None:
     assert (waiting.state, waiting.is_on_pull_list) == (State.ASSIGNED, True)
     assert Copy.objects.get(barcode=barcode_of(waiting)).location == BranchFactory.main()
     assert_invariants([loan.book_id], now=clock.now())
+
+
+def test_self_return__away_from_home__heir_finds_the_copy_where_it_was_lent() -> None:
+    loan, _ = _lent_away_from_home()
+    heir = ReservationFactory.place(ReaderFactory.create(), loan.book, library=loan.pickup_branch.code)
+
+    _self_return(loan)
+
+    heir.refresh_from_db()
+    assert heir.copy is not None
+    assert (heir.copy.location, heir.copy.is_travelling) == (loan.pickup_branch, False)
+    assert _lists(loan.pickup_branch) == {"pull_list": [heir.pk]}
+    assert ReservationFactory.step(services.shelve, heir).state == State.READY
+    assert_invariants([loan.book_id], now=clock.now())
+
+
+def test_self_return__away_from_home__goes_home_once_the_desk_has_it() -> None:
+    loan, home = _lent_away_from_home()
+
+    instruction = _self_return(loan)
+
+    copy = Copy.objects.get(book=loan.book)
+    assert (copy.location, copy.is_travelling) == (loan.pickup_branch, False)
+    assert (instruction.action, loan.pickup_branch.name in instruction.detail) == (services.Action.RESHELVE, True)
+    assert _check_in(loan, loan.pickup_branch.code).action == services.Action.SHIP
+    copy.refresh_from_db()
+    assert (copy.location, copy.is_travelling) == (home, True)
 
 
 def test_self_return__heir_was_once_suspended__is_not_told_ready_and_hears_the_right_cause() -> None:

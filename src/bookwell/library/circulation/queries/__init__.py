@@ -5,6 +5,7 @@ from bookwell.library.circulation.queries.desk import (
     get_copy,
     list_copies,
     list_hold_shelf,
+    list_in_hand,
     list_overdue,
     list_pull_list,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "get_view",
     "list_copies",
     "list_hold_shelf",
+    "list_in_hand",
     "list_overdue",
     "list_policies",
     "list_pull_list",

@@ -21,6 +21,7 @@ __all__ = [
     "has_copy",
     "list_copies",
     "list_hold_shelf",
+    "list_in_hand",
     "list_overdue",
     "list_pull_list",
 ]
@@ -83,6 +84,14 @@ def list_copies(book_id: int) -> list[Copy]:
 def list_pull_list(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
     """Up to `limit + 1` copies behind `position` that stand on a branch's open shelves and are set aside."""
     rows = Reservation.objects.filter(state=State.ASSIGNED, is_on_pull_list=True)
+    if branch is not None:
+        rows = rows.filter(copy__location__in=branches_named(branch))
+    return _items(rows, now, position, limit)
+
+
+def list_in_hand(branch: str | None, *, now: dt.datetime, position: Position, limit: int) -> list[DeskItem]:
+    """Up to `limit + 1` copies behind `position` that were caught at a branch: to be shelved there, or shipped."""
+    rows = Reservation.objects.filter(state=State.ASSIGNED, is_on_pull_list=False, copy__is_travelling=False)
     if branch is not None:
         rows = rows.filter(copy__location__in=branches_named(branch))
     return _items(rows, now, position, limit)

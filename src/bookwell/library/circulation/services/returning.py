@@ -14,7 +14,12 @@ from bookwell.library.circulation.queries.desk import find_holder
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.reservations import check_visible
 from bookwell.library.circulation.rules import Actor, Cause, CopyStatus, State, check_is_ours, check_state
-from bookwell.library.circulation.services.queue import pickup_deadline_of, promote, release_copy
+from bookwell.library.circulation.services.queue import (
+    pickup_deadline_of,
+    promote,
+    release_copy,
+    shelve_if_policy_says,
+)
 from bookwell.library.circulation.services.shelving import put_on_hold_shelf, send_to_pickup_branch
 
 __all__ = ["Action", "Instruction", "check_in", "return_book"]
@@ -93,13 +98,16 @@ def _take_in(book: LockedBook, copy: Copy, here: int, journal: Journal) -> Instr
 
 
 def _end_loan(book: LockedBook, loan: Reservation, copy: Copy, here: int, journal: Journal) -> Instruction:
-    """A copy that its reader returned without the desk is in nobody's hand: whoever gets it, it is on the pull list."""
+    """A copy that its reader returned without the desk is in nobody's hand: whoever gets it, it is on the pull list.
+
+    It stays where it was lent; only the desk sends it anywhere.
+    """
     journal.move_copy(copy, here)
     journal.move(loan, State.RETURNED)
-    if journal.actor.is_librarian:
-        heir = release_copy(book, journal, because=Cause.RETURNED, caught=copy)
-    else:
-        heir = release_copy(book, journal, because=Cause.SELF_RETURNED)
+    if not journal.actor.is_librarian:
+        release_copy(book, journal, because=Cause.SELF_RETURNED)
+        return Instruction(Action.RESHELVE, f"Leave it at {copy.location.name}.")
+    heir = release_copy(book, journal, because=Cause.RETURNED, caught=copy)
     return _pass_on(heir, copy, journal) if heir else _reshelve_or_send_home(copy, journal)
 
 
@@ -122,8 +130,10 @@ def _pass_on(reservation: Reservation, copy: Copy, journal: Journal) -> Instruct
         return _send_on(reservation, copy, journal)
     if reservation.state == State.IN_TRANSIT:
         put_on_hold_shelf(reservation, journal)
-    elif reservation.is_on_pull_list:
-        journal.amend(reservation, "caught", is_on_pull_list=False)
+    else:
+        _catch(reservation, journal)
+        if reservation.state == State.ASSIGNED:
+            shelve_if_policy_says(reservation, journal)
     return Instruction(Action.HOLD_SHELF, _hold_shelf_detail(reservation, journal.now), reservation.pk)
 
 
@@ -136,10 +146,16 @@ def _send_on(reservation: Reservation, copy: Copy, journal: Journal) -> Instruct
         send_to_pickup_branch(reservation, journal)
     elif reservation.state == State.IN_TRANSIT:
         journal.move_copy(copy, reservation.pickup_branch_id, is_travelling=True)
-    elif reservation.is_on_pull_list:
-        journal.amend(reservation, "caught", is_on_pull_list=False)
+    else:
+        _catch(reservation, journal)
     pickup = reservation.pickup_branch.name
     return Instruction(Action.SHIP, f"Send it to {pickup}, where a reader will pick it up.", reservation.pk)
+
+
+def _catch(reservation: Reservation, journal: Journal) -> None:
+    """Nobody needs to fetch it from the open shelf any more."""
+    if reservation.is_on_pull_list:
+        journal.amend(reservation, "caught", is_on_pull_list=False)
 
 
 def _hold_shelf_detail(reservation: Reservation, now: dt.datetime) -> str:
