@@ -17,7 +17,7 @@ from tests.infrastructure.sharing import empty_redis, forget_queues, own_databas
 
 _KEPT = ("BOOKWELL_TEST_", "BOOKWELL_PYTHON27", "BOOKWELL_LIBRARY_DATABASE_URL", "BOOKWELL_CHAOS", "BOOKWELL_BENCH")
 
-_LONG = ("tests/e2e/", "tests/messages/")
+_LONG = ("tests/e2e/", "tests/messages/", "tests/concurrency/", "tests/contract/library/test_schemathesis.py")
 
 if "bookwell.library.config.settings" in sys.modules:
     raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves.")
