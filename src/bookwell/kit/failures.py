@@ -70,7 +70,8 @@ SQLITE: Mapping[int, Failure] = MappingProxyType(
         sqlite3.SQLITE_CANTOPEN: Failure.UNREACHABLE,
     }
 )
-_POSTGRESQL = {"40001": Failure.GIVEN_UP, "40P01": Failure.GIVEN_UP, "55P03": Failure.WAITED}
+# 26000 is a prepared statement that somebody had the server forget: it is prepared again.
+_POSTGRESQL = dict.fromkeys(("26000", "40001", "40P01"), Failure.GIVEN_UP) | {"55P03": Failure.WAITED}
 
 
 def failure_of_state(state: str) -> Failure:

@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, event, func, select
 
+from bookwell.kit.adapters.sqlalchemy import pipeline
 from bookwell.kit.adapters.sqlalchemy.idempotency import IdempotencyStore
 from bookwell.kit.idempotency import Answer, IdempotencyKey, fingerprint_of
 from bookwell.kit.ids import new_id
@@ -154,12 +155,43 @@ def _tell(database: Database, end: End) -> None:
         commit(connection)
         end.come_behind_commit()
 
-    def tell(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        end.come_behind(statement)
+    def tell(_connection: Any, cursor: Any, statement: str, *_others: Any) -> None:
+        if cursor is not None:  # what is sent together is told of by the wire
+            end.come_behind(statement)
 
     with database.engine.connect():
         event.listen(database.engine, "after_cursor_execute", tell)
         dialect.do_commit = commit_and_tell  # type: ignore[method-assign,assignment]  # the one place of every commit
+    _tell_of_the_wire(end)
+
+
+def _tell_of_the_wire(end: End) -> None:
+    """Of statements that are sent together, let the server have each before it is told of."""
+    send = pipeline._send  # noqa: SLF001 -- the one place where they leave
+
+    def send_and_tell(connection: Any, *others: Any) -> list[bytes]:
+        return send(cast("Any", _Wire(connection, end)), *others)
+
+    setattr(pipeline, "_send", send_and_tell)  # noqa: B010 -- of a child, which will not live to regret it
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A connection that tells of what has left."""
+
+    connection: Any
+    end: End
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def send_query_prepared(self, name: bytes, *others: Any) -> None:
+        """Send one statement of several."""
+        self.connection.send_query_prepared(name, *others)
+        self.connection.send_flush_request()
+        self.connection.flush()
+        if name != pipeline.COMMIT[0].name:  # which is told of when it is answered
+            self.end.come_behind(name.decode())
 
 
 @pytest.mark.parametrize("new_case", [_ordering, _accepting, _moving, _closing])

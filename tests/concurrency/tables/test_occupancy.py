@@ -3,11 +3,13 @@
 import datetime as dt
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from bookwell.tables.bookings import queries
 from bookwell.tables.bookings.errors import SlotTaken, TooManyOpenOrders
 from bookwell.tables.bookings.rules import Actor, Decision, Exemption, State
 from bookwell.tables.bookings.services.closing import Closing, close_tables
@@ -72,11 +74,6 @@ def _assert_apart(database: Database, table_id: int) -> None:
     for number, row in enumerate(rows):
         others = rows[number + 1 :] + closed
         assert all(row.ends_at <= other.starts_at or other.ends_at <= row.starts_at for other in others)
-
-
-def _take_unasked(*arguments: Any, **place: Any) -> bool:
-    occupy_in_tx(*arguments, **place)
-    return True
 
 
 def _losers(outcomes: list[Outcome[Any]]) -> list[SlotTaken]:
@@ -144,7 +141,12 @@ def test_confirm__without_the_check__the_database_lets_one_win(
 ) -> None:
     table = a_table(restaurant)
     orders = [_order(restaurant, table.id, guest) for guest in range(12)]
-    monkeypatch.setattr("bookwell.tables.bookings.services.deciding.take_in_tx", _take_unasked)
+
+    def look_away(*place: Any) -> Any:
+        order, around = queries.lock_with_surroundings(*place)
+        return order, replace(around, is_held=False)
+
+    monkeypatch.setattr("bookwell.tables.bookings.services.deciding.lock_with_surroundings", look_away)
 
     outcomes = race([partial(_accept, restaurant, order.id) for order in orders])
 

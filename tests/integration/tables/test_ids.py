@@ -20,7 +20,7 @@ from bookwell.tables.bookings.services.forgetting import forget_guest
 from bookwell.tables.db import Database
 from bookwell.tables.floor.models import closure, occupancy
 from bookwell.tables.floor.services.occupying import close_in_tx
-from bookwell.tables.migrating import MIGRATIONS, migrate
+from bookwell.tables.migrating import MIGRATIONS
 from bookwell.tables.schema import metadata
 from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, tables_url
 from tests.waiters import an_account
@@ -83,7 +83,7 @@ def test_migrate__a_restaurant_in_use__keeps_every_row_index_and_rule(tmp_path: 
     rows, scheme = _rows(before), _scheme(before)
     before.engine.dispose()
 
-    migrate(url)
+    _at(url, "0008")
 
     after = Database.of_url(url)
     told = {name: content for name, content in _rows(after).items() if name in rows}

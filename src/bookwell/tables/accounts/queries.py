@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.usernames import fold_username
 from bookwell.tables.accounts.models import account, login_failure, machine_client, token_session
@@ -23,6 +24,13 @@ __all__ = [
     "find_scopes_of_client",
     "list_clients",
 ]
+
+
+_ROLE_IN_SESSION = Statement(
+    select(account.c.id, account.c.role)
+    .join(token_session, token_session.c.account_id == account.c.id)
+    .where(token_session.c.sid == bindparam("sid"), token_session.c.revoked_at.is_(None), account.c.is_active)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +78,8 @@ def find_role_in_session(connection: Connection, sid: str, *, subject: str) -> s
 
     A log-out, a deactivation and another role count at once.
     """
-    row = connection.execute(
-        select(account.c.id, account.c.role)
-        .join(token_session, token_session.c.account_id == account.c.id)
-        .where(token_session.c.sid == sid, token_session.c.revoked_at.is_(None), account.c.is_active)
-    ).one_or_none()
-    return row.role if row is not None and str(row.id) == subject else None
+    found = ask(connection, _ROLE_IN_SESSION(sid=sid))
+    return next((row.role for row in found if str(row.id) == subject), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from bookwell.tables.schema import id_column, metadata
 __all__ = ["booking", "booking_at_table", "booking_step", "guest_token", "outbox", "reminder_link", "reminder_opt_out"]
 
 _UNPLACED = text("position IS NULL")
+_WAITS = text(f"state = '{State.REQUESTED.value}'")
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 
 # `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
@@ -67,9 +68,9 @@ booking = Table(
     Index("booking_board", "state", "starts_at", "id"),
     Index("booking_waiting", "state", "decide_by"),
     Index("booking_escalation", "escalate_at"),
-    Index("booking_email", "email", "state"),
-    Index("booking_phone", "phone", "state"),
-    Index("booking_address", "from_address", "state"),
+    Index("booking_email", "email", postgresql_where=_WAITS, sqlite_where=_WAITS),
+    Index("booking_phone", "phone", postgresql_where=_WAITS, sqlite_where=_WAITS),
+    Index("booking_address", "from_address", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_clearing", "cleared_at", "ends_at"),
     sqlite_autoincrement=True,
 )

@@ -7,38 +7,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
     and_,
     bindparam,
-    exists,
     false,
     func,
-    or_,
+    literal_column,
     select,
+    true,
     tuple_,
     union_all,
 )
 
 from bookwell.contracts.bookings import FreeTable
+from bookwell.kit.adapters.sqlalchemy.next_id import next_id
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.gauges import Backlog
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
+from bookwell.tables.bookings.locks import lock_booking_and_ask
 from bookwell.tables.bookings.models import booking, booking_at_table, booking_step, guest_token, outbox
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
-from bookwell.tables.floor.models import dining_table
-from bookwell.tables.floor.queries import PRICE, SETTINGS, Wish, house_of, is_held, list_tables
+from bookwell.tables.floor.errors import TableNotFound
+from bookwell.tables.floor.models import dining_table, occupancy
+from bookwell.tables.floor.queries import PRICE, SETTINGS, Wish, house_of, list_tables
 from bookwell.tables.floor.rules import FOREVER, House
 
 __all__ = [
     "Board",
     "Outlook",
+    "Surroundings",
     "digest_of",
     "get_booking",
     "get_booking_id_of_token",
-    "get_house_and_rivals",
     "get_outlook",
     "instant_at",
     "list_active",
@@ -48,6 +53,7 @@ __all__ = [
     "list_steps",
     "list_to_escalate",
     "list_waiting_past",
+    "lock_with_surroundings",
 ]
 
 _ALTERNATIVES = 5
@@ -55,28 +61,60 @@ _FLAGGED = frozenset({State.REQUESTED})
 _LONGEST_SLOT = dt.timedelta(days=1)
 
 
+# In words, not as a parameter: of all orders there ever were, few wait, and the planner is to know it.
+_WAITS = booking.c.state == literal_column(f"'{State.REQUESTED.value}'")
+_FOREVER = milliseconds(FOREVER)
+_BY_EMAIL, _BY_PHONE = booking.c.email == bindparam("email"), booking.c.phone == bindparam("phone")
+
+
 def _waiting(whose: ColumnElement[bool]) -> ColumnElement[int]:
-    return select(func.count()).where(booking.c.state == State.REQUESTED.value, whose).scalar_subquery()
+    return select(func.count()).where(_WAITS, whose).scalar_subquery()
 
 
-_OUTLOOK = select(
-    PRICE.label("price"),
-    exists().where(is_held(dining_table.c.id)).label("is_held"),
-    _waiting(or_(booking.c.email == bindparam("email"), booking.c.phone == bindparam("phone"))).label("of_contact"),
-    _waiting(booking.c.from_address == bindparam("from_address")).label("of_address"),
-).where(dining_table.c.id == bindparam("table_id"))
+def _held_from(table_id: ColumnElement[int], starts_at: ColumnElement[int]) -> ColumnElement[int]:
+    """When the first of what holds a table begins, but for what is over at an instant; the end of time for nothing."""
+    held = select(func.min(occupancy.c.starts_at)).where(
+        occupancy.c.table_id == table_id, occupancy.c.ends_at > starts_at
+    )
+    return func.coalesce(held.scalar_subquery(), literal_column(str(_FOREVER)))
 
-_WAIT_BESIDE = and_(
-    booking.c.table_id == bindparam("table_id"),
-    booking.c.state == State.REQUESTED.value,
-    booking.c.id != bindparam("itself"),
+
+_OUTLOOK = Statement(
+    select(
+        dining_table.c.id,
+        dining_table.c.name,
+        dining_table.c.table_type,
+        dining_table.c.seats,
+        dining_table.c.can_be_booked,
+        dining_table.c.retired_at,
+        SETTINGS.label("settings"),
+        next_id(booking).label("booking_id"),
+        PRICE.label("price"),
+        _held_from(dining_table.c.id, bindparam("starts_at", type_=BigInteger)).label("held_from"),
+        (_waiting(_BY_EMAIL) + _waiting(and_(_BY_PHONE, _BY_EMAIL.is_not(true())))).label("of_contact"),
+        _waiting(booking.c.from_address == bindparam("from_address")).label("of_address"),
+    ).where(dining_table.c.id == bindparam("table_id"))
 )
-_NEXT = select(func.min(booking.c.starts_at)).where(_WAIT_BESIDE, booking.c.ends_at > bindparam("starts_at"))
-_LAST = select(func.max(booking.c.ends_at)).where(_WAIT_BESIDE, booking.c.ends_at <= bindparam("starts_at"))
-_HOUSE_AND_RIVALS = select(
-    SETTINGS.label("settings"),
-    func.coalesce(_NEXT.scalar_subquery(), milliseconds(FOREVER)).label("next_start"),
-    func.coalesce(_LAST.scalar_subquery(), 0).label("last_end"),
+
+# Slots and the cleaning behind them last a day each at most: others than these cannot touch.
+_DAY = _LONGEST_SLOT // dt.timedelta(milliseconds=1)
+_rival = booking.alias("rival")
+_RIVALS = and_(
+    _rival.c.table_id == booking.c.table_id,
+    _rival.c.state == literal_column(f"'{State.REQUESTED.value}'"),
+    _rival.c.id != booking.c.id,
+    _rival.c.starts_at > booking.c.starts_at - literal_column(str(2 * _DAY)),
+    _rival.c.starts_at < booking.c.starts_at + literal_column(str(2 * _DAY)),
+)
+_NEXT = select(func.min(_rival.c.starts_at)).where(_RIVALS, _rival.c.ends_at > booking.c.starts_at)
+_LAST = select(func.max(_rival.c.ends_at)).where(_RIVALS, _rival.c.ends_at <= booking.c.starts_at)
+_SURROUNDINGS = Statement(
+    select(
+        SETTINGS.label("settings"),
+        _held_from(booking.c.table_id, booking.c.starts_at).label("held_from"),
+        func.coalesce(_NEXT.scalar_subquery(), literal_column(str(_FOREVER))).label("next_start"),
+        func.coalesce(_LAST.scalar_subquery(), literal_column("0")).label("last_end"),
+    ).where(booking.c.id == bindparam("booking_id"))
 )
 
 
@@ -173,44 +211,69 @@ def list_alternatives(
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What an order meets: the table's price in hundredths, whether something holds it, who waits already."""
+    """What an order meets: the table, its price in hundredths, the settings, who waits already; and its future id.
 
+    `held_from` is when, in milliseconds, the table is held next.
+    """
+
+    table: Any
+    house: House
     price: int
-    is_held: bool
+    booking_id: int
+    held_from: int
     of_contact: int
     of_address: int
 
 
 def get_outlook(
-    connection: Connection,
-    *,
-    table_id: int,
-    starts_at: dt.datetime,
-    held_until: dt.datetime,
-    now: dt.datetime,
-    contact: Mapping[str, str],
+    connection: Connection, *, table_id: int, starts_at: dt.datetime, now: dt.datetime, contact: Mapping[str, str]
 ) -> Outlook:
-    """What an order for a table of that id meets; of a `contact`, by `email` or `phone`, and its `from_address`.
+    """What an order for a table meets; of a `contact`, by `email` or `phone`, and its `from_address`.
 
     What of the contact is missing or empty is nobody's.
+
+    Raises:
+        TableNotFound: if there never was a table of that id.
     """
     known = {name: contact.get(name) or None for name in ("email", "phone", "from_address")}
-    period = {"starts_at": milliseconds(starts_at), "held_until": milliseconds(held_until)}
-    row = connection.execute(_OUTLOOK, {"table_id": table_id, "now": milliseconds(now), **period, **known}).one()
-    return Outlook(row.price, bool(row.is_held), row.of_contact, row.of_address)
+    asked = _OUTLOOK(table_id=table_id, starts_at=milliseconds(starts_at), now=milliseconds(now), **known)
+    row = next(iter(ask(connection, asked)), None)
+    if row is None:
+        raise TableNotFound
+    return Outlook(
+        table=row,
+        house=house_of(row.settings),
+        price=row.price,
+        booking_id=row.booking_id,
+        held_from=row.held_from,
+        of_contact=row.of_contact,
+        of_address=row.of_address,
+    )
 
 
-def get_house_and_rivals(connection: Connection, booked: Any) -> tuple[House, bool]:
-    """The restaurant's settings, and whether other orders wait for the table where the booking needs it.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision meets: the settings; whether the table is held at its time, and whether other orders wait."""
 
-    Of those that are not over when it starts the first one tells, of the others the last one.
+    house: House
+    is_held: bool
+    has_rivals: bool
+
+
+def lock_with_surroundings(connection: Connection, booking_id: int) -> tuple[Any, Surroundings]:
+    """A locked booking at its table, and what is around its time.
+
+    Of orders that are not over when it starts the first one tells, of the others the last one.
+
+    Raises:
+        BookingNotFound, TryAgain: as `locks.lock_booking`.
     """
-    place = {"table_id": booked.table_id, "starts_at": booked.starts_at, "itself": booked.id}
-    row = connection.execute(_HOUSE_AND_RIVALS, place).one()
-    house = house_of(row.settings)
+    booked, around = lock_booking_and_ask(connection, booking_id, _SURROUNDINGS(booking_id=booking_id))
+    house = house_of(around.settings)
     cleaning = house.buffer_minutes * 60_000
-    is_next = row.next_start < booked.ends_at + cleaning
-    return house, is_next or row.last_end > booked.starts_at - cleaning
+    held_until = booked.ends_at + cleaning
+    has_rivals = around.next_start < held_until or around.last_end > booked.starts_at - cleaning
+    return booked, Surroundings(house, around.held_from < held_until, has_rivals)
 
 
 def list_backlogs(connection: Connection, queues: Sequence[str]) -> list[Backlog]:

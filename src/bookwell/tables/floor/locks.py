@@ -5,11 +5,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.tables.floor.models import dining_table, restaurant
 
 __all__ = ["lock_all_tables", "lock_restaurant", "lock_tables", "share_table"]
 
-_SHARED = select(dining_table).where(dining_table.c.id == bindparam("table_id")).with_for_update(read=True)
+_SHARED = Statement(
+    select(dining_table.c.id).where(dining_table.c.id == bindparam("table_id")).with_for_update(read=True)
+)
 
 
 def lock_restaurant(connection: Connection) -> None:
@@ -29,6 +32,6 @@ def lock_all_tables(connection: Connection) -> dict[int, Row[Any]]:
     return {row.id: row for row in connection.execute(chosen.with_for_update())}
 
 
-def share_table(connection: Connection, table_id: int) -> Row[Any] | None:
-    """Others may share it; nobody closes or changes the table meanwhile."""
-    return connection.execute(_SHARED, {"table_id": table_id}).one_or_none()
+def share_table(connection: Connection, table_id: int) -> None:
+    """Others may share it; nobody closes or changes the table meanwhile: whatever is asked next, is behind the lock."""
+    send_later(connection, _SHARED(table_id=table_id))

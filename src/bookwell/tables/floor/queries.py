@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, exists, func, or_, select
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import closure, dining_table, occupancy, restaurant, table_price
@@ -54,7 +55,7 @@ def is_held(table_id: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 # Statements are built once: making one takes as long as sending it.
-_HOUSE = select(SETTINGS)
+_HOUSE = Statement(select(SETTINGS.label("settings")))
 _TABLES = select(dining_table, PRICE.label("price"))
 _TABLE = _TABLES.where(dining_table.c.id == bindparam("table_id"))
 _HELD = select(occupancy.c.id).where(is_held(bindparam("table_id", type_=BigInteger))).limit(1)
@@ -92,7 +93,8 @@ class Wish:
 
 def get_house(connection: Connection) -> House:
     """The restaurant's settings."""
-    return house_of(connection.scalar(_HOUSE))
+    ((settings,),) = ask(connection, _HOUSE())
+    return house_of(settings)
 
 
 @lru_cache(maxsize=8)
@@ -126,8 +128,8 @@ def list_tables(
         "held_until": milliseconds(wish.ends_at) if wish.ends_at else None,
     }
     given = {name: value for name, value in values.items() if value is not None}
-    found = connection.execute(_search(frozenset(given)), {**given, "now": milliseconds(now), "most": limit})
-    return [_table_of(row) for row in found]
+    asked = _search(frozenset(given))(**given, now=milliseconds(now), most=limit)
+    return [_table_of(row) for row in ask(connection, asked)]
 
 
 def is_occupied(
@@ -156,7 +158,7 @@ def list_closures(
 
 
 @lru_cache
-def _search(given: frozenset[str]) -> Select[Any]:
+def _search(given: frozenset[str]) -> Statement:
     """The statement of a search that says these things; it has as many forms as there are sets of them."""
     tables = _TABLES.subquery().c
     conditions: dict[str, ColumnElement[bool]] = {
@@ -169,7 +171,7 @@ def _search(given: frozenset[str]) -> Select[Any]:
     wanted = [condition for name, condition in conditions.items() if name in given]
     columns = (tables.id, tables.name, tables.table_type, tables.seats, tables.price, tables.can_be_booked)
     chosen = select(*columns).where(tables.retired_at.is_(None), tables.can_be_booked, *wanted)
-    return chosen.order_by(tables.seats, tables.price, tables.id).limit(bindparam("most"))
+    return Statement(chosen.order_by(tables.seats, tables.price, tables.id).limit(bindparam("most")))
 
 
 def _table_of(row: Any) -> DiningTable:

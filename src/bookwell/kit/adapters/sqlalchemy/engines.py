@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import StaticPool
 
+from bookwell.kit.adapters.sqlalchemy.statements import send_waiting, sending
 from bookwell.kit.writers import line_of
 
 __all__ = ["engine_of", "reading", "writing"]
@@ -72,6 +73,7 @@ def engine_of(url: str, *, connections: int = 3, answer_seconds: int | None = _A
     )
     if not is_mysql:
         event.listen(engine, "checkout", _refuse_ended)
+        event.listen(engine, "before_cursor_execute", send_waiting)
     return engine
 
 
@@ -81,7 +83,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     line = line_of(engine.url.database or "") if engine.dialect.name == "sqlite" else nullcontext()
     with line, engine.connect() as connection:
         connection.execution_options(**{_IS_WRITE: True})
-        with connection.begin():
+        with connection.begin(), sending(connection):
             yield connection
 
 

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, insert, select
@@ -17,6 +18,7 @@ from sqlalchemy.types import CHAR
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy.failures import failure_of
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.errors import DomainError
 from bookwell.kit.failures import Failure
 from bookwell.kit.idempotency import (
@@ -103,22 +105,11 @@ class IdempotencyStore:
         return len(digests)
 
     def _keep_in_tx(self, connection: Connection, key: IdempotencyKey, answer: Answer) -> None:
-        """The transaction's last statement: who has inserted the key and not committed is about to; it is waited for.
-
-        Raises:
-            AlreadyKept: if the key has an answer, perhaps one whose time is up.
-            InFlight: if the first request did not finish within the database's wait for locks.
-        """
+        """The transaction's last statement: who has inserted the key and not committed is about to: it waits."""
         row = {"digest": _digest(key), "fingerprint": key.fingerprint, "status": answer.status}
         told = {"headers": json.dumps(answer.headers), "body": answer.body.decode()}
-        try:
-            connection.execute(insert(self.table), {**row, **told, "created_at": milliseconds(clock.now())})
-        except IntegrityError as error:
-            raise AlreadyKept from error
-        except DBAPIError as error:
-            if failure_of(error) is Failure.WAITED:
-                raise InFlight from error
-            raise
+        kept = _keeping(self.table)(**row, **told, created_at=milliseconds(clock.now()))
+        send_later(connection, kept, refuse=_refusal_to_keep)
 
     def _find_in_tx(self, connection: Connection, key: IdempotencyKey) -> Answer | None:
         """The kept answer; None where there is none, or it was so old that it goes now.
@@ -137,6 +128,18 @@ class IdempotencyStore:
         if row.fingerprint != key.fingerprint:
             raise KeyReused
         return Answer(row.status, row.body.encode(), json.loads(row.headers))
+
+
+@cache
+def _keeping(table: Table) -> Statement:
+    return Statement(insert(table))
+
+
+def _refusal_to_keep(error: DBAPIError) -> Exception:
+    """The key has an answer, perhaps one whose time is up; or whoever was first did not finish in time."""
+    if isinstance(error, IntegrityError):
+        return AlreadyKept()
+    return InFlight() if failure_of(error) is Failure.WAITED else error
 
 
 def _digest(key: IdempotencyKey) -> str:

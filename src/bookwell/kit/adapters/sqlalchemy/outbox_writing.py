@@ -8,33 +8,31 @@ from sqlalchemy import Connection, MetaData, Table, insert
 
 from bookwell.kit import ids
 from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox import OutgoingMessage
 from bookwell.kit.outbox.rules import milliseconds
 
 __all__ = ["append_in_tx"]
 
 _outbox = Table("outbox", MetaData(), *outbox_columns())
-_INSERT = insert(_outbox).inline()  # nobody asks for the rows' numbers
+_INSERT = Statement(insert(_outbox).inline())  # nobody asks for the rows' numbers
 
 
 def append_in_tx(connection: Connection, messages: Sequence[OutgoingMessage], *, now: dt.datetime) -> None:
     """Add one row per message, due at once."""
-    if not messages:
-        return
-    rows = [
-        {
-            "event_id": message.event_id or ids.new_id(),
-            "queue": message.queue,
-            "type": message.type,
-            "version": message.version,
-            "aggregate": message.aggregate,
-            "aggregate_version": message.aggregate_version,
-            "payload": to_json(message.payload).decode(),
-            "created_at": milliseconds(now),
-            "attempts": 0,
-            "next_attempt_at": milliseconds(now),
-            "error": "",
-        }
-        for message in messages
-    ]
-    connection.execute(_INSERT, rows[0] if len(rows) == 1 else rows)
+    moment = milliseconds(now)
+    for message in messages:
+        row = _INSERT(
+            event_id=message.event_id or ids.new_id(),
+            queue=message.queue,
+            type=message.type,
+            version=message.version,
+            aggregate=message.aggregate,
+            aggregate_version=message.aggregate_version,
+            payload=to_json(message.payload).decode(),
+            created_at=moment,
+            attempts=0,
+            next_attempt_at=moment,
+            error="",
+        )
+        send_later(connection, row)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, update
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.models import booking, booking_step
 from bookwell.tables.bookings.rules import Actor, State, check_transition
@@ -17,8 +18,8 @@ from bookwell.tables.floor.services.occupying import release_in_tx
 __all__ = ["change_in_tx", "end_in_tx", "flag_waiting_in_tx", "is_in_the_way", "note_step_in_tx", "told_of_table"]
 
 _FARTHEST = LONGEST_BUFFER // dt.timedelta(milliseconds=1)
-_CHANGE = update(booking).where(booking.c.id == bindparam("changed_id"))
-_STEP = insert(booking_step)
+_CHANGE = Statement(update(booking).where(booking.c.id == bindparam("changed_id")))
+_STEP = Statement(insert(booking_step))
 
 
 def change_in_tx(
@@ -42,8 +43,8 @@ def change_in_tx(
     if "state" in values:
         check_transition(State(booked.state), State(values["state"]))
     changes = {**values, "version": booked.version + 1, "reason": reason if booked.cleared_at is None else ""}
-    connection.execute(_CHANGE, {"changed_id": booked.id, **changes})
-    before = booked._mapping if hasattr(booked, "_mapping") else vars(booked)  # noqa: SLF001 -- SQLAlchemy's public name
+    send_later(connection, _CHANGE(changed_id=booked.id, **changes))
+    before = booked._asdict() if hasattr(booked, "_asdict") else vars(booked)  # a public name of rows
     after = SimpleNamespace(**{**before, **changes, **(told_of_table(to_table) if to_table else {})})
     note_step_in_tx(connection, after, action=action, actor=actor, now=now)
     return after
@@ -75,7 +76,7 @@ def note_step_in_tx(connection: Connection, booked: Any, *, action: str, actor: 
     """Keep who brought the booking to its version, and why, and tell the back office."""
     step = {"booking_id": booked.id, "version": booked.version, "at": milliseconds(now), "action": action}
     told = {"state": booked.state, "actor": str(actor), "reason": booked.reason}
-    connection.execute(_STEP, {**step, **told})
+    send_later(connection, _STEP(**step, **told))
     publish_in_tx(connection, booked, action=action, actor=actor, now=now)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, select
 from bookwell.tables.bookings.errors import NotConfirmed, SlotTaken
 from bookwell.tables.bookings.locks import lock_booking, lock_bookings
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import get_house_and_rivals, instant_at, list_alternatives
+from bookwell.tables.bookings.queries import Surroundings, instant_at, list_alternatives, lock_with_surroundings
 from bookwell.tables.bookings.rules import (
     Actor,
     Decision,
@@ -21,7 +21,7 @@ from bookwell.tables.bookings.services.changing import change_in_tx, end_in_tx, 
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
 from bookwell.tables.floor.models import occupancy
 from bookwell.tables.floor.queries import get_house
-from bookwell.tables.floor.services.occupying import take_in_tx
+from bookwell.tables.floor.services.occupying import hold_in_tx
 
 __all__ = ["accept_booking", "decide_booking", "decline_all_taken", "decline_booking"]
 
@@ -36,9 +36,9 @@ def accept_booking(
         OrderExpired, OrderCancelled, StateRefused: if it does not wait any more.
         SlotTaken: if another booking or a closure was first, with alternatives.
     """
-    booked = lock_booking(connection, booking_id)
+    booked, around = lock_with_surroundings(connection, booking_id)
     check_decidable(_facts(booked), now=now)
-    return _confirm(connection, booked, actor=actor, public_url=public_url, now=now, reason=reason)
+    return _confirm(connection, booked, around, actor=actor, public_url=public_url, now=now, reason=reason)
 
 
 def decline_booking(
@@ -94,20 +94,23 @@ def decide_booking(
         OrderExpired, OrderCancelled, StateRefused: if it does not wait any more.
         SlotTaken: if another booking or a closure was first, with alternatives.
     """
-    booked = lock_booking(connection, booking_id)
+    booked, around = lock_with_surroundings(connection, booking_id)
     facts = _facts(booked)
     if facts.decided is None:
         check_decidable(facts, now=now)
     if is_same_decision(facts, decision, version=version):
         return booked
-    decide = _confirm if decision is Decision.CONFIRM else _decline
-    told: dict[str, Any] = {"public_url": public_url, "now": now, "reason": reason, "backoffice_ref": backoffice_ref}
-    return decide(connection, booked, actor=Actor("back_office"), **told)
+    who: dict[str, Any] = {"actor": Actor("back_office"), "backoffice_ref": backoffice_ref}
+    told: dict[str, Any] = {"public_url": public_url, "now": now, "reason": reason, **who}
+    if decision is Decision.CONFIRM:
+        return _confirm(connection, booked, around, **told)
+    return _decline(connection, booked, **told)
 
 
 def _confirm(
     connection: Connection,
     booked: Any,
+    around: Surroundings,
     *,
     actor: Actor,
     public_url: str,
@@ -115,11 +118,11 @@ def _confirm(
     reason: str,
     backoffice_ref: str = "",
 ) -> Any:
-    house, has_rivals = get_house_and_rivals(connection, booked)
-    starts_at, ends_at = instant_at(booked.starts_at), instant_at(booked.ends_at) + house.buffer
-    holding: dict[str, Any] = {"table_id": booked.table_id, "booking_id": booked.id}
-    if not take_in_tx(connection, **holding, starts_at=starts_at, ends_at=ends_at):
+    house = around.house
+    if around.is_held:
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=booked, now=now))
+    starts_at, ends_at = instant_at(booked.starts_at), instant_at(booked.ends_at) + house.buffer
+    hold_in_tx(connection, table_id=booked.table_id, booking_id=booked.id, starts_at=starts_at, ends_at=ends_at)
     confirmed = change_in_tx(
         connection,
         booked,
@@ -133,7 +136,7 @@ def _confirm(
         slot_taken=False,
         **_decided(booked, Decision.CONFIRM, backoffice_ref),
     )
-    if has_rivals:
+    if around.has_rivals:
         period = {"starts_at": booked.starts_at, "ends_at": booked.ends_at}
         flag_waiting_in_tx(connection, house, table_id=booked.table_id, **period)
     tell_guest_in_tx(connection, "booking.confirmed", confirmed, house=house, public_url=public_url, now=now)

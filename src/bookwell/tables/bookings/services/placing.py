@@ -4,14 +4,16 @@ import datetime as dt
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, insert
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.locks import lock_contact
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import get_outlook, list_alternatives
+from bookwell.tables.bookings.queries import Outlook, get_outlook, list_alternatives
 from bookwell.tables.bookings.rules import (
     Actor,
     Exemption,
@@ -24,16 +26,16 @@ from bookwell.tables.bookings.rules import (
 )
 from bookwell.tables.bookings.services.changing import flag_waiting_in_tx, note_step_in_tx, told_of_table
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
-from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.locks import lock_tables, share_table
 from bookwell.tables.floor.queries import get_house
 from bookwell.tables.floor.rules import FOREVER, House, check_period, instant_of, slot_minutes
-from bookwell.tables.floor.services.occupying import occupy_in_tx
+from bookwell.tables.floor.services.occupying import hold_in_tx
 
 __all__ = ["OrderRequest", "place_order", "set_booking"]
 
-_BOOK = insert(booking).returning(booking.c.id)
+_BOOK = Statement(insert(booking))
 _GUEST = Actor("guest")
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,16 @@ def place_order(
         DomainError: what `rules.check_order` refuses.
         SlotTaken: if the table is not free then, with alternatives.
     """
-    table = share_table(connection, request.table_id)
-    house = get_house(connection)  # behind the lock that a change of the settings takes
-    slot = _slot(house, request)
-    price = _check(connection, house, request, slot, table, exemption=exemption, now=now)
-    deadline = decide_by(house, starts_at=slot.starts_at, now=now)
+    share_table(connection, request.table_id)
+    outlook, slot = _look(connection, request, exemption=exemption, now=now)
+    deadline = decide_by(outlook.house, starts_at=slot.starts_at, now=now)
     waiting = {
         "state": State.REQUESTED.value,
         "decide_by": milliseconds(deadline),
         "escalate_at": milliseconds(escalate_at(deadline=deadline, now=now)),
     }
-    booked = _insert(connection, house, request, slot, table, actor=actor, now=now, price=price, **waiting)
-    tell_guest_in_tx(connection, "booking.requested", booked, house=house, public_url=public_url, now=now)
+    booked = _insert(connection, outlook, request, slot, actor=actor, now=now, **waiting)
+    tell_guest_in_tx(connection, "booking.requested", booked, house=outlook.house, public_url=public_url, now=now)
     return booked
 
 
@@ -99,21 +99,39 @@ def set_booking(
         WallTimeMissing, WallTimeAmbiguous: if the restaurant's clocks do not show the time once.
         SlotTaken: if the table is not free then, with alternatives.
     """
-    table = lock_tables(connection, [request.table_id]).get(request.table_id)
-    house = get_house(connection)
-    slot = _slot(house, request)
-    price = _check(connection, house, request, slot, table, exemption=Exemption.ALL, now=now)
+    lock_tables(connection, [request.table_id])
+    outlook, slot = _look(connection, request, exemption=Exemption.ALL, now=now)
+    house = outlook.house
     made = {"state": State.CONFIRMED.value, "decide_by": None, "escalate_at": None}
-    booked = _insert(connection, house, request, slot, table, actor=actor, now=now, price=price, **made)
+    booked = _insert(connection, outlook, request, slot, actor=actor, now=now, **made)
     ends_at = slot.ends_at + house.buffer
-    occupy_in_tx(connection, table_id=booked.table_id, booking_id=booked.id, starts_at=slot.starts_at, ends_at=ends_at)
+    hold_in_tx(connection, table_id=booked.table_id, booking_id=booked.id, starts_at=slot.starts_at, ends_at=ends_at)
     flag_waiting_in_tx(connection, house, table_id=booked.table_id, starts_at=booked.starts_at, ends_at=booked.ends_at)
     tell_guest_in_tx(connection, "booking.confirmed", booked, house=house, public_url=public_url, now=now)
     return booked
 
 
-def _slot(house: House, request: OrderRequest) -> Slot:
-    starts_at = instant_of(request.starts_at, house.zone)
+def _look(
+    connection: Connection, request: OrderRequest, *, exemption: Exemption, now: dt.datetime
+) -> tuple[Outlook, Slot]:
+    """What the order meets, and its time, behind the locks: of the table, which the settings' change takes too.
+
+    Raises:
+        DomainError: if that time, or this table then, is not to be had.
+    """
+    contact = {}
+    if exemption is Exemption.NONE:
+        contact = {"email": request.email, "phone": request.phone, "from_address": request.from_address}
+        lock_contact(connection, [f"{kind}:{value}" for kind, value in contact.items() if value])
+    zone = _UTC if request.starts_at.tzinfo else get_house(connection).zone
+    starts_at = instant_of(request.starts_at, zone)
+    outlook = get_outlook(connection, table_id=request.table_id, starts_at=starts_at, now=now, contact=contact)
+    slot = _slot(outlook.house, request, starts_at)
+    _check(connection, outlook, request, slot, exemption=exemption, now=now)
+    return outlook, slot
+
+
+def _slot(house: House, request: OrderRequest, starts_at: dt.datetime) -> Slot:
     minutes = request.minutes if request.minutes is not None else slot_minutes(house, request.party_size)
     check_period(starts_at, FOREVER)
     ends_at = starts_at + dt.timedelta(minutes=minutes)
@@ -123,26 +141,16 @@ def _slot(house: House, request: OrderRequest) -> Slot:
 
 def _check(
     connection: Connection,
-    house: House,
+    outlook: Outlook,
     request: OrderRequest,
     slot: Slot,
-    table: Any,
     *,
     exemption: Exemption,
     now: dt.datetime,
-) -> int:
-    """The price of what may be booked."""
-    if table is None:
-        raise TableNotFound
+) -> None:
+    table, house = outlook.table, outlook.house
     if table.retired_at is not None:
         raise TableNotBookable
-    contact = {}
-    if exemption is Exemption.NONE:
-        contact = {"email": request.email, "phone": request.phone, "from_address": request.from_address}
-        lock_contact(connection, [f"{kind}:{value}" for kind, value in contact.items() if value])
-    held_until = slot.ends_at + house.buffer
-    place: dict[str, Any] = {"table_id": table.id, "starts_at": slot.starts_at, "held_until": held_until}
-    outlook = get_outlook(connection, **place, now=now, contact=contact)
     facts = OrderFacts(
         slot=slot,
         party_size=request.party_size,
@@ -153,20 +161,18 @@ def _check(
         open_of_address=outlook.of_address,
     )
     check_order(facts, house, exemption=exemption, now=now)
-    if outlook.is_held:
+    if outlook.held_from < milliseconds(slot.ends_at + house.buffer):
         wanted = SimpleNamespace(
             starts_at=milliseconds(slot.starts_at), ends_at=milliseconds(slot.ends_at), party_size=request.party_size
         )
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=wanted, now=now))
-    return outlook.price
 
 
 def _insert(
     connection: Connection,
-    house: House,
+    outlook: Outlook,
     request: OrderRequest,
     slot: Slot,
-    table: Any,
     *,
     actor: Actor,
     now: dt.datetime,
@@ -174,11 +180,13 @@ def _insert(
 ) -> Any:
     values = {
         **standing,
-        "table_id": table.id,
+        "id": outlook.booking_id,
+        "price": outlook.price,
+        "table_id": outlook.table.id,
         "version": 1,
         "starts_at": milliseconds(slot.starts_at),
         "ends_at": milliseconds(slot.ends_at),
-        "time_zone": house.time_zone,
+        "time_zone": outlook.house.time_zone,
         "party_size": request.party_size,
         "name": request.name,
         "email": request.email,
@@ -194,7 +202,7 @@ def _insert(
         "backoffice_ref": "",
         "reason": "",
     }
-    made = connection.execute(_BOOK, values)
-    booked = SimpleNamespace(id=int(made.scalar_one()), **values, **told_of_table(table))
+    send_later(connection, _BOOK(**values))
+    booked = SimpleNamespace(**values, **told_of_table(outlook.table))
     note_step_in_tx(connection, booked, action="ordered" if booked.decide_by else "set", actor=actor, now=now)
     return booked

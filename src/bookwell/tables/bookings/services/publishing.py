@@ -17,6 +17,7 @@ from bookwell.contracts.backoffice import BookedTable, BookingEvent
 from bookwell.contracts.webhooks import WebhookMessage
 from bookwell.kit import ids
 from bookwell.kit.adapters.sqlalchemy.outbox_writing import append_in_tx
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox import OutgoingMessage
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.locks import lock_feed
@@ -35,7 +36,7 @@ _WHAT = {"ordered": "requested", "set": "confirmed", "moved": "changed"}
 _ROOM = {"name": 2_500, "email": 2_000, "phone": 200, "comment": 6_000, "reason": 4_000}
 _PERSONAL = ("name", "email", "phone", "comment", "reason")
 _AT_ONCE = 1000
-_EVENT = insert(feed_event).inline()
+_EVENT = Statement(insert(feed_event).inline())
 
 
 def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Actor, now: dt.datetime) -> None:
@@ -45,7 +46,7 @@ def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Ac
     data, event_id = event.model_dump(mode="json"), ids.new_id()
     version = {"booking_id": booked.id, "version": booked.version}
     told = {"event_id": event_id, "type": kind, "at": milliseconds(now), "data": to_json(data).decode()}
-    connection.execute(_EVENT, {**version, **told})
+    send_later(connection, _EVENT(**version, **told))
     endpoint = connection.get_execution_options().get(CALLED, "")
     if endpoint:
         message = OutgoingMessage(

@@ -3,13 +3,15 @@
 import datetime as dt
 import secrets
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import BindParameter, Connection, bindparam, insert
 
 from bookwell.contracts.bookings import BookingFacts
 from bookwell.kit.adapters.sqlalchemy.outbox_writing import append_in_tx
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.tables.bookings.events import guest_notice, has_contact, staff_notice
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import digest_of, instant_at
@@ -26,7 +28,6 @@ _PATHS: Mapping[TokenPurpose, str] = MappingProxyType(
         TokenPurpose.VIEW: "/api/customer/booking/",
     }
 )
-_TOKENS = insert(guest_token)
 _UNSUBSCRIBE = "/api/customer/unsubscribe/"
 _OF_A_BOOKING = (TokenPurpose.CANCEL, TokenPurpose.VIEW)
 
@@ -102,12 +103,26 @@ def _links_in_tx(
 ) -> dict[TokenPurpose, str]:
     """Only digests are kept, so that every message has tokens of its own."""
     tokens = {purpose: secrets.token_urlsafe(_TOKEN_BYTES) for purpose in purposes}
-    rows = [
-        {"digest": digest_of(token), "booking_id": booked.id, "purpose": purpose, "expires_at": booked.ends_at}
-        for purpose, token in tokens.items()
-    ]
-    connection.execute(_TOKENS, rows)
+    kept: dict[str, Any] = {"of_booking": booked.id, "until": booked.ends_at}
+    for number, (purpose, token) in enumerate(tokens.items()):
+        kept |= {f"digest_{number}": digest_of(token), f"purpose_{number}": purpose.value}
+    send_later(connection, _keep_tokens(len(tokens))(**kept))
     return {purpose: f"{public_url}{_PATHS[purpose]}?id={token}" for purpose, token in tokens.items()}
+
+
+@lru_cache
+def _keep_tokens(count: int) -> Statement:
+    """The insert of so many tokens of one booking."""
+    rows: list[dict[str, BindParameter[Any]]] = [
+        {
+            "digest": bindparam(f"digest_{number}"),
+            "booking_id": bindparam("of_booking"),
+            "purpose": bindparam(f"purpose_{number}"),
+            "expires_at": bindparam("until"),
+        }
+        for number in range(count)
+    ]
+    return Statement(insert(guest_token).values(rows))
 
 
 def _unsubscribe_url_in_tx(connection: Connection, booked: Any, public_url: str) -> str:

@@ -8,35 +8,28 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, exists, insert, literal, or_, select
+from sqlalchemy import Connection, delete, insert, or_, select
 
+from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.models import closure, occupancy
-from bookwell.tables.floor.queries import is_held
 from bookwell.tables.floor.rules import Period, shared, without
 
-__all__ = ["close_in_tx", "occupy_in_tx", "release_in_tx", "take_in_tx"]
+__all__ = ["close_in_tx", "hold_in_tx", "occupy_in_tx", "release_in_tx"]
 
-_TABLE_ID, _BOOKING_ID, _STARTS_AT, _HELD_UNTIL = (
-    bindparam(name, type_=BigInteger) for name in ("table_id", "booking_id", "starts_at", "held_until")
-)
-_HOLDING = select(_TABLE_ID, literal("booking"), _BOOKING_ID, _STARTS_AT, _HELD_UNTIL)
-_TAKE = (
-    insert(occupancy)
-    .from_select(
-        ["table_id", "kind", "booking_id", "starts_at", "ends_at"],
-        _HOLDING.where(~exists().where(is_held(_TABLE_ID))),
-    )
-    .execution_options(preserve_rowcount=True)
-)
+_HOLD = Statement(insert(occupancy).inline())
 
 
-def take_in_tx(
+def hold_in_tx(
     connection: Connection, *, table_id: int, booking_id: int, starts_at: dt.datetime, ends_at: dt.datetime
-) -> bool:
-    """Let a booking that holds nothing hold a table, unless something else does at that time; whether it does now."""
-    period = {"starts_at": milliseconds(starts_at), "held_until": milliseconds(ends_at)}
-    return connection.execute(_TAKE, {"table_id": table_id, "booking_id": booking_id, **period}).rowcount == 1
+) -> None:
+    """Let a booking that holds nothing hold a table that is free then.
+
+    Raises:
+        IntegrityError: `occupancy_bookings` or `occupancy_closures`, if something does; with the COMMIT at the latest.
+    """
+    period = {"starts_at": milliseconds(starts_at), "ends_at": milliseconds(ends_at)}
+    send_later(connection, _HOLD(table_id=table_id, kind="booking", booking_id=booking_id, **period))
 
 
 def occupy_in_tx(
@@ -48,8 +41,7 @@ def occupy_in_tx(
         IntegrityError: `occupancy_bookings` or `occupancy_closures`, if something else holds it.
     """
     release_in_tx(connection, booking_ids=[booking_id])
-    period = {"starts_at": milliseconds(starts_at), "ends_at": milliseconds(ends_at)}
-    connection.execute(insert(occupancy).values(table_id=table_id, kind="booking", booking_id=booking_id, **period))
+    hold_in_tx(connection, table_id=table_id, booking_id=booking_id, starts_at=starts_at, ends_at=ends_at)
 
 
 def release_in_tx(connection: Connection, *, booking_ids: Sequence[int]) -> None:
