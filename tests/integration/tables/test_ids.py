@@ -1,7 +1,6 @@
 """An id that was told means one thing for ever, whatever is deleted, migrated or brought back from a backup."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,11 +119,10 @@ def _clear(connection: Connection) -> None:
             connection.execute(delete(table))
 
 
-@pytest.mark.skipif(
-    os.environ.get("BOOKWELL_LIBRARY_DATABASE_URL", "").startswith("postgres"), reason="servers' are in tests/e2e"
-)
-def test_restore__what_was_ordered_after_the_backup__has_its_id_to_itself(own: Database, tmp_path: Path) -> None:
-    url, saved = f"sqlite:///{own.engine.url.database}", tmp_path / "saved.sqlite3"
+def test_restore__of_a_file__what_was_ordered_after_the_backup_has_its_id_to_itself(tmp_path: Path) -> None:
+    url, saved = f"sqlite:///{tmp_path / 'used.sqlite3'}", tmp_path / "saved.sqlite3"
+    _at(url, "head")
+    own = Database.of_url(url)
     table = a_table(own)
     store_of(url).save(saved)
     lost = an_order(own, table.id)
@@ -136,4 +134,5 @@ def test_restore__what_was_ordered_after_the_backup__has_its_id_to_itself(own: D
 
     events = own.read(lambda connection: list(connection.scalars(select(feed_event.c.id))))
     assert again.id == SKIPPED_IDS + 1 > lost.id
+    own.engine.dispose()
     assert events == [SKIPPED_IDS + 1]
