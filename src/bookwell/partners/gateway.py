@@ -9,6 +9,7 @@ import httpx2
 
 from bookwell.kit.errors import NotFound
 from bookwell.kit.service_keys import service_key
+from bookwell.partners.adapters.transport import BoundedTransport
 from bookwell.partners.availability.answers import NO_SUCH_THING, Answers
 from bookwell.partners.availability.cache import AnswerCache, ProcessCache, RedisCache
 from bookwell.partners.availability.calls import LINES, Partner
@@ -162,12 +163,9 @@ def _client_maker() -> MakeClient:
     verified = httpx2.create_ssl_context()  # costs more than everything else of a client
 
     def make(connections: int) -> httpx2.AsyncClient:
-        limits = httpx2.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
-        )
         return httpx2.AsyncClient(
             headers={"User-Agent": f"Bookwell/{version('bookwell')}"},
-            transport=httpx2.AsyncHTTPTransport(verify=verified, retries=1, limits=limits),
+            transport=BoundedTransport(tls=verified, connections=connections, idle_seconds=_IDLE_SECONDS),
             timeout=httpx2.Timeout(_LONGEST_SECONDS, connect=_CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,

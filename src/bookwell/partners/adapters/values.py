@@ -2,14 +2,15 @@
 
 import datetime as dt
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 __all__ = [
     "Answer",
     "Count",
+    "Many",
     "Text",
     "day_of",
     "instant_of",
@@ -23,6 +24,7 @@ __all__ = [
 
 _MAX_WORDS = 200
 _MAX_ADDRESS = 2000
+_MOST = 5000
 _CENTURIES = range(1900, 2200)
 _ISBN = re.compile(r"(?<![0-9X])(?:97[89])?[0-9]{9}[0-9X](?![0-9X])")
 
@@ -45,6 +47,11 @@ class Answer(BaseModel):
 
 Text = Annotated[str | None, BeforeValidator(none_if_blank)]
 """Text in which an empty one counts as absent."""
+
+_T = TypeVar("_T")
+Many = Annotated[list[_T], Field(max_length=_MOST), FailFast(), BeforeValidator(none_as_empty)]
+"""A list, empty where it is absent. Its first fault ends the check: a report of each would take seconds."""
+
 Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, BeforeValidator(none_if_blank)]
 
 

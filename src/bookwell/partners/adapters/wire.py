@@ -23,6 +23,10 @@ from bookwell.partners.adapters.protocol import AdapterOptions, Failure, Partner
 __all__ = ["MAX_ANSWER_BYTES", "Reply", "Wire", "read_as", "with_query", "within"]
 
 MAX_ANSWER_BYTES = 1_048_576
+_MAX_PIECES = 4096
+"""A body may come in so many chunks: a chunk of one byte takes as long as one of thousands."""
+_MAX_OBJECTS = 5000
+"""JSON may hold so many objects: to check as many as fit into the bytes would stop everybody's answers for seconds."""
 _MAX_REDIRECTS = 3
 _MAX_RETRY_AFTER = 3600.0
 _USER_AGENT = f"Bookwell/{version('bookwell')}"
@@ -161,10 +165,11 @@ async def _read(response: httpx2.Response) -> bytes:
     length = response.headers.get("content-length", "")
     if length.isdecimal() and (len(length) > 12 or int(length) > MAX_ANSWER_BYTES):
         raise PartnerFailed(Failure.TOO_LARGE)
-    body = bytearray()
+    body, pieces = bytearray(), 0
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
+        pieces += 1
+        if len(body) > MAX_ANSWER_BYTES or pieces > _MAX_PIECES:
             raise PartnerFailed(Failure.TOO_LARGE)
     return bytes(body)
 
@@ -173,12 +178,14 @@ def _parsed(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     """The JSON of an answer; a refusal (4xx) may come without.
 
     Raises:
-        PartnerFailed: for 429, 5xx, and success that is no JSON.
+        PartnerFailed: for 429, 5xx, success that is no JSON, and JSON of too many objects.
     """
     if status == 429 or status >= 500:
         raise _unwilling(status, headers.get("retry-after", ""))
     if status in _REDIRECTS or (status < 300 and not body and status in {202, 204}):
         return None
+    if body.count(b"{") > _MAX_OBJECTS:
+        raise PartnerFailed(Failure.TOO_LARGE)
     if headers.get("content-encoding", "identity") == "identity" and _is_json(headers.get("content-type")):
         with suppress(ValueError):
             return from_json(body, allow_inf_nan=False)

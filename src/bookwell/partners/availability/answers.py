@@ -78,23 +78,32 @@ class Answers:
 
     def _ask(self, wanted: Sequence[Question], meanwhile: Sequence[Question], deadline: float) -> list[Told]:
         """Start what is needed and what may wait; the outcomes of the former by the deadline."""
-        future = self._loop.start(self._ask_all, wanted, meanwhile, deadline)
+        asked: list[asyncio.Task[Told]] = []
+        future = self._loop.start(self._ask_all, wanted, meanwhile, deadline, asked)
         if not wanted:
             return []
         try:
             return future.result(max(0, deadline - time.monotonic()))
         except TimeoutError:  # the loop itself is late
             future.cancel()
-            return [Told(error=TIMEOUT)] * len(wanted)
+            told = [_result_of(task) for task in tuple(asked)]
+            return told + [Told(error=TIMEOUT)] * (len(wanted) - len(told))
 
-    async def _ask_all(self, wanted: Sequence[Question], meanwhile: Sequence[Question], deadline: float) -> list[Told]:
+    async def _ask_all(
+        self,
+        wanted: Sequence[Question],
+        meanwhile: Sequence[Question],
+        deadline: float,
+        asked: list[asyncio.Task[Told]],
+    ) -> list[Told]:
+        """`asked` gets a task for each that is wanted: who cannot wait for this loop sees there which have ended."""
         for question in meanwhile:
             self._asking(question)
-        tasks = [self._asking(question) for question in wanted]
-        if tasks:
+        asked.extend([self._asking(question) for question in wanted])
+        if asked:
             # A little less than the caller has, so that the answers of those in time reach it.
-            await asyncio.wait(tasks, timeout=max(0, deadline - time.monotonic() - _HAND_OVER_SECONDS))
-        return [task.result() if task.done() and not task.cancelled() else Told(error=TIMEOUT) for task in tasks]
+            await asyncio.wait(asked, timeout=max(0, deadline - time.monotonic() - _HAND_OVER_SECONDS))
+        return [_result_of(task) for task in asked]
 
     def _asking(self, question: Question) -> asyncio.Task[Told]:
         """The task that asks a question: the one that runs already, or a new one."""
@@ -152,6 +161,11 @@ class Answers:
         if self._is_shared:
             return await to_thread.run_sync(method, *arguments)
         return method(*arguments)
+
+
+def _result_of(task: asyncio.Task[Told]) -> Told:
+    """What a task has told, or that it is late; a task that has ended may be asked from any thread."""
+    return task.result() if task.done() and not task.cancelled() else Told(error=TIMEOUT)
 
 
 def _told_of(remembered: Remembered | None) -> Told:

@@ -157,6 +157,15 @@ async def test_call__more_than_a_mebibyte__is_not_read_to_its_end() -> None:
     assert read <= MAX_ANSWER_BYTES + 2 * 65_536
 
 
+@pytest.mark.parametrize("pieces", [[b"[%s0]" % (b"{}," * 5001)], [b" "] * 4097], ids=["objects", "chunks"])
+async def test_call__few_bytes_that_are_much_work__are_refused(pieces: list[bytes]) -> None:
+    async def sent() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    assert (await failure(lambda _: httpx2.Response(200, headers=JSON, content=sent()))).code is Failure.TOO_LARGE
+
+
 async def test_call__length_says_too_large__nothing_is_read() -> None:
     headers = {**JSON, "Content-Length": "99999999999"}
 

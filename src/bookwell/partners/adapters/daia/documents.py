@@ -2,14 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from bookwell.contracts.partners import PartnerState
 from bookwell.partners.adapters.protocol import Availability
-from bookwell.partners.adapters.values import Answer, Count, Text, day_of, none_as_empty, web_address
+from bookwell.partners.adapters.values import Answer, Count, Many, Text, day_of, web_address
 
 __all__ = ["DaiaAnswer", "Document", "availability_of", "matching"]
 
@@ -22,7 +21,6 @@ class Service(Answer):
     service: str
     expected: Text = None
     queue: Count = None
-    limitation: Annotated[list[Any], BeforeValidator(none_as_empty)] = []
 
     @property
     def is_loan(self) -> bool:
@@ -30,15 +28,12 @@ class Service(Answer):
         return self.service.rpartition("#")[2].rpartition("/")[2].lower() == _LOAN
 
 
-Services = Annotated[list[Service], BeforeValidator(none_as_empty)]
-
-
 class Item(Answer):
     """A copy, or something smaller or larger than the document (`part`)."""
 
     part: Text = None
-    available: Services = []
-    unavailable: Services = []
+    available: Many[Service] = []
+    unavailable: Many[Service] = []
 
 
 class Document(Answer):
@@ -47,13 +42,13 @@ class Document(Answer):
     id: str = Field(min_length=1, max_length=300)
     requested: Text = None
     href: Text = None
-    item: Annotated[list[Item], BeforeValidator(none_as_empty)] = []
+    item: Many[Item] = []
 
 
 class DaiaAnswer(Answer):
     """The whole answer. One that has an error instead of documents is refused as malformed."""
 
-    document: Annotated[list[Document], BeforeValidator(none_as_empty)]
+    document: Many[Document]
 
 
 def matching(documents: Iterable[Document], identifiers: Sequence[str]) -> list[Document]:

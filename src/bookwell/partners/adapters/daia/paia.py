@@ -12,7 +12,7 @@ from bookwell.contracts.partners import LONGEST_REF, HoldRequest, HoldState, Hol
 from bookwell.partners.adapters.daia.account import PaiaAccount
 from bookwell.partners.adapters.daia.options import DaiaOptions
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed, PartnerRefused, Refusal
-from bookwell.partners.adapters.values import Answer, Text, instant_of, none_as_empty, none_if_blank, shortened
+from bookwell.partners.adapters.values import Answer, Many, Text, instant_of, none_if_blank, shortened
 from bookwell.partners.adapters.wire import Wire, read_as
 
 __all__ = ["PaiaHolds", "edition_of", "ref_of"]
@@ -35,8 +35,8 @@ class _Option(Answer):
 
 
 class _Choice(Answer):
-    option: Annotated[list[_Option], BeforeValidator(none_as_empty)] = []
-    default: Annotated[list[str], BeforeValidator(none_as_empty)] = []
+    option: Many[_Option] = []
+    default: Many[str] = []
 
 
 class Entry(Answer):
@@ -58,7 +58,7 @@ class Entry(Answer):
 class Entries(Answer):
     """The account's list, or the answers to what was asked."""
 
-    doc: Annotated[list[Entry], BeforeValidator(none_as_empty)]
+    doc: Many[Entry]
 
 
 class PaiaHolds:

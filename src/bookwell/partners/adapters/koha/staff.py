@@ -102,6 +102,8 @@ class KohaStaff:
             if not isinstance(reply.data, list):
                 raise PartnerFailed(Failure.MALFORMED)
             rows += reply.data
+            if len(rows) > _PER_PAGE * _MAX_PAGES:
+                break
             if len(reply.data) < _PER_PAGE and not _has_more(reply, len(rows)):
                 return rows
         raise PartnerFailed(Failure.TOO_LARGE)
