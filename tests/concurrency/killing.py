@@ -20,6 +20,7 @@ __all__ = [
     "THREADS_ARE_NO_MATTER",
     "Case",
     "End",
+    "Mortal",
     "assert_all_or_nothing_behind_every_statement",
     "refusal",
     "run_in_child_and_kill",
@@ -63,7 +64,17 @@ class End:
         raise AssertionError("killed, and still here")
 
 
-class Case(Protocol):
+class Mortal(Protocol):
+    """What a child may be killed in."""
+
+    def close_connections(self) -> None:
+        """Let go of what a child must not share."""
+
+    def live(self, end: End) -> None:
+        """In a child: do it, on a connection of its own that tells `end` of each statement and commit."""
+
+
+class Case(Mortal, Protocol):
     """A use case on rows of its own, beside an Idempotency-Key of its own."""
 
     def run(self) -> Answer:
@@ -77,12 +88,6 @@ class Case(Protocol):
 
     def assert_done_once(self) -> None:
         """It happened, whole, and once."""
-
-    def close_connections(self) -> None:
-        """Let go of what a child must not share."""
-
-    def live(self, end: End) -> None:
-        """In a child: do it, on a connection of its own that tells `end` of each statement and commit."""
 
 
 def assert_all_or_nothing_behind_every_statement(new_case: Callable[[], Case]) -> None:
@@ -108,7 +113,7 @@ def assert_all_or_nothing_behind_every_statement(new_case: Callable[[], Case]) -
     assert number > _FEWEST_STATEMENTS, said
 
 
-def run_in_child_and_kill(case: Case, *, after: int) -> list[str]:
+def run_in_child_and_kill(case: Mortal, *, after: int) -> list[str]:
     """Run the use case in a child that is killed behind so many statements, or behind the commit if there are fewer.
 
     Answers what the child sent to its database.
@@ -142,7 +147,7 @@ def refusal(error: DomainError) -> Answer:
     return Answer(409, error.code.encode())
 
 
-def _live_and_die(case: Case, end: End) -> NoReturn:
+def _live_and_die(case: Mortal, end: End) -> NoReturn:
     """The child never goes back to the tests."""
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import connection, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_idempotent
@@ -25,6 +24,7 @@ from tests.concurrency.killing import (
     refusal,
     when_the_key_is_free,
 )
+from tests.concurrency.library.telling import telling
 from tests.concurrency.works import placing, readers, states
 from tests.factories import LIBRARIAN, BookFactory, ReservationFactory, unique
 from tests.invariants import assert_invariants
@@ -73,14 +73,7 @@ class Case:
     def live(self, end: End) -> None:
         """Do it, on a connection that tells `end`."""
 
-        def execute_and_tell(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
-            result = execute(sql, params, many, context)
-            end.come_behind(str(sql))
-            return result
-
-        connection.ensure_connection()
-        _tell_of_commits(end)
-        with connection.execute_wrapper(execute_and_tell):
+        with telling(end):
             self.run()
 
 
@@ -128,17 +121,6 @@ def _returning() -> Case:
 
 def _new_key() -> IdempotencyKey:
     return IdempotencyKey(scope="kill", key=unique("key"), fingerprint="the same request")
-
-
-def _tell_of_commits(end: End) -> None:
-    wrapper: BaseDatabaseWrapper = connections["default"]
-    commit = wrapper._commit  # type: ignore[attr-defined]  # noqa: SLF001 -- the one place of every commit
-
-    def commit_and_tell() -> None:
-        commit()
-        end.come_behind_commit()
-
-    wrapper._commit = commit_and_tell  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @pytest.mark.parametrize("new_case", [_placing, _queueing, _returning])

@@ -116,6 +116,42 @@ def test_import__new_isbn_belongs_to_another_book__is_rejected(folder: Path) -> 
     assert Book.objects.get(control_number="2").isbn is None
 
 
+_X, _Y, _Z = "9780439023481", "9780812971064", "9780306406157"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said", "isbns"),
+    [
+        (f"1,One,A,{_X},\n", f"1,One,A,{_Y},\n2,Two,B,{_X},\n", "1 created, 1 changed", {"1": _Y, "2": _X}),
+        (f"1,One,A,{_X},\n", f"2,Two,B,{_X},\n1,One,A,,\n", "1 created, 1 changed", {"1": None, "2": _X}),
+        (
+            f"1,One,A,{_X},\n2,Two,B,{_Y},\n",
+            f"1,One,A,{_Y},\n2,Two,B,{_X},\n",
+            "0 created, 2 changed",
+            {"1": _Y, "2": _X},
+        ),
+        (
+            f"1,One,A,{_X},\n2,Two,B,{_Y},\n3,Three,C,{_Z},\n",
+            f"1,One,A,{_Y},\n2,Two,B,{_Z},\n",
+            "0 created, 0 changed, 0 unchanged, 2 rejected",
+            {"1": _X, "2": _Y, "3": _Z},
+        ),
+    ],
+)
+def test_import__isbns_move_between_the_books_of_a_file__as_the_file_says(
+    before: str, after: str, said: str, isbns: dict[str, str | None], folder: Path
+) -> None:
+    _import(folder, before)
+
+    first = _import(folder, after)
+
+    assert said in first
+    assert dict(Book.objects.values_list("control_number", "isbn")) == isbns
+    state = _state()
+    assert "0 created, 0 changed" in _import(folder, after)
+    assert _state() == state
+
+
 def test_import__withdrawn_book__comes_back_as_a_new_one(folder: Path) -> None:
     _import(folder, "1,One,A,0439023483,\n")
     old = Book.objects.get(control_number="1")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,14 @@ _UPDATE = (
 
 @dataclass(slots=True)
 class Plan:
-    """What a batch will do: new books, changed ones by id, and how many are there as they should be."""
+    """What a batch will do: new books, changed ones by id, and how many are there as they should be.
+
+    `freed` are the changed books whose present ISBN is free for others of the batch.
+    """
 
     new: list[Record] = field(default_factory=list)
     changed: list[tuple[int, Record]] = field(default_factory=list)
+    freed: list[int] = field(default_factory=list)
     unchanged: int = 0
     rejected: list[Rejection] = field(default_factory=list)
 
@@ -48,26 +52,49 @@ def plan_records(records: Sequence[Record]) -> Plan:
     """Compare a batch with the catalogue, in two statements.
 
     A record is known by its control number, and changes its book only when it has changed itself since it was
-    imported. One that is known by its ISBN alone came from elsewhere, or was catalogued by hand: that book stays.
+    imported. One that is known by its ISBN alone came from elsewhere, or was catalogued by hand: that book stays. An
+    ISBN that a changed record gives up is free for another one of the batch.
     """
     by_number = {book.control_number: book for book in _find("control_number", [r.control_number for r in records])}
     by_isbn = {book.isbn: book for book in _find("isbn", [r.data.isbn for r in records if r.data.isbn])}
-    plan = Plan()
+    changes = {
+        known.id: record
+        for record in records
+        if (known := by_number.get(record.control_number)) is not None and known.digest != record.digest
+    }
+    blocked = _find_blocked(changes, by_isbn)
+    changes = {book_id: record for book_id, record in changes.items() if book_id not in blocked}
+    plan = Plan(freed=[book.id for book in by_isbn.values() if _gives_up(book, changes)])
     for record in records:
-        known = by_number.get(record.control_number)
-        same_isbn = by_isbn.get(record.data.isbn) if record.data.isbn else None
-        if known is not None and known.digest == record.digest:
-            plan.unchanged += 1
-        elif known is None and same_isbn is None:
+        known, holder = by_number.get(record.control_number), by_isbn.get(record.data.isbn)
+        if known is None and (holder is None or _gives_up(holder, changes)):
             plan.new.append(record)
-        elif known is None:
-            plan.unchanged += 1
-        elif same_isbn is not None and same_isbn.id != known.id:
+        elif known is not None and known.id in changes:
+            plan.changed.append((known.id, record))
+        elif known is not None and known.id in blocked:
             reason = f"another book has the ISBN {record.data.isbn}"
             plan.rejected.append(Rejection(record.line, "isbn_taken", reason, record.data.title))
         else:
-            plan.changed.append((known.id, record))
+            plan.unchanged += 1
     return plan
+
+
+def _find_blocked(changes: Mapping[int, Record], by_isbn: Mapping[str | None, _Known]) -> set[int]:
+    """The changed books whose new ISBN another one keeps; who must keep the old one may in turn block others."""
+    left = dict(changes)
+    while True:
+        blocked = {
+            book_id
+            for book_id, record in left.items()
+            if (holder := by_isbn.get(record.data.isbn)) and holder.id != book_id and not _gives_up(holder, left)
+        }
+        if not blocked:
+            return set(changes) - set(left)
+        left = {book_id: record for book_id, record in left.items() if book_id not in blocked}
+
+
+def _gives_up(holder: _Known, changes: Mapping[int, Record]) -> bool:
+    return holder.id in changes and changes[holder.id].data.isbn != holder.isbn
 
 
 def write_plan_in_tx(plan: Plan, *, now: dt.datetime) -> list[int]:
@@ -76,6 +103,9 @@ def write_plan_in_tx(plan: Plan, *, now: dt.datetime) -> list[int]:
     terms: list[tuple[int, str]] = [(book_id, _terms(record)) for book_id, record in plan.changed]
     new_ids: dict[str | None, int] = {}
     with connection.cursor() as cursor:
+        if plan.freed:
+            marks = ", ".join(["%s"] * len(plan.freed))
+            cursor.execute(f"UPDATE book SET isbn = NULL WHERE id IN ({marks})", plan.freed)
         if plan.new:
             values = [value for record in plan.new for value in (*_values(record), at, at)]
             cursor.execute(_INSERT + ", ".join([_ROW] * len(plan.new)), values)

@@ -112,10 +112,10 @@ def _store(records: list[Record]) -> Plan:
     middle = len(records) // 2
     first, second = _store(records[:middle]), _store(records[middle:])
     return Plan(
-        first.new + second.new,
-        first.changed + second.changed,
-        first.unchanged + second.unchanged,
-        first.rejected + second.rejected,
+        new=first.new + second.new,
+        changed=first.changed + second.changed,
+        unchanged=first.unchanged + second.unchanged,
+        rejected=first.rejected + second.rejected,
     )
 
 
