@@ -11,6 +11,7 @@ from bookwell.tables.db import Database
 from bookwell.tables.floor.queries import DiningTable
 from bookwell.tables.floor.rules import TableType
 from tests.restaurant import NOW, SITE, STAFF, a_table, an_order, counted
+from tests.waiters import bearer
 
 PATH = "/api/customer/view_tables/"
 SIX_IN_WARSAW = "2030-05-07T18:00:00"
@@ -69,6 +70,22 @@ def test_view_tables__a_time__leaves_those_that_are_free_then(client: TestClient
     assert listed(client, tables, starts_at="2030-05-07T19:45:00") == [held.id, free.id]
     assert listed(client, tables, starts_at="2030-05-07T17:45:00+02:00", duration=15) == [free.id]
     assert listed(client, tables, starts_at="2030-05-07T17:30:00+02:00", duration=15) == [held.id, free.id]
+
+
+def test_view_tables__closed_for_good__is_not_listed_until_it_is_opened(
+    client: TestClient, restaurant: Database
+) -> None:
+    tables = for_good, for_now, from_then_on, stays = [a_table(restaurant) for _ in range(4)]
+    staff, soon = bearer(client.app.state.site), "2030-05-07T18:00:00"  # type: ignore[attr-defined]  # it is FastAPI's
+    periods = [{"id": for_good.id}, {"id": for_now.id, "until": soon}, {"id": from_then_on.id, "from": soon}]
+
+    closed = [client.post("/api/admin/close_table/", json=period, headers=staff).status_code for period in periods]
+    left = listed(client, tables)
+    client.post("/api/admin/open_table/", json={"id": for_good.id}, headers=staff)
+
+    assert closed == [200] * 3
+    assert left == [for_now.id, from_then_on.id, stays.id]
+    assert listed(client, tables) == [each.id for each in tables]
 
 
 def test_view_tables__when_the_restaurant_is_closed__none_is_free(client: TestClient, restaurant: Database) -> None:

@@ -195,7 +195,8 @@ def open_table(site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters
         lambda connection: closing.open_tables(connection, opening=wanted, now=now, is_dry_run=sent.dry_run)
     )
     if not sent.dry_run:
-        _log.info("floor.opened", table_id=sent.id, closures=[row.id for row in opened], by=caller.reference)
+        told = {"table_id": sent.id, "reason": sent.reason, "by": caller.reference}
+        _log.info("floor.opened", closures=[row.id for row in opened], **told)
     content = {"dry_run": sent.dry_run, "closures": [_closure_out(row) for row in opened]}
     return response_of(json_answer(content))
 

@@ -44,7 +44,7 @@ class TableFilter(StrictBody):
 def view_tables(request: Request, site: SiteDep, wanted: Annotated[TableFilter, parameters(TableFilter)]) -> Response:
     """Tables that can be booked, the smallest fit first; with a time only those that are free then.
 
-    Outside of the opening hours none is.
+    Outside of the opening hours none is. A table that is closed for good is never listed.
     """
     now = clock.now()
     found = site.database.read(lambda connection: _find(connection, wanted, now))

@@ -12,7 +12,7 @@ from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import closure, dining_table, occupancy, restaurant, table_price
-from bookwell.tables.floor.rules import House, TableType
+from bookwell.tables.floor.rules import FOREVER, House, TableType
 
 __all__ = [
     "PRICE",
@@ -51,6 +51,16 @@ def is_held(table_id: ColumnElement[int]) -> ColumnElement[bool]:
         occupancy.c.table_id == table_id,
         occupancy.c.starts_at < bindparam("held_until", type_=BigInteger),
         occupancy.c.ends_at > bindparam("starts_at", type_=BigInteger),
+    )
+
+
+def _is_closed_for_good(table_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a row of `occupancy` is a closure of a table that has begun `:now` and has no end."""
+    return and_(
+        occupancy.c.table_id == table_id,
+        occupancy.c.kind == "closure",
+        occupancy.c.starts_at <= bindparam("now", type_=BigInteger),
+        occupancy.c.ends_at >= milliseconds(FOREVER),
     )
 
 
@@ -118,7 +128,10 @@ def get_table(connection: Connection, table_id: int, *, now: dt.datetime) -> Din
 def list_tables(
     connection: Connection, wish: Wish, *, now: dt.datetime, limit: int = _DEFAULT_LIMIT
 ) -> Sequence[DiningTable]:
-    """Tables that can be booked and meet the wish, the smallest fit first."""
+    """Tables that can be booked and meet the wish, the smallest fit first.
+
+    Without a time, those that may be free at some time: all but what is closed for good.
+    """
     values = {
         "table_type": wish.table_type,
         "seats": wish.seats,
@@ -169,6 +182,8 @@ def _search(given: frozenset[str]) -> Statement:
         "held_until": ~exists().where(is_held(tables.id)),
     }
     wanted = [condition for name, condition in conditions.items() if name in given]
+    if "held_until" not in given:
+        wanted.append(~exists().where(_is_closed_for_good(tables.id)))
     columns = (tables.id, tables.name, tables.table_type, tables.seats, tables.price, tables.can_be_booked)
     chosen = select(*columns).where(tables.retired_at.is_(None), tables.can_be_booked, *wanted)
     return Statement(chosen.order_by(tables.seats, tables.price, tables.id).limit(bindparam("most")))
