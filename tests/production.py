@@ -101,17 +101,24 @@ class Production:
             known_as = name or service
             log = self.folder / f"{known_as}.log"
             command = [*_COMMAND, *self.command(service, port=port)]
+            health = str(port) if port else self._health(service)
+            if not health.isdecimal():
+                Path(health).unlink(missing_ok=True)  # of one that ran before
             with log.open("ab") as stream:
                 process = spawn(command, env=self.environment(service), output=stream)
-            self.programs[known_as] = _Program(process, log, str(port) if port else self._health(service))
+            self.programs[known_as] = _Program(process, log, health)
         if wait:
             for service in services:
                 self.wait_until_healthy(name or service)
 
     def tell(self, name: str, number: signal.Signals) -> int:
         """Send a program a signal and wait for its end; answers its status."""
+        self.programs[name].process.send_signal(number)
+        return self.end(name)
+
+    def end(self, name: str) -> int:
+        """Wait for the end of a program that was told to stop; answers its status."""
         program = self.programs.pop(name).process
-        program.send_signal(number)
         try:
             return program.wait(_STOP_SECONDS)
         finally:

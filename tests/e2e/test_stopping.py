@@ -4,9 +4,14 @@ import datetime as dt
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +19,10 @@ from sqlalchemy import text
 from bookwell.cli.healthy import is_healthy
 from bookwell.contracts.partners import HoldRequest
 from bookwell.kit import clock
+from bookwell.kit.adapters.celery import make_app
+from bookwell.kit.adapters.celery.app import RUN_JOB
 from bookwell.kit.adapters.sqlalchemy import engine_of
+from bookwell.kit.adapters.sqlalchemy.engines import writing
 from bookwell.kit.ids import new_id
 from bookwell.kit.key_ring import KeyRing
 from bookwell.kit.tokens import TokenSigner
@@ -31,6 +39,8 @@ _PASSWORD = "a-good-long-password-1"
 _ENOUGH = 300 if os.environ.get("BOOKWELL_CHAOS") else 20
 _ROUNDS = 10 if os.environ.get("BOOKWELL_CHAOS") else 1
 _ISBNS = ("9780439023481", "9780439554930", "9780316015844", "9780061120084")
+_LATE = "SELECT COUNT(*) FROM booking WHERE email LIKE 'late%'"
+_SIMULATED = Path(__file__).parents[2] / "src/bookwell/simulators/books.csv"
 _JSON = {"Content-Type": "application/json"}
 _CHANGES = {
     **IMPATIENT,
@@ -66,6 +76,12 @@ def _ask_partners(number: int) -> Request:
 
 def _ask_for_health(number: int) -> Request:
     return "GET", f"/health?{number}", None, {}
+
+
+def _order(table: int, email: str) -> Request:
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)  # noqa: TID251 -- a production lives in the present
+    body = {"id": table, "starts_at": f"{tomorrow}T18:00", "party_size": 2, "email": email}
+    return "POST", "/api/customer/book_table/", json.dumps(body).encode(), _JSON
 
 
 def _ask_for_hold(site: Production) -> Request:
@@ -132,19 +148,16 @@ def test_partners__told_to_stop_while_a_hold_is_placed__waits_for_the_partner_wi
 def test_tables__told_to_stop_while_guests_order__each_gets_an_answer_that_is_true(site: Production) -> None:
     site.start("tables")
     port, table = site.ports["tables"], _floor(site)
-    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)  # noqa: TID251 -- a production lives in the present
 
-    def order(number: int) -> Request:
-        body = {"id": table, "starts_at": f"{tomorrow}T18:00", "party_size": 2, "email": f"guest{number}@example.org"}
-        return "POST", "/api/customer/book_table/", json.dumps(body).encode(), _JSON
-
-    with load(lambda: port if is_healthy(str(port)) else None, order) as calls:
+    with load(
+        lambda: port if is_healthy(str(port)) else None, lambda n: _order(table, f"guest{n}@example.org")
+    ) as calls:
         wait_until(lambda: calls.number >= _ENOUGH)
         status = site.tell("tables", signal.SIGTERM)
 
     assert status == 0
     assert calls.answers == {"201": calls.number}
-    assert _count(site, "TABLES", "SELECT COUNT(*) FROM booking") == calls.number
+    assert _count(site, "TABLES", "SELECT COUNT(*) FROM booking WHERE email LIKE 'guest%'") == calls.number
 
 
 def test_rolling_restart__two_libraries_behind_a_proxy__no_request_fails(site: Production) -> None:
@@ -182,6 +195,97 @@ def test_relay_and_worker__told_to_stop_while_they_work__every_mail_goes_out_onc
     assert sent.addresses == {f"told{number}@example.org": 1 for number in range(calls.number)}
 
 
+def test_worker_library__told_to_stop_while_it_places_holds__each_is_placed_once(site: Production) -> None:
+    site.start("simulators", "library", "partners", "relay", "worker-library")
+    reader = _Reader.settle(site)
+    site.call("simulators", "PUT", "/control/library-2", {"latency_ms": 150, "only": "POST"})
+
+    reader.reserve_everything()
+    for number in range(_ROUNDS):
+        wait_until(lambda number=number: len(reader.holds()) > number)  # type: ignore[misc]  # its default is bound now
+        assert site.tell("worker-library", signal.SIGTERM) == 0
+        site.start("worker-library")
+    wait_until(lambda: reader.states().keys() == {"accepted"})
+
+    assert reader.states() == {"accepted": len(reader.books)}
+    assert len(reader.holds()) == len(reader.books) == _ENOUGH
+
+
+def test_worker_tables__told_to_stop_while_it_ends_orders__each_guest_is_told_once(site: Production) -> None:
+    site.start("tables", "worker-tables")
+    guests, table = _ENOUGH, _floor(site)
+    answers = [outcome_of(site.ports["tables"], _order(table, f"late{n}@example.org")) for n in range(guests)]
+
+    _let_deadlines_pass(site)
+    _call(site, "tables.expire", queue="tables")
+    wait_until(lambda: _count(site, "TABLES", f"{_LATE} AND state = 'expired'") > 0)
+    site.programs["worker-tables"].process.send_signal(signal.SIGTERM)
+    answers.append(outcome_of(site.ports["tables"], _order(table, "late-as-well@example.org")))
+    assert site.end("worker-tables") == 0
+    _let_deadlines_pass(site)
+    _call(site, "tables.expire", queue="tables")  # while nobody is there
+    site.start("worker-tables")
+    wait_until(lambda: not _count(site, "TABLES", f"{_LATE} AND state = 'requested'"))
+
+    told = "SELECT COUNT({}) FROM outbox WHERE type = 'booking.expired' AND queue = 'mail'"
+    assert set(answers) == {"201"}
+    assert [_count(site, "TABLES", told.format(what)) for what in ("*", "DISTINCT aggregate")] == [guests + 1] * 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Somebody who reserves books at a partner library that has them all; it lends each title to us once at a time."""
+
+    site: Production
+    token: str
+    books: list[int]
+
+    @classmethod
+    def settle(cls, site: Production) -> "_Reader":
+        """Books that the simulators know, and who may have them all."""
+        isbns = [line.partition(",")[0] for line in _SIMULATED.read_text().splitlines()[1 : 1 + _ENOUGH]]
+        rows = [f'{isbn},"Title {isbn}",Somebody' for isbn in isbns]
+        (site.folder / "books.csv").write_text("\n".join(["isbn13,title,authors", *rows]))
+        site.run("import", str(site.folder / "books.csv"))
+        environment = site.environment("library") | {"DJANGO_SETTINGS_MODULE": "bookwell.library.config.settings"}
+        command = [sys.executable, "-m", "tests.e2e.newcomers", "1", str(_ENOUGH), "0", "0"]
+        made = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)  # noqa: S603 -- our own
+        for isbn in isbns:
+            site.call("simulators", "PUT", f"/control/library-2/stock/{isbn}", {"free": 1})
+        books = site.call("library", "GET", "/api/books/?limit=100")["items"]
+        return cls(site, json.loads(made.stdout)["tokens"][0], [book["id"] for book in books if book["isbn"] in isbns])
+
+    def reserve_everything(self) -> None:
+        """Every book."""
+        for book in self.books:
+            wanted = {"book_id": book, "library": "library 2"}
+            self.site.call("library", "POST", "/api/reservations/", wanted, token=self.token)
+
+    def states(self) -> Counter[str]:
+        """How the reservations stand."""
+        listed = self.site.call("library", "GET", "/api/reservations/?limit=100", token=self.token)["items"]
+        return Counter(each["state"] for each in listed)
+
+    def holds(self) -> list[dict[str, Any]]:
+        """What the partner has; a hold that was placed twice is there twice."""
+        found: list[dict[str, Any]] = self.site.call("simulators", "GET", "/control/library-2/holds")["holds"]
+        return found
+
+
+def _call(site: Production, job: str, *, queue: str) -> None:
+    """As the scheduler does."""
+    with make_app(site.urls["BOOKWELL_BROKER_URL"]) as app:
+        app.send_task(RUN_JOB, args=(job,), queue=queue)
+
+
+def _let_deadlines_pass(site: Production) -> None:
+    """Of the orders that wait."""
+    engine = engine_of(site.urls["BOOKWELL_TABLES_DATABASE_URL"])
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE booking SET decide_by = 1 WHERE email LIKE 'late%' AND state = 'requested'"))
+    engine.dispose()
+
+
 def _stopped_while_a_hold_is_placed(site: Production) -> str:
     """What the caller got."""
     site.start("partners")
@@ -211,10 +315,11 @@ class _Mails:
 
 def _floor(site: Production) -> int:
     """A table of a restaurant that takes any number of orders; its id."""
-    site.run("tables", "create-user", "boss", "--role", "admin", BOOKWELL_USER_PASSWORD=_PASSWORD)
-    login = {"username": "boss", "password": _PASSWORD}
+    name = f"boss-{new_id()[-12:]}"
+    site.run("tables", "create-user", name, "--role", "admin", BOOKWELL_USER_PASSWORD=_PASSWORD)
+    login = {"username": name, "password": _PASSWORD}
     token = site.call("tables", "POST", "/api/token/", login)["access"]
     house = site.call("tables", "GET", "/api/admin/settings/", token=token)
     site.call("tables", "PUT", "/api/admin/settings/", {**house, "open_orders_per_address": 0}, token=token)
-    table = {"name": "Window", "table_type": "regular", "seats": 4, "price": 10}
+    table = {"name": name, "table_type": "regular", "seats": 4, "price": 10}
     return int(site.call("tables", "POST", "/api/admin/add_table/", table, token=token)["id"])
