@@ -10,12 +10,12 @@ import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from bookwell.contracts.messages import Envelope, Notice
 from bookwell.kit import clock
@@ -141,14 +141,14 @@ class Sender:
         verdict = self._attempt(claimed)
         now, spread = clock.now(), random.random()  # noqa: S311 -- no secret
 
-        def record(connection: Connection) -> DeliveryState | None:
+        def record(connection: Connection, told: Verdict) -> DeliveryState | None:
             when: dict[str, Any] = {"began_at": began_at, "now": now, "spread": spread}
-            return record_outcome_in_tx(connection, claimed, verdict, on_gone=self._on_gone, **when)
+            return record_outcome_in_tx(connection, claimed, told, on_gone=self._on_gone, **when)
 
-        _report(claimed, verdict, self._record(record, leased_until))
+        _report(claimed, verdict, self._record(record, verdict, leased_until))
         return verdict
 
-    def _record(self, record: Callable[[Connection], T], leased_until: float) -> T | None:
+    def _record(self, record: Callable[[Connection, Verdict], T], verdict: Verdict, leased_until: float) -> T | None:
         """Write down what came of an attempt, again while the database is away and the lease is not nearly over.
 
         None also when it had been written down before, by a commit whose answer was lost.
@@ -158,7 +158,7 @@ class Sender:
         is_first = True
         while True:
             try:
-                return self._database.write(record)
+                return self._write_down(record, verdict)
             except IntegrityError:
                 if is_first:
                     raise
@@ -170,6 +170,21 @@ class Sender:
             is_first = False
             time.sleep(pause)
             pause = min(pause * 2, longest)
+
+    def _write_down(self, record: Callable[[Connection, Verdict], T], verdict: Verdict) -> T:
+        """Record a verdict, without its words where the database does not take them: else the message would go again.
+
+        Raises:
+            IntegrityError, OperationalError
+        """
+        try:
+            return self._database.write(lambda connection: record(connection, verdict))
+        except (IntegrityError, OperationalError):
+            raise
+        except (StatementError, ValueError) as error:
+            _log.warning("delivery.words_not_recorded", error=type(error).__name__)
+            wordless = replace(verdict, answer="")
+            return self._database.write(lambda connection: record(connection, wordless))
 
     def _attempt(self, claimed: Claimed) -> Verdict:
         try:

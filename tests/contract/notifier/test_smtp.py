@@ -237,3 +237,22 @@ def test_send__the_line_breaks_after_the_content__is_tried_again() -> None:
 
     assert verdict.outcome is AttemptOutcome.TRANSIENT
     assert verdict.answer.startswith("DATA: ")
+
+
+def test_send__an_answer_with_bytes_that_are_no_text__is_told_as_text_on_one_line() -> None:
+    def talk(line: socket.socket) -> None:
+        line.sendall(_GREETING)
+        for answer in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+            line.recv(1000)
+            line.sendall(answer)
+        line.recv(1000)
+        line.sendall(b"250-queued \x00\x1b[2J\r\n250 as 1\r\n")
+
+    with hostile_server(talk) as port, hostile_server(lambda line: line.sendall(b"554 no \x00 service\r\n")) as shut:
+        transport = _transport(port)
+        accepted = transport.send(_parcel())
+        transport.close()
+        turned_away = _transport(shut).send(_parcel())
+
+    assert (accepted.outcome, accepted.answer) == (AttemptOutcome.ACCEPTED, "DATA: 250 queued [2J as 1")
+    assert (turned_away.outcome, turned_away.answer) == (AttemptOutcome.UNREACHABLE, "connecting: 554 no service")

@@ -302,6 +302,20 @@ def test_deliver__the_database_drops_after_the_hand_over__the_outcome_is_recorde
     assert (row.state, len(channel.messages), failures) == ("sent", 1, [])
 
 
+@pytest.mark.parametrize("answer", ["DATA: 250 queued \x00 as 1", "half of a character \ud800"])
+def test_deliver__an_answer_that_the_database_does_not_take__the_outcome_is_recorded(
+    database: Database, answer: str
+) -> None:
+    accepted = Verdict(AttemptOutcome.ACCEPTED, 250, answer)
+    notifier, channel = make_notifier(database, channel=RememberingChannel([accepted]))
+    notifier.take_in([an_envelope()])
+
+    notifier.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, row.attempts, len(channel.messages)) == ("sent", 1, 1)
+
+
 def test_deliver__the_commit_of_the_outcome_has_no_answer__it_is_recorded_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,10 +31,10 @@ def address_header(name: str, display_name: str, address: str) -> str:
     return f"{start} <{address}>" if has_room else f"{start}\r\n <{address}>"
 
 
-def one_line(text: str) -> str:
-    """The text without line breaks, control characters and halves of characters, cut to 200."""
+def one_line(text: str, *, longest: int = _LONGEST) -> str:
+    """The text without line breaks, control characters and halves of characters, cut to 200 or `longest`."""
     spaced = "".join(" " if unicodedata.category(char) in _NOT_IN_LINES else char for char in text)
-    return " ".join(spaced.split())[:_LONGEST].strip()
+    return " ".join(spaced.split())[:longest].strip()
 
 
 def _is_plain(text: str) -> bool:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from bookwell.notifier.addresses import MailScheme, MailServer
+from bookwell.notifier.channels.headers import one_line
 from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.channels.watchdog import Watchdog
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
@@ -203,7 +204,7 @@ class _Line(smtplib.SMTP):
 
 def verdict_of(step: str, code: int, answer: bytes) -> Verdict:
     """What a server's answer to MAIL, RCPT or DATA means for the mail."""
-    words = f"{step}: {code} {answer.decode(errors='replace')}"[:_LONGEST_ANSWER].replace("\n", " ")
+    words = _shown(f"{step}: {code} {answer.decode(errors='replace')}")
     if step == "DATA" and 200 <= code < 300:
         return Verdict(AttemptOutcome.ACCEPTED, code, words)
     if code == _CLOSING:
@@ -224,5 +225,10 @@ def _words(error: Exception, watchdog: Watchdog) -> str:
         return "no answer in time"
     if isinstance(error, smtplib.SMTPResponseException):
         said = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-        return f"{error.smtp_code} {said}"[:_LONGEST_ANSWER].replace("\n", " ")
-    return f"{type(error).__name__} {error}"[:_LONGEST_ANSWER]
+        return _shown(f"{error.smtp_code} {said}")
+    return _shown(f"{type(error).__name__} {error}")
+
+
+def _shown(words: str) -> str:
+    """A server's words as a row can have them, whatever bytes they hold."""
+    return one_line(words, longest=_LONGEST_ANSWER)
