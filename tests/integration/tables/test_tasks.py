@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, func, select, text, update
+from structlog.testing import capture_logs
 
 from bookwell.kit.adapters.sqlalchemy.idempotency import IdempotencyStore
 from bookwell.tables.accounts.models import token_session
@@ -108,6 +109,19 @@ def test_escalate__half_way__tells_staff_once(own: Database, jobs: Housekeeping)
 
     assert (early, done) == (0, 1)
     assert _types(own, order.id, kind="escalation") == ["booking.escalated"]
+
+
+def test_escalate__nobody_has_said_to_whom__is_in_the_log(own: Database, jobs: Housekeeping) -> None:
+    own.write(lambda connection: keep_house_in_tx(connection, house=House(), now=NOW))
+    order = an_order(own, a_table(own).id)
+
+    with capture_logs() as logs:
+        done = jobs.escalate(now=NOW + 2 * HOUR)
+
+    assert (done, _types(own, order.id, kind="escalation")) == (1, [])
+    assert [(entry["event"], entry["booking_id"]) for entry in logs if entry["log_level"] == "warning"] == [
+        ("order.nobody_to_remind", order.id)
+    ]
 
 
 def test_remind__the_day_before__tells_once_with_a_link_that_ends_it(own: Database, jobs: Housekeeping) -> None:

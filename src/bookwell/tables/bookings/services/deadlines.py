@@ -5,6 +5,7 @@ Each is done in a transaction of its own, so that one of them never holds up the
 
 import datetime as dt
 
+import structlog
 from sqlalchemy import Connection, update
 
 from bookwell.kit.outbox.rules import milliseconds
@@ -19,6 +20,8 @@ from bookwell.tables.floor.queries import get_house
 __all__ = ["escalate_order", "expire_order", "list_escalatable", "list_expirable"]
 
 _AT_ONCE = 100
+
+_log = structlog.get_logger()
 
 
 def list_expirable(connection: Connection, *, now: dt.datetime, limit: int = _AT_ONCE) -> list[int]:
@@ -49,7 +52,7 @@ def list_escalatable(connection: Connection, *, now: dt.datetime, limit: int = _
 
 
 def escalate_order(connection: Connection, *, booking_id: int, now: dt.datetime) -> bool:
-    """Remind staff of an order, once; False if there is no need any more.
+    """Remind staff of an order, once; False if there is no need any more. Without their address the log is told.
 
     Raises:
         BookingNotFound: if there is none.
@@ -58,5 +61,8 @@ def escalate_order(connection: Connection, *, booking_id: int, now: dt.datetime)
     if booked.escalate_at is None or booked.escalate_at > milliseconds(now):
         return False
     connection.execute(update(booking).where(booking.c.id == booking_id).values(escalate_at=None))
-    tell_staff_in_tx(connection, "booking.escalated", booked, house=get_house(connection), now=now)
+    house = get_house(connection)
+    if not house.staff_email:
+        _log.warning("order.nobody_to_remind", booking_id=booking_id, needed="staff_email in the restaurant's settings")
+    tell_staff_in_tx(connection, "booking.escalated", booked, house=house, now=now)
     return True
