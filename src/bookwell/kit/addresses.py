@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import idna
 import phonenumbers
 
 __all__ = ["AddressInvalid", "MailAddress", "parse_address", "parse_phone"]
@@ -60,7 +61,8 @@ def parse_address(text: str) -> MailAddress:
     if not (local_part + domain).isprintable():
         raise AddressInvalid("holds characters that do not print")
     try:
-        ascii_domain = domain.encode("idna").decode("ascii")
+        # Python's own codec is of 2003: with it straße.de becomes strasse.de, which is somebody else's.
+        ascii_domain = idna.encode(domain, uts46=True, transitional=False).decode("ascii")
         local_part_length = len(local_part.encode())
     except UnicodeError:
         raise AddressInvalid("has a domain that does not exist") from None

@@ -39,6 +39,9 @@ def test_mail_server__shown__keeps_its_password() -> None:
         ("ada@example.org", "ada@example.org"),
         (" ada.l+b@example.org ", "ada.l+b@example.org"),
         ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+        ("ada@straße.example", "ada@xn--strae-oqa.example"),  # strasse.example is somebody else's
+        ("ada@ςigma.example", "ada@xn--igma-fod.example"),
         ("żółw@example.org", "żółw@example.org"),
         ("root@localhost", "root@localhost"),
     ],
@@ -51,7 +54,7 @@ def test_parse_address__a_good_one__has_a_domain_in_ascii(text: str, parsed: str
     "text",
     [
         "", "ada", "@example.org", "ada@", "a@b@c", "a b@c", "ada@exa\nmple.org", "ada\r\nBcc: x@y.z", "a<b@c", "a,b@c",
-        '"a b"@c', "ada@[127.0.0.1]", "a\0@c", "a\u2028@c", "a\ud800@c", "a" * 65 + "@c", "a@" + "b" * 300, "a@b..c",
+        '"a b"@c', "ada@[127.0.0.1]", "a\0@c", "a\u2028@c", "a\ud800@c", "a" * 65 + "@c", "a@" + "b" * 300, "a@b..c", "ada@-", "ada@a_b.example",
     ],
 )  # fmt: skip
 def test_parse_address__what_could_break_a_header_or_reaches_nobody__is_refused(text: str) -> None:
