@@ -2,13 +2,14 @@
 
 import datetime as dt
 
-from bookwell.library.circulation.tasks import expire_due, remind_due, resume_due
+from bookwell.library.circulation.tasks import expire_due, move_deadlines, remind_due, resume_due
 
 __all__ = ["do_what_is_due"]
 
 
 def do_what_is_due(*, now: dt.datetime) -> None:
-    """Expire, resume, remind."""
+    """Move deadlines off closed days, expire, resume, remind."""
+    move_deadlines(now=now)
     expire_due(now=now)
     resume_due(now=now)
     remind_due(now=now)

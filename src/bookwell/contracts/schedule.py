@@ -21,6 +21,12 @@ class Job:
 
 JOBS = (
     Job("library.expire", "library", 30, "A copy that nobody fetched goes to the next reader without being asked."),
+    Job(
+        "library.move_deadlines",
+        "library",
+        30,
+        "A branch that will be closed on a day moves the deadlines that fall on it, and tells its readers.",
+    ),
     Job("library.resume", "library", 60, "A suspension that has ended makes its reader eligible again."),
     Job("library.remind", "library", 60, "Readers hear before a deadline, and when a loan is overdue."),
     Job(

@@ -17,7 +17,7 @@ from bookwell.kit.jobs import repeated
 from bookwell.kit.messaging import Consumer
 from bookwell.library.accounts.services import forget_dead_sessions
 from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
-from bookwell.library.circulation.tasks import expire_due, remind_due, resume_due
+from bookwell.library.circulation.tasks import expire_due, move_deadlines, remind_due, resume_due
 from bookwell.library.plumbing.services import forget_expired_cache_entries, forget_log_records, forget_told_messages
 
 __all__ = ["CONSUMERS", "JOBS", "forget"]
@@ -61,6 +61,7 @@ def _job(name: str, work: Callable[[], int]) -> Callable[[], None]:
 
 _WORK: Mapping[str, Callable[[], int]] = {
     "library.expire": lambda: expire_due(now=clock.now()),
+    "library.move_deadlines": lambda: move_deadlines(now=clock.now()),
     "library.resume": lambda: resume_due(now=clock.now()),
     "library.remind": lambda: remind_due(now=clock.now()),
     "library.poll_partners": lambda: poll_due(now=clock.now()),

@@ -20,9 +20,11 @@ __all__ = ["CalendarPart", "Entry", "Guest", "booking_entry", "calendar_part", "
 
 _DEADLINES = {
     "reservation.ready": "pickup",
+    "reservation.pickup_moved": "pickup",
     "reservation.partner_ready": "pickup",
     "reservation.due_soon": "due",
     "reservation.renewed": "due",
+    "reservation.due_moved": "due",
 }
 _ENDINGS = frozenset({"reservation.cancelled", "reservation.expired"})
 _VISITS = frozenset({"booking.confirmed", "booking.changed"})

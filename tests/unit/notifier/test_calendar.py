@@ -19,10 +19,12 @@ from tests.unit.notifier.notices import (
 
 _WITH_ENTRY = {
     "ready": ("PUBLISH", "CONFIRMED", "pickup"),
+    "pickup_moved": ("PUBLISH", "CONFIRMED", "pickup"),
     "partner_ready": ("PUBLISH", "CONFIRMED", "pickup"),
     "due_soon": ("PUBLISH", "CONFIRMED", "due"),
     "due_soon at a partner": ("PUBLISH", "CONFIRMED", "due"),
     "renewed": ("PUBLISH", "CONFIRMED", "due"),
+    "due_moved": ("PUBLISH", "CONFIRMED", "due"),
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
     "cancelled by the library": ("CANCEL", "CANCELLED", "pickup"),
 }

@@ -146,7 +146,7 @@ def list_closures(request: HttpRequest, filters: Query[ClosureFilters]) -> HttpR
 
 @closures_router.post("/", auth=admin, response={201: ClosureOut})
 def add_closure(request: HttpRequest, body: ClosureBody) -> HttpResponse:
-    """Close a branch on a date. Deadlines that are already set stay."""
+    """Close a branch on a date. Deadlines that fall on it move to the next opening day, within a minute."""
     actor_id = caller_of(request).user_id
 
     def work() -> Answer:

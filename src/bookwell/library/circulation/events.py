@@ -20,14 +20,18 @@ __all__ = [
     "without_person",
 ]
 
-_MANDATORY = frozenset({"ready", "expired", "overdue", "partner_ready", "partner_refused"})
-"""What a reader may not miss: a copy that lies there, one that is gone or will not come, one that is asked back."""
+_MANDATORY = frozenset({"ready", "pickup_moved", "expired", "overdue", "partner_ready", "partner_refused"})
+"""What a reader may not miss: a copy that lies there and until when, one that is gone or will not come, one that is
+asked back.
+"""
 
 _WRONG_AFTER = {
     "ready": "pickup_deadline_at",
     "partner_ready": "pickup_deadline_at",
+    "pickup_moved": "pickup_deadline_at",
     "pickup_reminder": "pickup_deadline_at",
     "due_soon": "due_at",
+    "due_moved": "due_at",
 }
 """The fact after whose instant a message would be wrong."""
 

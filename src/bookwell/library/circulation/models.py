@@ -109,6 +109,7 @@ class Reservation(models.Model):
     `held_copy_id` likewise repeats `copy` while the copy is this reservation's. `queue_no` orders those that wait;
     it is kept, so that whoever loses a copy to a repair goes back to the same place. `next_reminder_at` is set while
     its reader is to be reminded of a deadline (`rules.py` says when); the scheduler's job looks for nothing else.
+    `policy_due_at` is when a loan is due without its reader's wish; of loans from before that was kept it is empty.
     """
 
     # Every index costs each reservation: foreign keys that lead an index below have none of their own.
@@ -127,6 +128,7 @@ class Reservation(models.Model):
     pickup_deadline_at = models.DateTimeField(null=True)
     borrowed_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
+    policy_due_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     next_reminder_at = models.DateTimeField(null=True)
     renewals = models.PositiveSmallIntegerField(default=0)

@@ -8,7 +8,11 @@ def _every_day() -> list[int]:
 
 
 class Branch(models.Model):
-    """A place where copies live and are picked up. `position` orders them; the first is every reader's default."""
+    """A place where copies live and are picked up. `position` orders them; the first is every reader's default.
+
+    `hours_version` counts the changes of when it is open; deadlines were looked at after the one that
+    `deadlines_version` names. Where the two differ some may fall on a day that is closed now.
+    """
 
     code = models.CharField(max_length=20)
     name = models.CharField(max_length=100)
@@ -16,6 +20,8 @@ class Branch(models.Model):
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 code; its public holidays are closed")
     open_weekdays = models.JSONField(default=_every_day, help_text="ISO weekdays, 1 is Monday")
     position = models.PositiveSmallIntegerField(default=0)
+    hours_version = models.BigIntegerField(default=0, db_default=0, editable=False)
+    deadlines_version = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         db_table = "branch"

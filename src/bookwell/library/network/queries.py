@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import F
 
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
@@ -24,6 +25,7 @@ __all__ = [
     "get_closure",
     "get_default_branch_facts",
     "list_branches",
+    "list_changed_hours",
     "list_closures",
 ]
 
@@ -119,6 +121,12 @@ def get_branch_by_code(code: str) -> Branch:
 def list_branches(position: Position, *, limit: int) -> list[Branch]:
     """Up to `limit + 1` branches behind `position`, which is a (position, id); the default branch comes first."""
     return keyset_page(Branch.objects.all(), ["position", "id"], position, limit=limit)
+
+
+def list_changed_hours() -> list[tuple[int, int]]:
+    """Branches whose hours changed since deadlines were looked at: the id, and the version of the hours."""
+    changed = Branch.objects.filter(hours_version__gt=F("deadlines_version")).order_by("id")
+    return list(changed.values_list("id", "hours_version"))
 
 
 def list_closures(position: Position, *, limit: int, branch: str | None = None) -> list[Closure]:

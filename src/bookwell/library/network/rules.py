@@ -17,9 +17,10 @@ __all__ = [
     "end_of_day",
     "is_open",
     "local_day",
+    "moved_off_closed_day",
     "next_open_day",
-    "not_later_than",
     "pickup_deadline_at",
+    "shortened_due_at",
     "wall_time",
 ]
 
@@ -112,19 +113,36 @@ def due_at(calendar: BranchCalendar, *, now: dt.datetime, days: int) -> dt.datet
     return end_of_day(calendar, next_open_day(calendar, local_day(calendar, now) + dt.timedelta(days=days)))
 
 
-def not_later_than(calendar: BranchCalendar, wished: dt.datetime, *, now: dt.datetime) -> dt.datetime:
-    """A due date that somebody wishes for: itself on an opening day, else the end of the last opening day before it.
+def moved_off_closed_day(calendar: BranchCalendar, deadline: dt.datetime) -> dt.datetime:
+    """A deadline that was set under other opening days: itself on an opening day, else the end of the next one.
 
-    Where no opening day lies between now and the wish, the wish stands.
+    Raises:
+        BranchNeverOpen
     """
-    day = local_day(calendar, wished)
+    day = local_day(calendar, deadline)
+    return deadline if is_open(calendar, day) else end_of_day(calendar, next_open_day(calendar, day))
+
+
+def shortened_due_at(
+    calendar: BranchCalendar, due: dt.datetime, wished: dt.datetime | None, *, now: dt.datetime
+) -> dt.datetime:
+    """When a loan ends whose reader wants to return it earlier than it is due: as wished, if that is an opening day.
+
+    Else at the end of the last opening day before the wish; where none is left, of the first one after it. A wish that
+    has passed changes nothing, and none makes a loan longer.
+
+    Raises:
+        BranchNeverOpen
+    """
+    if wished is None or not now < wished < due:
+        return due
+    day, today = local_day(calendar, wished), local_day(calendar, now)
     if is_open(calendar, day):
         return wished
-    today = local_day(calendar, now)
     for back in range(1, (day - today).days + 1):
         if is_open(calendar, day - dt.timedelta(days=back)):
             return end_of_day(calendar, day - dt.timedelta(days=back))
-    return wished
+    return min(due, end_of_day(calendar, next_open_day(calendar, day)))
 
 
 def wall_time(calendar: BranchCalendar, moment: dt.datetime) -> dt.datetime:

@@ -1,11 +1,14 @@
-"""Changing the network: branches, and the dates on which they are closed."""
+"""Changing the network: branches, and the dates on which they are closed.
+
+Whatever may close a day counts `hours_version` up; circulation then moves the deadlines that fall on it.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from django.db.models import ProtectedError
+from django.db.models import F, ProtectedError
 
 from bookwell.kit.adapters.django.constraints import map_constraint
 from bookwell.library.audit.services import Change, record_in_tx
@@ -29,8 +32,11 @@ __all__ = [
     "change_closure",
     "create_branch",
     "delete_branch",
+    "note_deadlines_moved",
     "remove_closure",
 ]
+
+_HOURS = frozenset({"time_zone", "country", "open_weekdays"})
 
 map_constraint("branch_code_once", BranchCodeTaken, sqlite_columns="branch.code")
 map_constraint("branch_name_once", BranchNameTaken, sqlite_columns="branch.name")
@@ -72,7 +78,7 @@ def create_branch(*, data: BranchData, actor_id: int) -> Branch:
 
 
 def change_branch(*, branch_id: int, changes: Mapping[str, Any], actor_id: int) -> Branch:
-    """Change some fields of `BranchData`; deadlines that were already set stay.
+    """Change some fields of `BranchData`; deadlines that fall on a day which is closed now move on, soon afterwards.
 
     Raises:
         BranchNotFound, TimeZoneUnknown, CountryUnknown, WeekdaysInvalid, BranchCodeTaken, BranchNameTaken
@@ -85,6 +91,8 @@ def change_branch(*, branch_id: int, changes: Mapping[str, Any], actor_id: int) 
         for name, value in changed.items():
             setattr(branch, name, value)
         branch.save(update_fields=list(changed))
+        if _HOURS & changed.keys():
+            _count_change_of_hours(branch.pk)
         record_in_tx([Change("branch.changed", "branch", branch.pk, changed)], actor_id=actor_id)
     return branch
 
@@ -105,12 +113,13 @@ def delete_branch(*, branch_id: int, actor_id: int) -> None:
 
 
 def add_closure(*, branch: str, closed_on: dt.date, reason: str = "", actor_id: int) -> Closure:
-    """Close a branch (by its code) on a date; deadlines that were already set stay.
+    """Close a branch (by its code) on a date; deadlines that fall on it move on, soon afterwards.
 
     Raises:
         BranchNotFound, ClosureExists
     """
     owner = get_branch_by_code(branch)
+    _count_change_of_hours(owner.pk)  # before the row that refers to the branch: no lock is to be made stronger
     closure = Closure.objects.create(branch=owner, closed_on=closed_on, reason=reason)
     data = {"branch": branch, "closed_on": closed_on.isoformat()}
     record_in_tx([Change("closure.added", "closure", closure.pk, data)], actor_id=actor_id)
@@ -133,6 +142,7 @@ def change_closure(
     closure = lock_closure(closure_id)
     if branch is not None:
         closure.branch = get_branch_by_code(branch)
+    _count_change_of_hours(closure.branch_id)
     closure.closed_on = closed_on or closure.closed_on
     closure.reason = closure.reason if reason is None else reason
     closure.save()
@@ -151,3 +161,12 @@ def remove_closure(*, closure_id: int, actor_id: int) -> None:
     closure.delete()
     data = {"branch_id": closure.branch_id, "closed_on": closure.closed_on.isoformat()}
     record_in_tx([Change("closure.removed", "closure", closure_id, data)], actor_id=actor_id)
+
+
+def note_deadlines_moved(*, branch_id: int, hours_version: int) -> None:
+    """Note that no deadline falls on a day that this version of the branch's hours closes."""
+    Branch.objects.filter(pk=branch_id, deadlines_version__lt=hours_version).update(deadlines_version=hours_version)
+
+
+def _count_change_of_hours(branch_id: int) -> None:
+    Branch.objects.filter(pk=branch_id).update(hours_version=F("hours_version") + 1)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +17,29 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import BorrowingBlocked, ReservationExists, ReservationLimitReached
 from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.queries.deadlines import list_run_out
+from bookwell.library.circulation.queries.reservations import get_reader_id
 from bookwell.library.circulation.rules import COPY_STATES, Actor, CopyStatus, State
+from bookwell.library.circulation.tasks import move_deadlines
+from bookwell.library.network.errors import ClosureExists
+from bookwell.library.network.models import Closure
+from bookwell.library.network.services import add_closure
 from tests.concurrency.queue_model import BookModel, Claim
 from tests.concurrency.works import readers
 from tests.factories import LIBRARIAN, BookFactory, BranchFactory, unique
 from tests.invariants import assert_invariants
 from tests.jobs import do_what_is_due
 
-__all__ = ["Chosen", "ModelLibrary"]
+__all__ = ["Chosen", "ModelLibrary", "self_return"]
 
 LIMIT = 2
 MOST_COPIES = 4
 EVERYTHING = 100_000
+
+
+def self_return(*, reservation_id: int, now: dt.datetime, **_by: Actor) -> None:
+    """The reader brings a loan back without the desk."""
+    reader = Actor(get_reader_id(reservation_id), is_librarian=False)
+    services.return_book(reservation_id=reservation_id, actor=reader, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,8 @@ class ModelLibrary:
 
     def __init__(self) -> None:
         self.now = clock.now()
-        terms = {"max_open_reservations": LIMIT, "max_open_loans": 2, "overdue_loans_that_block": 0}
+        terms: dict[str, Any] = {"max_open_reservations": LIMIT, "max_open_loans": 2, "overdue_loans_that_block": 0}
+        terms |= {"self_return": True}
         self.readers: list[User] = readers(4, **terms) + readers(1, shelve_immediately=True, **terms)
         self.branches = [BranchFactory.main(), BranchFactory.create()]
         self.books = [BookFactory.create(copies=number, branch=self.branches[0]) for number in (1, 2)]
@@ -91,6 +104,8 @@ class ModelLibrary:
             chosen.model.drop(chosen.row.reader_id, self.now)
         elif verb is services.return_book:
             chosen.model.drop(chosen.row.reader_id, self.now, caught=chosen.claim.copy)
+        elif verb is self_return:
+            chosen.model.drop(chosen.row.reader_id, self.now)
         return True
 
     def end(self, chosen: Chosen) -> None:
@@ -179,6 +194,7 @@ class ModelLibrary:
         if meanwhile:
             meanwhile()
             self.check_queues()
+        move_deadlines(now=self.now)
         due = set(list_run_out(now=self.now, limit=EVERYTHING))
         gone = [chosen for chosen in self.open_rows() if chosen.row.pk in due]
         do_what_is_due(now=self.now)
@@ -186,6 +202,13 @@ class ModelLibrary:
             chosen.model.drop(chosen.row.reader_id, self.now)
         for model in self.models:
             model.serve(self.now)
+        self._check_deadlines()
+
+    def close(self, days: int) -> None:
+        """The second branch will be closed on a day; the first is every other test's too."""
+        branch, closed_on = self.branches[1].code, self.now.date() + dt.timedelta(days=days)
+        with suppress(ClosureExists):
+            self._do(lambda: add_closure(branch=branch, closed_on=closed_on, actor_id=LIBRARIAN.user_id))
 
     def check_queues(self) -> None:
         """The library has done what the model says: who waits in which order, who has which copy."""
@@ -220,6 +243,15 @@ class ModelLibrary:
     def in_days(self, days: int | None) -> dt.datetime | None:
         """A moment to come."""
         return None if days is None else self.now + dt.timedelta(days=days)
+
+    def _check_deadlines(self) -> None:
+        """What is to come falls on no closed day, once the jobs have looked."""
+        branch = self.branches[1].pk
+        closed = set(Closure.objects.filter(branch=branch).values_list("closed_on", flat=True))
+        rows = Reservation.objects.filter(book__in=self.books, open_marker=1, pickup_branch=branch)
+        for row in rows:
+            deadline = row.due_at or row.pickup_deadline_at
+            assert deadline is None or deadline <= self.now or deadline.date() not in closed, deadline
 
     def _refusal_to_place(self, reader_id: int, model: BookModel) -> type[DomainError] | None:
         if reader_id in model.claims:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from bookwell.library.circulation import services
 from bookwell.library.circulation.rules import COPY_STATES, CopyStatus, State
-from tests.concurrency.library.circulation.model_library import Chosen, ModelLibrary
+from tests.concurrency.library.circulation.model_library import Chosen, ModelLibrary, self_return
 from tests.concurrency.lives import lives
 
 some_book = some_branch = st.integers(0, 1)
@@ -47,9 +47,17 @@ NEXT_STEP: dict[State, Callable[..., Any]] = {
 class LibraryMachine(RuleBasedStateMachine):
     """Few rules, each with several ways: hypothesis chooses among rules first, and none should be rare."""
 
-    @initialize(placed=st.lists(st.tuples(some_reader, some_book), min_size=2, max_size=10, unique=True))
-    def open_the_library(self, placed: list[tuple[int, int]]) -> None:
+    @initialize(
+        placed=st.lists(st.tuples(some_reader, some_book), min_size=2, max_size=10, unique=True), is_away=st.booleans()
+    )
+    def open_the_library(self, placed: list[tuple[int, int]], is_away: bool) -> None:
+        """Readers have come already; the first may have a copy that was brought from another branch."""
         self.library = ModelLibrary()
+        if is_away:
+            self.library.place(self.library.readers[0], 0, branch=1)
+            self.library.check_queues()
+            for verb in (services.ship, services.receive, services.issue):
+                assert self.library.step(verb, self._choose(0))
         for reader, book in placed:
             self.library.place(self.library.readers[reader], book)
             self.library.check_queues()
@@ -69,6 +77,13 @@ class LibraryMachine(RuleBasedStateMachine):
         verb = NEXT_STEP[State(chosen.row.state)]
         if not self.library.step(verb, chosen) and verb is services.shelve:
             assert self.library.step(services.ship, chosen)
+
+    @precondition(lambda self: self._loans())
+    @rule(number=any_number)
+    def return_without_the_desk(self, number: int) -> None:
+        """A reader leaves a book at the branch that lent it."""
+        loans = self._loans()
+        assert self.library.step(self_return, loans[number % len(loans)])
 
     @rule(book=some_book, number=any_number, reader=some_reader, branch=some_branch, is_return=st.booleans())
     def use_the_desk(self, book: int, number: int, reader: int, branch: int, is_return: bool) -> None:
@@ -161,9 +176,11 @@ class LibraryMachine(RuleBasedStateMachine):
         else:
             self.library.change_copy(book, self._barcode(book, number), CopyStatus(what))
 
-    @rule(days=st.integers(0, 12))
-    def let_time_pass(self, days: int) -> None:
-        """Deadlines pass and suspensions run out."""
+    @rule(days=st.integers(0, 12), closed_in=st.one_of(st.none(), st.integers(0, 12)))
+    def let_time_pass(self, days: int, closed_in: int | None) -> None:
+        """Deadlines pass and suspensions run out; a branch may have announced that it will be closed on a day."""
+        if closed_in is not None:
+            self.library.close(closed_in)
         self.library.pass_time(days)
 
     @invariant()
@@ -173,6 +190,9 @@ class LibraryMachine(RuleBasedStateMachine):
     def _choose(self, number: int) -> Chosen:
         rows = self.library.open_rows()
         return rows[number % len(rows)]
+
+    def _loans(self) -> list[Chosen]:
+        return [chosen for chosen in self.library.open_rows() if chosen.row.state == State.BORROWED]
 
     def _waiting(self, book: int) -> list[Chosen]:
         rows = self.library.open_rows()

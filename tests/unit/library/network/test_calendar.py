@@ -16,8 +16,10 @@ from bookwell.library.network.rules import (
     end_of_day,
     is_open,
     local_day,
+    moved_off_closed_day,
     next_open_day,
     pickup_deadline_at,
+    shortened_due_at,
 )
 
 _WEEKDAYS = frozenset({1, 2, 3, 4, 5})
@@ -116,6 +118,53 @@ def test_due_at__falls_on_a_closed_day__moves_on() -> None:
     due = due_at(calendar, now=dt.datetime(2026, 3, 6, 12, tzinfo=dt.UTC), days=8)
 
     assert due == dt.datetime(2026, 3, 16, 23, 59, 59, tzinfo=dt.UTC)
+
+
+_ON_MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
+_DUE = dt.datetime(2026, 3, 30, 23, 59, 59, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("wished", "due"),
+    [
+        (None, _DUE),
+        (_ON_MONDAY, _DUE),  # over
+        (_DUE + dt.timedelta(days=1), _DUE),  # later than it is due
+        (dt.datetime(2026, 3, 12, 15, tzinfo=dt.UTC), dt.datetime(2026, 3, 12, 15, tzinfo=dt.UTC)),
+        (dt.datetime(2026, 3, 15, 15, tzinfo=dt.UTC), dt.datetime(2026, 3, 13, 23, 59, 59, tzinfo=dt.UTC)),
+    ],
+)
+def test_shortened_due_at__a_wish__only_shortens_and_ends_on_an_open_day(
+    wished: dt.datetime | None, due: dt.datetime
+) -> None:
+    assert shortened_due_at(BranchCalendar(open_weekdays=_WEEKDAYS), _DUE, wished, now=_ON_MONDAY) == due
+
+
+def test_shortened_due_at__no_open_day_before_the_wish__ends_on_the_first_after_it() -> None:
+    closed = frozenset(_ON_MONDAY.date() + dt.timedelta(days=number) for number in range(4))
+    calendar = BranchCalendar(open_weekdays=_WEEKDAYS, closed_dates=closed)
+
+    due = shortened_due_at(calendar, _DUE, _ON_MONDAY + dt.timedelta(days=2), now=_ON_MONDAY)
+
+    assert due == dt.datetime(2026, 3, 13, 23, 59, 59, tzinfo=dt.UTC)
+
+
+def test_shortened_due_at__no_open_day_but_the_last__is_not_later_than_due() -> None:
+    calendar = BranchCalendar(open_weekdays=frozenset({1}), closed_dates=frozenset({_ON_MONDAY.date()}))
+    due = dt.datetime(2026, 3, 16, 15, tzinfo=dt.UTC)
+
+    assert shortened_due_at(calendar, due, _ON_MONDAY + dt.timedelta(days=2), now=_ON_MONDAY) == due
+
+
+def test_moved_off_closed_day__open__stays() -> None:
+    assert moved_off_closed_day(BranchCalendar(open_weekdays=_WEEKDAYS), _ON_MONDAY) == _ON_MONDAY
+
+
+def test_moved_off_closed_day__closed__is_the_end_of_the_next_open_day_there() -> None:
+    calendar = BranchCalendar(time_zone="Europe/Warsaw", open_weekdays=_WEEKDAYS)
+    friday_in_utc = dt.datetime(2026, 3, 6, 23, 30, tzinfo=dt.UTC)
+
+    assert moved_off_closed_day(calendar, friday_in_utc) == dt.datetime(2026, 3, 9, 22, 59, 59, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,16 @@
 import datetime as dt
 
 from bookwell.library.circulation.models import Reservation
+from bookwell.library.circulation.queries.branches import get_branch_at
 from bookwell.library.circulation.queries.queue import eligible
 from bookwell.library.circulation.rules import State
+from bookwell.library.network.errors import BranchNeverOpen
+from bookwell.library.network.rules import BranchCalendar, moved_off_closed_day
 
-__all__ = ["list_due_reminders", "list_resumable_books", "list_run_out"]
+__all__ = ["list_due_reminders", "list_on_closed_days", "list_resumable_books", "list_run_out"]
+
+_LONG_OVER = dt.timedelta(days=30)
+"""A deadline that passed longer ago than this stays where it was, whatever is closed afterwards."""
 
 
 def list_run_out(*, now: dt.datetime, limit: int) -> list[int]:
@@ -24,6 +30,30 @@ def list_resumable_books(*, now: dt.datetime, limit: int) -> list[int]:
     """Books with a free copy beside a reader who may be served: a suspension ended, or an account is active again."""
     resumed = eligible(now).filter(book__holding__copies_available__gt=0)
     return list(resumed.order_by("book_id").values_list("book_id", flat=True).distinct()[:limit])
+
+
+def list_on_closed_days(*, branch_id: int, now: dt.datetime, limit: int) -> list[int]:
+    """Ready and lent copies of a branch, at most `limit` of each, whose deadline falls on a closed day and can move."""
+    calendar = get_branch_at(branch_id, now=now - _LONG_OVER).calendar
+
+    def found(state: State, column: str) -> list[int]:
+        rows = Reservation.objects.filter(
+            **{f"{column}__gt": now - _LONG_OVER}, pickup_branch_id=branch_id, state=state, partner=""
+        )
+        deadlines = rows.order_by(column).values_list(column, flat=True).distinct()
+        closed = [deadline for deadline in deadlines if _can_move(calendar, deadline, now)]
+        chosen = rows.filter(**{f"{column}__in": closed[:limit]}).order_by(column, "pk")
+        return list(chosen.values_list("pk", flat=True)[:limit])
+
+    return [*found(State.READY, "pickup_deadline_at"), *found(State.BORROWED, "due_at")]
+
+
+def _can_move(calendar: BranchCalendar, deadline: dt.datetime, now: dt.datetime) -> bool:
+    try:
+        moved = moved_off_closed_day(calendar, deadline)
+    except BranchNeverOpen:
+        return False
+    return moved != deadline and moved > now
 
 
 def list_due_reminders(*, now: dt.datetime, limit: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Circulation's use cases: one function a verb, each inside the transaction that the runner opened."""
 
+from bookwell.library.circulation.services.closed_days import move_deadline
 from bookwell.library.circulation.services.copies import add_copy, change_copy, remove_copy
 from bookwell.library.circulation.services.deadlines import remind_reservation, resume_queue
 from bookwell.library.circulation.services.ending import cancel_reservation, change_reservation, expire_reservation
@@ -46,6 +47,7 @@ __all__ = [
     "expire_reservation",
     "issue",
     "lift_block",
+    "move_deadline",
     "note_missing_partner",
     "place_at_partner",
     "place_for_client",

@@ -6,6 +6,7 @@ from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book, lock_book_of_reservation, save_book
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.rules import SYSTEM, Actor, Cause, State, loan_reminder_at, reminder_due
+from bookwell.library.circulation.services.closed_days import put_off
 from bookwell.library.circulation.services.queue import promote
 
 __all__ = ["remind_reservation", "resume_queue"]
@@ -27,7 +28,8 @@ def resume_queue(*, book_id: int, now: dt.datetime) -> None:
 def remind_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -> bool:
     """Tell the reader of a deadline, if that is due, and note when to do so again.
 
-    Answers whether it was; another worker may have been faster, or the book came back meanwhile.
+    Answers whether it was; another worker may have been faster, the book came back meanwhile, or the branch turns out
+    to be closed on that day, and the deadline moves instead.
 
     Raises:
         ReservationNotFound
@@ -43,10 +45,12 @@ def remind_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -
     if reminder is None:
         return False
     journal = Journal(actor=actor, now=now)
-    journal.remind(reservation, reminder, again_at=_next_reminder_at(reservation, now))
+    is_put_off = put_off(reservation, journal)
+    if not is_put_off:
+        journal.remind(reservation, reminder, again_at=_next_reminder_at(reservation, now))
     save_book(book)
     journal.write_in_tx()
-    return True
+    return not is_put_off
 
 
 def _next_reminder_at(reservation: Reservation, now: dt.datetime) -> dt.datetime | None:

@@ -20,9 +20,10 @@ from bookwell.library.circulation.rules import (
     has_run_out,
     loan_reminder_at,
 )
+from bookwell.library.circulation.services.closed_days import put_off
 from bookwell.library.circulation.services.partner_holds import take_back
 from bookwell.library.circulation.services.queue import promote, release_copy, shelve_if_policy_says
-from bookwell.library.network.rules import not_later_than, wall_time
+from bookwell.library.network.rules import moved_off_closed_day, shortened_due_at, wall_time
 
 __all__ = ["cancel_reservation", "change_reservation", "expire_reservation", "give_up"]
 
@@ -48,7 +49,8 @@ def cancel_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime, r
 def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -> bool:
     """End a claim whose time is up: a ready one past its pickup deadline, a waiting one past `reserved_until`.
 
-    Answers whether it was; another worker may have been faster, or the deadline moved.
+    Answers whether it was; another worker may have been faster, or the deadline moved, as it does now if the branch
+    turns out to have been closed on its day.
 
     Raises:
         ReservationNotFound
@@ -62,10 +64,12 @@ def expire_reservation(*, reservation_id: int, actor: Actor, now: dt.datetime) -
     if reason is None:
         return False
     journal = Journal(actor=actor, now=now)
-    give_up(book, reservation, State.EXPIRED, journal, reason=reason)
+    is_put_off = put_off(reservation, journal)
+    if not is_put_off:
+        give_up(book, reservation, State.EXPIRED, journal, reason=reason)
     save_book(book)
     journal.write_in_tx()
-    return True
+    return not is_put_off
 
 
 def give_up(book: LockedBook, reservation: Reservation, end: State, journal: Journal, *, reason: str) -> None:
@@ -127,15 +131,20 @@ def _suspend(reservation: Reservation, until: dt.datetime | None, journal: Journ
 def _change_reserved_until(reservation: Reservation, until: dt.datetime | None, journal: Journal) -> None:
     check_state(State(reservation.state), *CLAIM_STATES, State.BORROWED)
     check_reserved_until(until, now=journal.now)
-    due = reservation.due_at
-    if due is not None and not reservation.partner and until is not None and until < due:
-        branch = get_branch_at(reservation.pickup_branch_id, now=journal.now)
-        due = not_later_than(branch.calendar, until, now=journal.now)
-        days_before = get_terms_of(reservation).reminder_days
+    if reservation.due_at is None or reservation.partner:
+        journal.amend(reservation, "reserved_until_changed", reserved_until=until)
+        return
+    calendar = get_branch_at(reservation.pickup_branch_id, now=journal.now).calendar
+    policy_due = moved_off_closed_day(calendar, reservation.policy_due_at or reservation.due_at)
+    due = shortened_due_at(calendar, policy_due, until, now=journal.now)
+    if due != reservation.due_at:
         reservation.next_reminder_at = loan_reminder_at(
-            due, days_before=days_before, time_zone=branch.calendar.time_zone, now=journal.now
+            due,
+            days_before=get_terms_of(reservation).reminder_days,
+            time_zone=calendar.time_zone,
+            now=journal.now,
         )
-    journal.amend(reservation, "reserved_until_changed", reserved_until=until, due_at=due)
+    journal.amend(reservation, "reserved_until_changed", reserved_until=until, due_at=due, policy_due_at=policy_due)
 
 
 def _moment(reservation: Reservation, value: dt.datetime | str | None, now: dt.datetime) -> dt.datetime | None:

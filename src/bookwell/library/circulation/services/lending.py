@@ -30,7 +30,7 @@ from bookwell.library.circulation.rules import (
     loan_reminder_at,
 )
 from bookwell.library.circulation.services.queue import promote, release_copy
-from bookwell.library.network.rules import due_at, not_later_than
+from bookwell.library.network.rules import due_at, moved_off_closed_day, shortened_due_at
 
 __all__ = ["check_out", "issue", "renew"]
 
@@ -100,10 +100,18 @@ def renew(*, reservation_id: int, actor: Actor, now: dt.datetime) -> Reservation
         copies_free=book.copies_available,
     )
     journal = Journal(actor=actor, now=now)
-    due = _due_at(reservation, terms, now)
-    due = max(due, reservation.due_at or due)
+    calendar = get_branch_at(reservation.pickup_branch_id, now=now).calendar
+    due = due_at(calendar, now=now, days=terms.loan_days)
+    due = moved_off_closed_day(calendar, max(due, reservation.due_at or due, reservation.policy_due_at or due))
     reservation.next_reminder_at = _remind_at(reservation, due, terms, now)
-    journal.amend(reservation, "renewed", renewals=reservation.renewals + 1, reserved_until=None, due_at=due)
+    journal.amend(
+        reservation,
+        "renewed",
+        renewals=reservation.renewals + 1,
+        reserved_until=None,
+        due_at=due,
+        policy_due_at=due,
+    )
     save_book(book)
     journal.write_in_tx()
     return reservation
@@ -162,7 +170,9 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
     lent = copy or reservation.copy
     if lent is not None:
         journal.move_copy(lent, lent.location_id)
-    due = _due_at(reservation, terms, journal.now, reserved_until=reservation.reserved_until)
+    calendar = get_branch_at(reservation.pickup_branch_id, now=journal.now).calendar
+    policy_due = due_at(calendar, now=journal.now, days=terms.loan_days)
+    due = shortened_due_at(calendar, policy_due, reservation.reserved_until, now=journal.now)
     journal.move(
         reservation,
         State.BORROWED,
@@ -171,6 +181,7 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
         copy=lent,
         borrowed_at=journal.now,
         due_at=due,
+        policy_due_at=policy_due,
         suspended_until=None,
     )
 
@@ -178,14 +189,3 @@ def _lend(reservation: Reservation, journal: Journal, *, copy: Copy | None = Non
 def _remind_at(reservation: Reservation, due: dt.datetime, terms: PolicyTerms, now: dt.datetime) -> dt.datetime:
     zone = reservation.pickup_branch.time_zone
     return loan_reminder_at(due, days_before=terms.reminder_days, time_zone=zone, now=now)
-
-
-def _due_at(
-    reservation: Reservation, terms: PolicyTerms, now: dt.datetime, *, reserved_until: dt.datetime | None = None
-) -> dt.datetime:
-    """The end of the loan's last day at the branch; never on a closed day, never later for a wish that is not past."""
-    calendar = get_branch_at(reservation.pickup_branch_id, now=now).calendar
-    due = due_at(calendar, now=now, days=terms.loan_days)
-    if reserved_until is None or not now < reserved_until < due:
-        return due
-    return not_later_than(calendar, reserved_until, now=now)
