@@ -1,6 +1,8 @@
 """The tables service as a FastAPI application."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -14,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bookwell.kit import clock, logs
+from bookwell.kit.adapters.fastapi.direct import serve_directly
 from bookwell.kit.adapters.fastapi.document import install_document
 from bookwell.kit.adapters.fastapi.edge import Edge
 from bookwell.kit.adapters.fastapi.health import health_router
@@ -100,6 +103,7 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     app.include_router(health_router("tables", checks, measure=_gauges(site.database)))
     install_swagger(app, _TITLE)
     ignore_final_slashes(app)
+    serve_directly(app, _JSON_ROUTERS, before=[json_only])
     install_document(app, members={409: REFUSAL_MEMBERS})
     app.add_api_route("/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
     return app
@@ -135,7 +139,9 @@ def _add_middleware(app: FastAPI, site: Site) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Operations run in as many threads as there are connections for."""
     site: Site = app.state.site
-    current_default_thread_limiter().total_tokens = site.settings.tables_threads
+    threads = site.settings.tables_threads
+    current_default_thread_limiter().total_tokens = threads
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="operation"))
     yield
     site.database.engine.dispose()
 

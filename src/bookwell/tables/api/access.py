@@ -1,5 +1,6 @@
 """Who calls: the bearer token, whoever trusted issued it, and what an operation needs of it."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
 from bookwell.kit import clock
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
@@ -147,7 +147,7 @@ async def _authenticated(request: Request, site: Site, credentials: HTTPAuthoriz
     caller: Caller | None = None
     if credentials:
         caller = getattr(request.state, "caller", None)
-        caller = caller or await run_in_threadpool(caller_of, request, site, credentials.credentials.strip())
+        caller = caller or await asyncio.to_thread(caller_of, request, site, credentials.credentials.strip())
     if caller is None:
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)
     return caller

@@ -1,10 +1,10 @@
 """Rate limits of a FastAPI service: by caller where a token is good, by address otherwise."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bookwell.kit.http_errors import TOO_MANY_REQUESTS, HttpRefusal
@@ -45,7 +45,7 @@ class Throttle:
     async def _count_beside(self, request: Request, token: str) -> None:
         """In a thread only where keys, sessions or counters may have to be asked for."""
         if token or self.counts_elsewhere:
-            await run_in_threadpool(self._count, request, token)
+            await asyncio.to_thread(self._count, request, token)
         else:
             self._count(request, token)
 
