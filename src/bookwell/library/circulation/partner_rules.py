@@ -40,6 +40,8 @@ _AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
     },
     State.BORROWED: {
         HoldStatus.RETURNED: (State.RETURNED,),
+        # What is left of a request whose book was lent: the loan itself is over.
+        HoldStatus.REFUSED: (State.RETURNED,),
         HoldStatus.CANCELLED: (State.RETURNED,),
         HoldStatus.UNKNOWN: (State.RETURNED,),
     },

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 __all__ = [
     "Answer",
     "Count",
+    "Listed",
     "Many",
     "Text",
     "day_of",
@@ -49,8 +50,10 @@ Text = Annotated[str | None, BeforeValidator(none_if_blank)]
 """Text in which an empty one counts as absent."""
 
 _T = TypeVar("_T")
-Many = Annotated[list[_T], Field(max_length=_MOST), FailFast(), BeforeValidator(none_as_empty)]
-"""A list, empty where it is absent. Its first fault ends the check: a report of each would take seconds."""
+Listed = Annotated[list[_T], Field(max_length=_MOST), FailFast()]
+"""A list that has to be there. Its first fault ends the check: a report of each would take seconds."""
+Many = Annotated[Listed[_T], BeforeValidator(none_as_empty)]
+"""A list, empty where it is absent."""
 
 Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000)] | None, BeforeValidator(none_if_blank)]
 

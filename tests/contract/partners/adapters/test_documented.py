@@ -12,6 +12,7 @@ import pytest
 from bookwell.contracts.partners import HoldRequest, HoldState, HoldStatus, PartnerState
 from bookwell.partners.adapters.daia.adapter import DaiaAdapter
 from bookwell.partners.adapters.daia.options import DaiaOptions
+from bookwell.partners.adapters.daia.paia import ref_of
 from bookwell.partners.adapters.koha.adapter import KohaAdapter
 from bookwell.partners.adapters.koha.options import KohaOptions
 from bookwell.partners.adapters.protocol import Availability, Failure, PartnerFailed, PartnerRefused, Refusal
@@ -264,6 +265,14 @@ async def test_paia__items__every_status(
 
     told = [at and dt.datetime.fromisoformat(at) for at in (deadline, due)]
     assert (found.state, found.pickup_deadline_at, found.due_at) == (state, *told)
+
+
+@pytest.mark.parametrize("listed", [{}, {"doc": None}, {"doc": ""}, {"doc": {}}])
+async def test_paia__no_list_at_all__says_nothing_of_a_hold(listed: dict[str, Any]) -> None:
+    with pytest.raises(PartnerFailed) as failed:
+        await daia(paia(items=[(200, listed)]), lambda adapter: adapter.find_hold(ref_of(EDITION)))
+
+    assert failed.value.code is Failure.MALFORMED
 
 
 async def test_paia__cancel__refused_with_200__is_refused() -> None:

@@ -361,6 +361,7 @@ def test_steps_at_partner__whatever_it_tells__are_steps_that_there_are(
         (State.READY, HoldStatus.BORROWED, True, State.BORROWED),
         (State.READY, HoldStatus.READY, True, State.READY),
         (State.BORROWED, HoldStatus.UNKNOWN, False, State.RETURNED),
+        (State.BORROWED, HoldStatus.REFUSED, False, State.RETURNED),
         (State.BORROWED, HoldStatus.READY, False, State.BORROWED),
         (State.WAITING, HoldStatus.READY, False, State.WAITING),
     ],

@@ -12,7 +12,7 @@ from bookwell.contracts.partners import LONGEST_REF, HoldRequest, HoldState, Hol
 from bookwell.partners.adapters.daia.account import PaiaAccount
 from bookwell.partners.adapters.daia.options import DaiaOptions
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed, PartnerRefused, Refusal
-from bookwell.partners.adapters.values import Answer, Many, Text, instant_of, none_if_blank, shortened
+from bookwell.partners.adapters.values import Answer, Listed, Many, Text, instant_of, none_if_blank, shortened
 from bookwell.partners.adapters.wire import Wire, read_as
 
 __all__ = ["PaiaHolds", "edition_of", "ref_of"]
@@ -56,9 +56,9 @@ class Entry(Answer):
 
 
 class Entries(Answer):
-    """The account's list, or the answers to what was asked."""
+    """The account's list, or the answers to what was asked. Without a list nothing is said: holds may well live."""
 
-    doc: Many[Entry]
+    doc: Listed[Entry]
 
 
 class PaiaHolds:
