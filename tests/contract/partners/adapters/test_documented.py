@@ -115,6 +115,17 @@ async def test_daia__each_id_on_a_page_of_its_own__are_taken_together() -> None:
     assert (told.state, told.copies_available) == (PartnerState.AVAILABLE, 1)
 
 
+async def test_daia__items_of_documents_that_nobody_asked_for__say_nothing() -> None:
+    partner = Partner({"GET /daia": [(200, {"document": [{"id": EDITION, "item": [{"available": []}]}]})]})
+
+    told = await daia(partner, lambda adapter: adapter.fetch_availability(ISBN))
+    with pytest.raises(PartnerFailed) as failed:
+        await daia(partner, lambda adapter: adapter.place_hold(HOLD))
+
+    assert (told.state, told.copies_available) == (PartnerState.UNKNOWN, None)
+    assert failed.value.code is Failure.MALFORMED
+
+
 async def test_daia__link_for_ever__ends() -> None:
     partner = Partner({"GET /daia": [(200, {"document": []}, {"Link": '<?id=x&format=json>; rel="next"'})]})
 

@@ -90,6 +90,13 @@ def test_matching__by_id_or_requested__each_once() -> None:
     assert matching([one, same, other, exact], ["isbn:1", "isbn:2"]) == [same, exact]
 
 
+@pytest.mark.parametrize("requested", ["isbn:0-439-02348-X", "ISBN:043902348x", "isbn:0 439 02348 X"])
+def test_matching__an_isbn_written_otherwise__is_the_same(requested: str) -> None:
+    document = Document(id="http://a/1", requested=requested)
+
+    assert matching([document], ["isbn:9780439023489", "isbn:043902348X"]) == [document]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from bookwell.contracts.partners import HoldRequest, HoldState
+from bookwell.contracts.partners import HoldRequest, HoldState, PartnerState
 from bookwell.kit import clock
 from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, matching
 from bookwell.partners.adapters.daia.options import DaiaOptions
@@ -36,15 +36,20 @@ class DaiaAdapter:
     async def fetch_availability(self, isbn: str) -> Availability:
         """All documents that the partner has for the ISBN, in either of its forms."""
         with within(self._options.timeout_seconds):
-            documents = await self._documents(isbn)
+            found = await self._documents(isbn)
+        if found is None:
+            return Availability(PartnerState.UNKNOWN)
         today = clock.now().astimezone(self._zone).date()
-        return availability_of(documents, today=today, zone=self._zone)
+        return availability_of(found, today=today, zone=self._zone)
 
     async def place_hold(self, hold: HoldRequest) -> HoldState:
         """Request an edition of the book, those with free items first."""
         holds = self._account()
         with within(self._options.hold_timeout_seconds):
-            documents = [document for document in await self._documents(hold.isbn) if document.item]
+            found = await self._documents(hold.isbn)
+            if found is None:
+                raise PartnerFailed(Failure.MALFORMED, detail="documents that nobody asked for")
+            documents = [document for document in found if document.item]
             if not documents:  # servers may name what they do not have, without items
                 raise PartnerRefused(Refusal.NOT_HELD)
             return await holds.place(hold, [document.id for document in self._freest_first(documents)])
@@ -73,8 +78,11 @@ class DaiaAdapter:
             key=lambda one: -(availability_of([one], today=today, zone=self._zone).copies_available or 0),
         )
 
-    async def _documents(self, isbn: str) -> list[Document]:
-        """The documents of an ISBN. A server may answer for a part of the ids and link to the rest."""
+    async def _documents(self, isbn: str) -> list[Document] | None:
+        """The documents of an ISBN; None where the partner tells of items, but of none that can be known as these.
+
+        A server may answer for a part of the ids and link to the rest.
+        """
         identifiers = [self._options.id_prefix + form for form in isbn_forms(isbn)]
         arguments = {"id": "|".join(identifiers), "format": "json"}
         if self._options.patron_type is not None:
@@ -88,7 +96,8 @@ class DaiaAdapter:
             if further is None:
                 break
             url = further
-        return matching(told, identifiers)
+        found = matching(told, identifiers)
+        return None if not found and any(document.item for document in told) else found
 
     def _authorization(self) -> dict[str, str]:
         token = self._options.access_token

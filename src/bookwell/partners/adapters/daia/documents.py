@@ -52,10 +52,18 @@ class DaiaAnswer(Answer):
 
 
 def matching(documents: Iterable[Document], identifiers: Sequence[str]) -> list[Document]:
-    """The documents that were asked for, each once."""
-    asked = frozenset(identifiers)
-    found = {document.id: document for document in documents if document.id in asked or document.requested in asked}
+    """The documents that were asked for, each once, however their servers write an ISBN."""
+    asked = frozenset(map(_compact, identifiers))
+    found = {
+        document.id: document
+        for document in documents
+        if _compact(document.id) in asked or _compact(document.requested or "") in asked
+    }
     return list(found.values())
+
+
+def _compact(identifier: str) -> str:
+    return identifier.replace("-", "").replace(" ", "").casefold()
 
 
 def availability_of(documents: Sequence[Document], *, today: dt.date, zone: ZoneInfo) -> Availability:
