@@ -1,5 +1,6 @@
 """Statements that go together: they do what they would do one by one, and a transaction is one wherever it begins."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from bookwell.kit.adapters.django.statements import (
     Statement,
     execute,
     execute_last,
+    execute_later,
     execute_together,
     fetch_all,
     fetch_one,
     insert_row,
 )
-from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.adapters.django.transactions import run_idempotent, run_in_transaction
+from bookwell.kit.idempotency import Answer, IdempotencyKey
 from bookwell.kit.ids import new_id
 from tests.factories import BookFactory
 
@@ -180,3 +183,93 @@ def test_statements__after_an_error_in_a_transaction__are_refused() -> None:
             fetch_all("SELECT 1")
     with pytest.raises(ProgrammingError if connection.vendor != "sqlite" else Exception):
         fetch_all("SELECT FROM FROM")
+
+
+def test_execute_later__is_seen_by_whatever_comes_next() -> None:
+    from bookwell.library.plumbing.models import IdempotencyKeyRow  # noqa: PLC0415 -- one test's
+
+    names = [new_id() for _ in range(3)]
+
+    def work() -> list[object]:
+        execute_later(_adding(names[0]))
+        seen: list[object] = [_status(names[0])]
+        execute_later(_adding(names[1]), _adding(names[2], 2))
+        seen.append(IdempotencyKeyRow.objects.filter(pk__in=names).count())
+        execute_later(Statement("UPDATE idempotency_key SET status = 7 WHERE digest = %s", (names[0],)))
+        return seen
+
+    assert run_in_transaction(work) == [1, 3]
+    assert [_status(name) for name in names] == [7, 1, 2]
+
+
+def test_execute_later__rolled_back__leaves_nothing_for_the_next_transaction() -> None:
+    names = [new_id(), new_id(), new_id()]
+
+    def work() -> None:
+        execute_later(_adding(names[0]))
+        with transaction.atomic():
+            execute_later(_adding(names[1]))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        run_in_transaction(work)
+    run_in_transaction(lambda: execute_later(_adding(names[2])))
+
+    assert [_status(name) for name in names] == [None, None, 1]
+
+
+def test_execute_later__savepoint_is_rolled_back__takes_along_what_came_behind_it() -> None:
+    names = [new_id(), new_id(), new_id()]
+
+    def work() -> None:
+        execute_later(_adding(names[0]))
+        with suppress(LookupError), transaction.atomic():
+            execute_later(_adding(names[1]))
+            raise LookupError
+        execute_later(_adding(names[2]))
+
+    run_in_transaction(work)
+
+    assert [_status(name) for name in names] == [1, None, 1]
+
+
+@pytest.mark.parametrize("then", ["another", "last", "commit"])
+def test_execute_later__breaks_a_constraint__nothing_happened(then: str) -> None:
+    name, book = new_id(), BookFactory.create()
+
+    def work() -> None:
+        execute_later(_adding(name), Statement(_BREAK_A_CHECK, (book.pk,)))
+        if then == "another":
+            execute(_INSERT, (new_id(), 1))
+        if then == "last":
+            execute_last(_INSERT, (new_id(), 1))
+
+    with pytest.raises(IntegrityError):
+        run_in_transaction(work)
+
+    assert _status(name) is None
+    assert fetch_one("SELECT 1") == (1,)
+
+
+def test_execute_later__breaks_a_constraint_before_a_key__is_not_taken_for_a_duplicate() -> None:
+    book = BookFactory.create()
+    key = IdempotencyKey("test", new_id(), "")
+
+    def work() -> Answer:
+        execute_later(Statement(_BREAK_A_CHECK, (book.pk,)))
+        return Answer(201, b"{}")
+
+    with pytest.raises(IntegrityError):
+        run_idempotent(work, key=key, render=lambda _: Answer(409, b""))
+
+
+def test_execute_later__outside_of_a_transaction__is_done_at_once() -> None:
+    name = new_id()
+
+    execute_later(_adding(name))
+
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute(_SELECT, (name,))
+        assert cursor.fetchone() == (1,)
+    other.close()

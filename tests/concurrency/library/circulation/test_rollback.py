@@ -21,7 +21,7 @@ from tests.invariants import assert_invariants, assert_nothing_told_of_nothing
 pytestmark = pytest.mark.usefixtures("committed")
 
 LAST_WRITES = (
-    "bookwell.library.circulation.services.placing.execute_together",
+    "bookwell.library.circulation.services.placing.execute_later",
     "bookwell.library.circulation.journal.append_in_tx",
 )
 

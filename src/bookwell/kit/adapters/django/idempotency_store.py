@@ -4,10 +4,11 @@ import json
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
+from pydantic_core import to_json
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.failures import failure_of
-from bookwell.kit.adapters.django.statements import execute_last
+from bookwell.kit.adapters.django.statements import EarlierStatementFailed, execute_last
 from bookwell.kit.failures import Failure
 from bookwell.kit.idempotency import AlreadyKept, Answer, IdempotencyKey, InFlight, KeyReused, fingerprint_of
 
@@ -29,9 +30,11 @@ def keep_in_tx(key: IdempotencyKey, answer: Answer) -> None:
         AlreadyKept: if the key has an answer, perhaps one whose time is up.
         InFlight: if the first request did not finish within the database's wait for locks.
     """
-    row = [_digest(key), key.fingerprint, answer.status, json.dumps(answer.headers), answer.body.decode()]
+    row = [_digest(key), key.fingerprint, answer.status, to_json(answer.headers).decode(), answer.body.decode()]
     try:
         execute_last(_INSERT, [*row, _milliseconds()])
+    except EarlierStatementFailed:
+        raise
     except IntegrityError as error:
         raise AlreadyKept from error
     except OperationalError as error:

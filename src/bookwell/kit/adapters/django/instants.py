@@ -1,6 +1,7 @@
 """Instants in hand-written SQL: what the three databases' drivers want and what they give."""
 
 import datetime as dt
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -13,7 +14,7 @@ def to_database(instant: dt.datetime | None) -> Any:
 
     The same as `connection.ops.adapt_datetimefield_value` gives, at a fraction of its time.
     """
-    if instant is None or connection.vendor == "postgresql":
+    if instant is None or _takes_instants():
         return instant
     return str(instant.astimezone(dt.UTC).replace(tzinfo=None))
 
@@ -24,3 +25,8 @@ def from_database(value: dt.datetime | str | None) -> dt.datetime | None:
         return None
     instant = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return instant.astimezone(dt.UTC) if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
+
+
+@cache
+def _takes_instants() -> bool:
+    return connection.vendor == "postgresql"

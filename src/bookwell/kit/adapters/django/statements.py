@@ -5,16 +5,30 @@ counts statements sees each of these. Several statements take one round trip whe
 (MySQL, MariaDB), and one each elsewhere; they see and do the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections
 
-__all__ = ["Rows", "Statement", "execute", "execute_last", "execute_together", "fetch_all", "fetch_one", "insert_row"]
+__all__ = [
+    "EarlierStatementFailed",
+    "Rows",
+    "Statement",
+    "execute",
+    "execute_last",
+    "execute_later",
+    "execute_together",
+    "fetch_all",
+    "fetch_one",
+    "insert_row",
+]
 
-T = TypeVar("T")
 Rows = Sequence[tuple[Any, ...]]
+
+
+class EarlierStatementFailed(IntegrityError):
+    """A statement of `execute_later` broke a constraint, which came out when another one was sent."""
 
 
 @dataclass(slots=True)
@@ -25,26 +39,35 @@ class Statement:
     parameters: Sequence[Any] = ()
 
 
+@dataclass(slots=True)
+class _Result:
+    """What a statement answered."""
+
+    rows: Rows
+    insert_id: int
+
+
 def fetch_all(statement: str, parameters: Sequence[Any] = ()) -> Rows:
     """Every row of a SELECT."""
-    return _run(statement, parameters, _all_rows)
+    return execute_together(Statement(statement, parameters))[0]
 
 
 def fetch_one(statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
     """The first row of a SELECT, or None."""
-    return _run(statement, parameters, _first_row)
+    rows = fetch_all(statement, parameters)
+    return rows[0] if rows else None
 
 
 def execute(statement: str, parameters: Sequence[Any] = ()) -> None:
     """A statement that answers no rows."""
-    _run(statement, parameters, _nothing)
+    _run(Statement(statement, parameters))
 
 
 def insert_row(statement: str, parameters: Sequence[Any] = ()) -> int:
     """Insert one row into a table whose key is `id`; the new id."""
     if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
-        return int(_run(statement + " RETURNING id", parameters, _all_rows)[0][0])
-    return _run(statement, parameters, _last_id)
+        return int(fetch_all(statement + " RETURNING id", parameters)[0][0])
+    return int(_run(Statement(statement, parameters))[0].insert_id)
 
 
 def execute_together(*statements: Statement) -> Sequence[Rows]:
@@ -52,39 +75,66 @@ def execute_together(*statements: Statement) -> Sequence[Rows]:
 
     None of them may contain a semicolon, nor answer rows if it writes.
     """
+    return [result.rows or () for result in _run(*statements)]
+
+
+def execute_later(*statements: Statement) -> None:
+    """Run statements that answer no rows before the next one of this transaction is run, or its COMMIT.
+
+    They see and do what they would at once. Where they wait, an error of theirs comes out later: an
+    `EarlierStatementFailed` where it would have been an IntegrityError.
+    """
     database: Any = connections[DEFAULT_DB_ALIAS]
-    if database.vendor != "mysql" or _is_watched(database):
-        return [_run(statement.text, statement.parameters, _rows_if_any) for statement in statements]
+    if not database.in_atomic_block or not _is_in_one_trip(database):
+        _run(*statements)
+        return
     _make_usable(database)
-    parameters = [parameter for statement in statements for parameter in statement.parameters]
-    rows: Sequence[Rows] = database.execute_together([statement.text for statement in statements], parameters)
-    return rows
+    for statement in statements:
+        database.let_wait(statement.text, statement.parameters)
 
 
 def execute_last(statement: str, parameters: Sequence[Any] = ()) -> None:
     """The last statement of a transaction, which takes the COMMIT along where the back end can do that."""
     database: Any = connections[DEFAULT_DB_ALIAS]
     is_outermost = database.in_atomic_block and not database.savepoint_ids
-    if database.vendor != "mysql" or not is_outermost or _is_watched(database):
+    if not is_outermost or not _is_in_one_trip(database):
         execute(statement, parameters)
         return
     _make_usable(database)
-    database.execute_and_commit(statement, parameters)
+    database.run_and_commit(statement, parameters)
 
 
-def _run(statement: str, parameters: Sequence[Any], take: Callable[[Any], T]) -> T:
+def _run(*statements: Statement) -> Sequence[_Result]:
     database: Any = connections[DEFAULT_DB_ALIAS]
+    if not _is_in_one_trip(database):
+        return [_run_alone(database, statement) for statement in statements]
+    _make_usable(database)
+    parameters = [parameter for statement in statements for parameter in statement.parameters]
+    results: Sequence[_Result] = database.run([statement.text for statement in statements], parameters)
+    return results
+
+
+def _run_alone(database: Any, statement: Statement) -> _Result:
     if _is_watched(database):
         with database.cursor() as watched:
-            watched.execute(statement, parameters)
-            return take(watched)
+            return _run_with(watched, statement)
     _make_usable(database)
     with database.wrap_database_errors:
         cursor = database.create_cursor()
-        cursor.execute(statement, parameters)
-        answer = take(cursor)
+        result = _run_with(cursor, statement)
         cursor.close()
-        return answer
+        return result
+
+
+def _run_with(cursor: Any, statement: Statement) -> _Result:
+    cursor.execute(statement.text, statement.parameters)
+    if cursor.description:
+        return _Result(cursor.fetchall(), 0)
+    return _Result((), getattr(cursor, "lastrowid", 0))
+
+
+def _is_in_one_trip(database: Any) -> bool:
+    return database.vendor == "mysql" and not _is_watched(database)
 
 
 def _is_watched(database: Any) -> bool:
@@ -96,25 +146,3 @@ def _make_usable(database: Any) -> None:
     database.close_if_health_check_failed()
     database.ensure_connection()
     database.validate_no_broken_transaction()
-
-
-def _all_rows(cursor: Any) -> Rows:
-    rows: Rows = cursor.fetchall()
-    return rows
-
-
-def _first_row(cursor: Any) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
-
-
-def _rows_if_any(cursor: Any) -> Rows:
-    return _all_rows(cursor) if cursor.description else ()
-
-
-def _last_id(cursor: Any) -> int:
-    return int(cursor.lastrowid)
-
-
-def _nothing(_cursor: Any) -> None:
-    return None

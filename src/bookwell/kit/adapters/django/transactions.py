@@ -12,7 +12,7 @@ committed in between, its answer is everyone's.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
@@ -78,12 +78,15 @@ def run_idempotent(
     )
 
 
-@contextmanager
-def _write_transaction() -> Iterator[None]:
+def _write_transaction() -> AbstractContextManager[None]:
     if connection.vendor != "sqlite" or connection.in_atomic_block:
-        with transaction.atomic():
-            yield
-        return
+        return transaction.atomic()
+    return _in_line()
+
+
+@contextmanager
+def _in_line() -> Iterator[None]:
+    """A transaction of SQLite's, which has one writer at a time."""
     with line_of(str(connection.settings_dict["NAME"])):
         connection.begins_immediate = True  # type: ignore[attr-defined]  # our SQLite back end's
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bookwell.kit.adapters.django.instants import to_database
 from bookwell.kit.adapters.django.outbox_store import appending
-from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, insert_row
+from bookwell.kit.adapters.django.statements import Rows, Statement, execute_later, execute_together, insert_row
 from bookwell.library.audit.services import Change, recording
 from bookwell.library.circulation.events import Facts, Recipient, ReservationFact
 from bookwell.library.circulation.journal import Journal
@@ -92,7 +92,7 @@ def place_reservation(
     elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
         _shelve(placed, pickup, terms, now)
     placed.id = _insert(book, copy, placed, pickup)
-    execute_together(saving(book), *_telling(placed, reader, facts, pickup, actor))
+    execute_later(saving(book), *_telling(placed, reader, facts, pickup, actor))
     return placed
 
 
