@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Q
 
 from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, fetch_all
@@ -76,9 +76,10 @@ _LOCK_BOOK = (
 
 
 def _for_update() -> str:
-    if not connection.in_atomic_block:
+    database = connections[DEFAULT_DB_ALIAS]
+    if not database.in_atomic_block:
         raise AssertionError("Locks are taken inside a transaction.")
-    return "" if connection.vendor == "sqlite" else " FOR UPDATE"
+    return "" if database.vendor == "sqlite" else " FOR UPDATE"
 
 
 def lock_reader(reader_id: int, *, is_active: bool = True) -> LockedReader:
