@@ -5,10 +5,9 @@ from typing import Annotated, Any, Literal
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, ConfigDict, Field
 
-from bookwell.kit.request_types import Day, Id, Moment, make_strict
+from bookwell.kit.request_types import Day, Id, Moment, StrictBody
 
 __all__ = [
     "Barcode",
@@ -32,7 +31,7 @@ Password = Annotated[str, Field(min_length=1, max_length=128)]
 BranchCode = Annotated[str, Field(min_length=1, max_length=20)]
 Language = Literal["en", "pl", "ru"]
 Channels = Annotated[list[Literal["email", "sms", "webhook"]], Field(max_length=3)]
-Barcode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s/]+$")]
+Barcode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f\x7f-\x9f]+$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -47,20 +46,8 @@ def _check_email(address: str) -> str:
 Email = Annotated[str, Field(max_length=254), AfterValidator(_check_email)]
 
 
-class Body(Schema):
-    """A request's body: unknown fields are refused, so that a misspelt one is not silently lost.
-
-    Its whole numbers and truth values are JSON's own, unlike those of a path or query, which are text.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Pydantic's hook. Its own strict mode would also refuse the text of dates and enumerations."""
-        schema = handler(source)
-        make_strict(schema)
-        return schema
+class Body(StrictBody):
+    """A request's body. Not ninja's `Schema`, which would read each twice and through an object of its own."""
 
 
 def _drop_defaults(schema: dict[str, Any]) -> None:
