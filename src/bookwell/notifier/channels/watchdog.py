@@ -12,6 +12,7 @@ from typing import Any, Self
 __all__ = ["Watchdog"]
 
 _LEAST_SECONDS = 0.001  # a time-out of zero would mean a socket that does not wait
+_LONGEST_SHARE_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _LOOKS_WHEN_IDLE = 40
 
@@ -90,18 +91,20 @@ class Watchdog:
     def connect(self, host: str, port: int, *, check: Callable[[str], None] | None = None) -> socket.socket:
         """A connected socket; every address of the host is tried while there is time.
 
+        None but the last may take the time of those that are left: a host often has an address that does not answer.
         `check` gets each address before it is connected to, and raises an OSError for one that must not be.
 
         Raises:
             OSError: if none answers in time.
         """
         error: OSError = TimeoutError("no address")
-        for family, kind, protocol, _, address in _resolve(host, port, self.remaining):
+        found = _resolve(host, port, self.remaining)
+        for left, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
             line = socket.socket(family, kind, protocol)
             try:
                 if check is not None:
                     check(str(address[0]))
-                line.settimeout(self.remaining)
+                line.settimeout(self._share(left))
                 line.connect(address)
             except OSError as caught:
                 line.close()
@@ -109,6 +112,10 @@ class Watchdog:
             else:
                 return line
         raise error
+
+    def _share(self, left: int) -> float:
+        """The seconds for one of so many addresses that are left."""
+        return self.remaining if left == 1 else min(self.remaining / left, _LONGEST_SHARE_SECONDS)
 
     def control_of(self, line: socket.socket) -> socket.socket:
         """A second handle on the connection, watched from now on; TLS takes the first one away from its owner."""
