@@ -73,6 +73,12 @@ def test_availability_of__readers_wait_for_any_copy__are_served_first() -> None:
     assert (told.state, told.copies_available, told.queue) == (PartnerState.UNAVAILABLE, 0, 3)
 
 
+@pytest.mark.parametrize("suspended", [True, 1])
+def test_availability_of__a_suspended_hold__waits_for_no_copy(suspended: Any) -> None:
+    assert free([item()], [hold(suspended=suspended)]) == 1
+    assert free([item(1), item(2)], [hold(1, suspended=suspended), hold(2, suspended=False)]) == 1
+
+
 def test_availability_of__cancelled_hold__does_not_count() -> None:
     assert free([item()], [hold(cancellation_date="2026-11-01")]) == 1
 

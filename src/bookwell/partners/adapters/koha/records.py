@@ -75,11 +75,17 @@ class Hold(Answer):
     expiration_date: Text = None
     cancellation_date: Text = None
     notes: Text = None
+    suspended: bool | int | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether it was not cancelled."""
         return self.cancellation_date is None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next copy is for it: not before a suspension ends."""
+        return self.is_live and self.status is None and not self.suspended
 
     @property
     def is_fulfilled(self) -> bool:
@@ -106,7 +112,7 @@ def availability_of(
     """A copy is available if it is in, set aside for nobody, and not the next one for somebody who waits."""
     live = [hold for hold in holds if hold.is_live]
     set_aside = {hold.item_id for hold in live if hold.status is not None}
-    waiting = sum(hold.status is None for hold in live)
+    waiting = sum(hold.is_waiting for hold in live)
     on_shelf = sum(item.is_in and item.item_id not in set_aside for item in items)
     free = max(0, on_shelf - waiting)
     out = [item.checked_out_date for item in items if item.can_be_lent]
