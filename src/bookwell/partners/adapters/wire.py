@@ -3,6 +3,7 @@
 Whatever goes wrong becomes PartnerFailed. Redirects stay on the partner's own host; cookies are neither kept nor sent.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ _MAX_REDIRECTS = 3
 _MAX_RETRY_AFTER = 3600.0
 _USER_AGENT = f"Bookwell/{version('bookwell')}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_LINK = 8192
+_LINK = re.compile(r'<([^<>]*)>((?:[^,"<]|"[^"]*")*)')
+_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;"]*)))?')
+"""A link's parts: its address, which may hold commas, and name, quoted and plain value of what follows (RFC 8288)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SILENT_END = "disconnected without sending a response"
 """What the client says of a connection that was closed without a word; to it that is an error like a wrong word."""
@@ -55,10 +60,12 @@ class Reply:
         Raises:
             PartnerFailed: if it is elsewhere.
         """
-        for link in self.headers.get("link", "").split(","):
-            target, _, parameters = link.partition(";")
-            if 'rel="next"' in parameters.replace(" ", "").replace("rel=next", 'rel="next"'):
-                return _joined(self.url, target.strip().strip("<>"))
+        for target, parameters in _LINK.findall(self.headers.get("link", "")[:_MAX_LINK]):
+            relations = (
+                quoted or plain for name, quoted, plain in _PARAMETER.findall(parameters) if name.lower() == "rel"
+            )
+            if "next" in next(relations, "").lower().split():
+                return _joined(self.url, target.strip())
         return None
 
 

@@ -286,6 +286,10 @@ async def test_call__connection_ends__is_malformed_only_where_something_was_said
         ('</api?page=2>; rel="next"', "https://library.test/api?page=2"),
         ("<?p=1>; rel=first, <?p=2>; rel=next", "https://library.test/api?p=2"),
         ('<?p=1>; rel="prev"', None),
+        ('<?id=a,b&p=2>; rel="next"', "https://library.test/api?id=a,b&p=2"),
+        ('<?p=2>; title="x, <y>; rel=last"; REL="prev next"', "https://library.test/api?p=2"),
+        ('<?p=1>; rel="nextish", <?p=2> ; rel = "Next"', "https://library.test/api?p=2"),
+        ('<?p=1>; title="rel=next"; rel=prev', None),
         ("", None),
     ],
 )
