@@ -13,7 +13,7 @@ Rows and logs know an endpoint by its name alone.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +25,7 @@ __all__ = ["Endpoint", "EndpointInvalid", "is_public", "parse_endpoints"]
 
 _LONGEST_NAME = 64
 _PORTS = {"http": 80, "https": 443}
+_TRANSLATED = (IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
 
 
 class EndpointInvalid(ValueError):
@@ -73,8 +74,14 @@ def parse_endpoints(text: str, *, environ: Mapping[str, str], folder: Path) -> M
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet; those inside of others are looked at, too."""
+    """Whether an IP address is one of the open internet; those inside of others are looked at, too.
+
+    IPv6 addresses of sites, and such as stand for IPv4 ones where a network translates them, are none: what they lead
+    to is the network's own affair.
+    """
     parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address) and (parsed.is_site_local or any(parsed in one for one in _TRANSLATED)):
+        return False
     inner = _inside(parsed)
     if inner is not None:
         return is_public(str(inner))

@@ -94,6 +94,10 @@ def test_load__a_wrong_webhooks_file__names_the_variable(monkeypatch: pytest.Mon
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::10.1.2.3", False),
         ("2002:a01:203::1", False),
+        ("fec0::1", False),
+        ("::10.1.2.3", False),
+        ("::8.8.8.8", False),
+        ("::ffff:0:10.1.2.3", False),
     ],
 )
 def test_is_public__only_the_open_internet(address: str, expected: bool) -> None:
