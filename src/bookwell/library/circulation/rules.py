@@ -350,8 +350,8 @@ def estimate_ready_on(
 ) -> dt.date | None:
     """The day on which a waiting reader's turn is expected; None when no copy will come back.
 
-    Copies come back in the order of their due dates (those overdue: today); whoever gets one before this reader
-    keeps it for `loan_days`. Copies that are set aside but not yet lent count as lent today.
+    `copies` counts those in service. They come back in the order of their due dates (those overdue: today); whoever
+    gets one before this reader keeps it for `loan_days`. Those set aside but not yet lent count as lent today.
     """
     if copies < 1:
         return None

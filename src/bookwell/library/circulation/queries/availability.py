@@ -2,15 +2,23 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Sum, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Subquery, Sum, Value, When
 
 from bookwell.library.circulation.models import Copy, Holding, Reservation
 from bookwell.library.circulation.rules import DEFAULT_TERMS, CopyStatus, State, estimate_ready_on
 
-__all__ = ["CopyState", "Outlook", "get_outlooks", "list_branch_availability", "list_copy_states"]
+__all__ = [
+    "CopyState",
+    "Outlook",
+    "due_dates_of_copies",
+    "get_outlooks",
+    "list_branch_availability",
+    "list_copy_states",
+]
 
 
 def list_branch_availability(book_id: int, *, now: dt.datetime) -> list[dict[str, Any]]:
@@ -72,19 +80,29 @@ class Outlook:
     expected_on: dt.date | None
 
 
+def due_dates_of_copies(book_ids: Iterable[int]) -> Mapping[int, Sequence[dt.datetime | None]]:
+    """By book, when each of its copies in service is due, None for one that is not lent; one statement.
+
+    Lost copies and those in repair may never come back: nobody can count on them.
+    """
+    due_at = Reservation.objects.filter(held_copy_id=OuterRef("pk"), state=State.BORROWED).values("due_at")
+    serving = Copy.objects.filter(book_id__in=list(book_ids), status=CopyStatus.IN_SERVICE)
+    found: dict[int, list[dt.datetime | None]] = defaultdict(list)
+    for book_id, due in serving.values_list("book_id", Subquery(due_at)):
+        found[book_id].append(due)
+    return found
+
+
 def get_outlooks(book_ids: list[int], *, now: dt.datetime) -> dict[int, Outlook]:
     """The outlook for each of some books, by the same estimate as a reader's who joins the queue; two statements."""
-    due_dates: dict[int, list[dt.datetime]] = defaultdict(list)
-    loans = Reservation.objects.filter(book_id__in=book_ids, state=State.BORROWED, partner="")
-    for book_id, due_at in loans.values_list("book_id", "due_at"):
-        due_dates[book_id] += [due_at] if due_at else []
+    due_dates = due_dates_of_copies(book_ids)
     return {
         holding.book_id: Outlook(
             holding.queue_length,
             estimate_ready_on(
                 position=holding.queue_length + 1,
-                loans_due_at=due_dates[holding.book_id],
-                copies=holding.copies_total,
+                loans_due_at=[due for due in due_dates[holding.book_id] if due],
+                copies=len(due_dates[holding.book_id]),
                 loan_days=DEFAULT_TERMS.loan_days,
                 now=now,
             ),

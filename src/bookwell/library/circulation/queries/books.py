@@ -35,7 +35,10 @@ _COLUMNS = (
     "h.copies_total, h.copies_available, h.queue_length"
 )
 _ONE = f"SELECT {_COLUMNS} FROM book b JOIN holding h ON h.book_id = b.id WHERE b.id = %s AND b.withdrawn_at IS NULL"
-_AT_BRANCH = "SELECT 1 FROM copy c JOIN branch n ON n.id = c.branch_id WHERE c.book_id = b.id AND n.code = %s"
+_AT_BRANCH = (
+    "SELECT 1 FROM copy c JOIN branch n ON n.id = c.branch_id "
+    "WHERE c.book_id = b.id AND n.code = %s AND c.status <> 'lost'"
+)
 _FREE_AT_BRANCH = (
     "SELECT 1 FROM copy c JOIN branch n ON n.id = c.branch_id LEFT JOIN reservation r ON r.held_copy_id = c.id "
     "WHERE c.book_id = b.id AND n.code = %s AND c.status = 'in_service' AND r.id IS NULL"

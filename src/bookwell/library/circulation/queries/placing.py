@@ -33,13 +33,13 @@ LEFT JOIN reader_block k ON k.reader_id = a.id
 WHERE b.id = %s AND b.withdrawn_at IS NULL
 """
 
-# The free ones, and those on loan, whose due dates the estimate needs; nobody holds a copy where `v.id` is null.
+# All that can serve, with the due dates that the estimate needs; nobody holds a copy where `v.id` is null.
 _COPIES = """
 SELECT c.id, c.barcode, c.location_id, n.name, n.time_zone, c.is_travelling, v.id, v.due_at
 FROM copy c
 JOIN branch n ON n.id = c.location_id
 LEFT JOIN reservation v ON v.held_copy_id = c.id
-WHERE c.book_id = %s AND (v.state = 'borrowed' OR v.id IS NULL AND c.status = 'in_service')
+WHERE c.book_id = %s AND c.status = 'in_service'
 """
 
 

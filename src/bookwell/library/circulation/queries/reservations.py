@@ -1,8 +1,7 @@
 """Reservations as their readers and the desk see them."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
@@ -10,7 +9,8 @@ from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, S
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
 from bookwell.library.circulation.errors import ReservationNotFound
-from bookwell.library.circulation.models import Holding, Policy, Reservation
+from bookwell.library.circulation.models import Policy, Reservation
+from bookwell.library.circulation.queries.availability import due_dates_of_copies
 from bookwell.library.circulation.rules import DEFAULT_TERMS, Actor, State, estimate_ready_on
 from bookwell.library.circulation.views import ReservationView
 from bookwell.library.network.models import Branch
@@ -123,34 +123,30 @@ def annotated_reservations() -> QuerySet[Reservation]:
         place=place,
         loan_days=Subquery(loan_days[:1]),
         branch_name=Subquery(Branch.objects.filter(pk=OuterRef("pickup_branch")).values("name")),
-        copies_total=Subquery(Holding.objects.filter(pk=OuterRef("book_id")).values("copies_total")),
     )
 
 
 def views_of(rows: Sequence[Reservation], now: dt.datetime) -> list[ReservationView]:
     """The shapes of annotated reservations; one statement more when some of them wait."""
     due_dates = _due_dates({row.book_id for row in rows if row.state == State.WAITING})
-    return [_view(row, due_dates[row.book_id], now) for row in rows]
+    return [_view(row, due_dates.get(row.book_id, ()), now) for row in rows]
 
 
-def _due_dates(book_ids: Iterable[int]) -> dict[int, list[dt.datetime]]:
-    found: dict[int, list[dt.datetime]] = defaultdict(list)
-    wanted = list(book_ids)
-    if wanted:
-        loans = Reservation.objects.filter(book_id__in=wanted, state=State.BORROWED, partner="")
-        for book_id, due_at in loans.values_list("book_id", "due_at"):
-            found[book_id] += [due_at] if due_at else []
-    return found
+def _due_dates(book_ids: set[int]) -> Mapping[int, Sequence[dt.datetime | None]]:
+    return due_dates_of_copies(book_ids) if book_ids else {}
 
 
-def _view(row: Reservation, due_dates: list[dt.datetime], now: dt.datetime) -> ReservationView:
+def _view(row: Reservation, due_dates: Sequence[dt.datetime | None], now: dt.datetime) -> ReservationView:
     place: int | None = row.place  # type: ignore[attr-defined]  # annotated
     loan_days: int = row.loan_days or DEFAULT_TERMS.loan_days  # type: ignore[attr-defined]  # annotated
     estimate = None
     if place is not None:
-        copies = row.copies_total  # type: ignore[attr-defined]  # annotated
         estimate = estimate_ready_on(
-            position=place, loans_due_at=due_dates, copies=copies, loan_days=loan_days, now=now
+            position=place,
+            loans_due_at=[due for due in due_dates if due],
+            copies=len(due_dates),
+            loan_days=loan_days,
+            now=now,
         )
     return ReservationView(
         id=row.pk,

@@ -86,9 +86,7 @@ def place_reservation(
     check_reserved_until(until, now=now)
     placed = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
     if copy is None:
-        placed.estimated_ready_on = _estimate(
-            book, choose_terms(facts.policies, branch_id=None), due_dates_of(rows[1]), now
-        )
+        placed.estimated_ready_on = _estimate(book, choose_terms(facts.policies, branch_id=None), rows[1], now)
     elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
         _shelve(placed, pickup, terms, now)
     placed.id = _insert(book, copy, placed, pickup)
@@ -161,13 +159,11 @@ def _draft(
     )
 
 
-def _estimate(
-    book: LockedBook, terms: PolicyTerms, loans_due_at: list[dt.datetime], now: dt.datetime
-) -> dt.date | None:
+def _estimate(book: LockedBook, terms: PolicyTerms, copies: Rows, now: dt.datetime) -> dt.date | None:
     return estimate_ready_on(
         position=book.queue_length + 1,
-        loans_due_at=loans_due_at,
-        copies=book.copies_total,
+        loans_due_at=due_dates_of(copies),
+        copies=len(copies),
         loan_days=terms.loan_days,
         now=now,
     )
