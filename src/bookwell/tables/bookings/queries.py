@@ -35,7 +35,7 @@ from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import dining_table, occupancy
 from bookwell.tables.floor.queries import PRICE, SETTINGS, Wish, house_of, list_tables
-from bookwell.tables.floor.rules import FOREVER, House
+from bookwell.tables.floor.rules import FOREVER, LONGEST_SLOT, House
 
 __all__ = [
     "Board",
@@ -58,7 +58,6 @@ __all__ = [
 
 _ALTERNATIVES = 5
 _FLAGGED = frozenset({State.REQUESTED})
-_LONGEST_SLOT = dt.timedelta(days=1)
 
 
 # In words, not as a parameter: of all orders there ever were, few wait, and the planner is to know it.
@@ -97,7 +96,7 @@ _OUTLOOK = Statement(
 )
 
 # Slots and the cleaning behind them last a day each at most: others than these cannot touch.
-_DAY = _LONGEST_SLOT // dt.timedelta(milliseconds=1)
+_DAY = LONGEST_SLOT // dt.timedelta(milliseconds=1)
 _rival = booking.alias("rival")
 _RIVALS = and_(
     _rival.c.table_id == booking.c.table_id,
@@ -314,7 +313,7 @@ def list_active(connection: Connection, board: Board, *, position: Position, lim
 def _wanted(board: Board) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if board.starts_at is not None:  # the longest slot is a day: what began before that is over, and need not be read
-        begun = milliseconds(board.starts_at - _LONGEST_SLOT)
+        begun = milliseconds(board.starts_at - LONGEST_SLOT)
         conditions += [booking.c.ends_at > milliseconds(board.starts_at), booking.c.starts_at > begun]
     if board.ends_at is not None:
         conditions.append(booking.c.starts_at < milliseconds(board.ends_at))

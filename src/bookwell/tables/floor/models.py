@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from bookwell.tables.floor.rules import TableType
@@ -24,6 +25,7 @@ from bookwell.tables.schema import id_column, metadata
 
 __all__ = ["closure", "dining_table", "occupancy", "restaurant", "table_price"]
 
+_BOOKED, _CLOSED = text("kind = 'booking'"), text("kind = 'closure'")
 _TYPES = ", ".join(f"'{kind.value}'" for kind in TableType)
 
 
@@ -105,4 +107,6 @@ occupancy = Table(
     ),
     Index("occupancy_when", "table_id", "ends_at", "starts_at"),
     Index("occupancy_of_closure", "closure_id"),
+    Index("occupancy_booked", "starts_at", "ends_at", "table_id", postgresql_where=_BOOKED, sqlite_where=_BOOKED),
+    Index("occupancy_closed", "table_id", "ends_at", "starts_at", postgresql_where=_CLOSED, sqlite_where=_CLOSED),
 )

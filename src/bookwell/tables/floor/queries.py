@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, exists, func, literal_column, or_, select
 
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import closure, dining_table, occupancy, restaurant, table_price
-from bookwell.tables.floor.rules import FOREVER, House, TableType
+from bookwell.tables.floor.rules import FOREVER, LONGEST_BUFFER, LONGEST_SLOT, House, TableType
 
 __all__ = [
     "PRICE",
@@ -54,15 +54,41 @@ def is_held(table_id: ColumnElement[int]) -> ColumnElement[bool]:
     )
 
 
+_IS_BOOKED, _IS_CLOSED = (occupancy.c.kind == literal_column(f"'{kind}'") for kind in ("booking", "closure"))
+
+
 def _is_closed_for_good(table_id: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a row of `occupancy` is a closure of a table that has begun `:now` and has no end."""
     return and_(
         occupancy.c.table_id == table_id,
-        occupancy.c.kind == "closure",
+        _IS_CLOSED,
         occupancy.c.starts_at <= bindparam("now", type_=BigInteger),
         occupancy.c.ends_at >= milliseconds(FOREVER),
     )
 
+
+# All at once, because a search looks at every table: what each costs, and which of them bookings hold. Those are found
+# by their start, which lies at most the longest time back that a booking may hold a table.
+_places = (
+    select(
+        table_price.c.table_id,
+        table_price.c.price,
+        func.row_number()
+        .over(partition_by=table_price.c.table_id, order_by=table_price.c.valid_from.desc())
+        .label("place"),
+    )
+    .where(table_price.c.valid_from <= bindparam("now"))
+    .subquery()
+)
+_latest = select(_places.c.table_id, _places.c.price).where(_places.c.place == literal_column("1")).subquery()
+_LONGEST_HOLD = (LONGEST_SLOT + LONGEST_BUFFER) // dt.timedelta(milliseconds=1)
+_STARTS_AT = bindparam("starts_at", type_=BigInteger)
+_BOOKED = select(occupancy.c.table_id).where(
+    _IS_BOOKED,
+    occupancy.c.starts_at > _STARTS_AT - literal_column(str(_LONGEST_HOLD)),
+    occupancy.c.starts_at < bindparam("held_until", type_=BigInteger),
+    occupancy.c.ends_at > _STARTS_AT,
+)
 
 # Statements are built once: making one takes as long as sending it.
 _HOUSE = Statement(select(SETTINGS.label("settings")))
@@ -173,20 +199,21 @@ def list_closures(
 @lru_cache
 def _search(given: frozenset[str]) -> Statement:
     """The statement of a search that says these things; it has as many forms as there are sets of them."""
-    tables = _TABLES.subquery().c
+    tables, price = dining_table.c, func.coalesce(_latest.c.price, 0)
     conditions: dict[str, ColumnElement[bool]] = {
         "table_type": tables.table_type == bindparam("table_type"),
         "seats": tables.seats >= bindparam("seats"),
-        "price_min": tables.price >= bindparam("price_min"),
-        "price_max": tables.price <= bindparam("price_max"),
-        "held_until": ~exists().where(is_held(tables.id)),
+        "price_min": price >= bindparam("price_min"),
+        "price_max": price <= bindparam("price_max"),
+        "held_until": and_(tables.id.not_in(_BOOKED), ~exists().where(_IS_CLOSED, is_held(tables.id))),
     }
     wanted = [condition for name, condition in conditions.items() if name in given]
     if "held_until" not in given:
         wanted.append(~exists().where(_is_closed_for_good(tables.id)))
-    columns = (tables.id, tables.name, tables.table_type, tables.seats, tables.price, tables.can_be_booked)
-    chosen = select(*columns).where(tables.retired_at.is_(None), tables.can_be_booked, *wanted)
-    return Statement(chosen.order_by(tables.seats, tables.price, tables.id).limit(bindparam("most")))
+    columns = (tables.id, tables.name, tables.table_type, tables.seats, price.label("price"), tables.can_be_booked)
+    chosen = select(*columns).outerjoin_from(dining_table, _latest, _latest.c.table_id == tables.id)
+    chosen = chosen.where(tables.retired_at.is_(None), tables.can_be_booked, *wanted)
+    return Statement(chosen.order_by(tables.seats, price, tables.id).limit(bindparam("most")))
 
 
 def _table_of(row: Any) -> DiningTable:

@@ -17,6 +17,7 @@ from bookwell.tables.floor.errors import PeriodInvalid, PriceInvalid, WallTimeAm
 __all__ = [
     "FOREVER",
     "LONGEST_BUFFER",
+    "LONGEST_SLOT",
     "House",
     "Period",
     "SlotLength",
@@ -37,6 +38,7 @@ Period = tuple[int, int]
 FOREVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """The end of what has none; also the last instant that the service takes."""
 LONGEST_BUFFER = dt.timedelta(days=1)
+LONGEST_SLOT = dt.timedelta(days=1)
 _DAY = dt.timedelta(days=1)
 _WEEKDAYS = 7
 
