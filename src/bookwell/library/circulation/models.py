@@ -65,7 +65,7 @@ class Policy(models.Model):
     """
 
     category = models.ForeignKey("accounts.ReaderCategory", on_delete=models.PROTECT, db_index=False)
-    branch = models.ForeignKey("network.Branch", on_delete=models.CASCADE, null=True, blank=True)
+    branch = models.ForeignKey("network.Branch", on_delete=models.PROTECT, null=True, blank=True)
     branch_key = models.BigIntegerField(default=0, editable=False)
     max_open_reservations = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.max_open_reservations)
     max_open_loans = models.PositiveSmallIntegerField(default=DEFAULT_TERMS.max_open_loans)

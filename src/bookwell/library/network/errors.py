@@ -45,7 +45,7 @@ class BranchNameTaken(Conflict):
 
 
 class BranchInUse(Conflict):
-    """Copies, readers or reservations belong to the branch."""
+    """Copies, readers, reservations or policies belong to the branch."""
 
     code = "branch.in_use"
     title = "The branch is still in use"

@@ -102,7 +102,7 @@ def delete_branch(*, branch_id: int, actor_id: int) -> None:
 
     Raises:
         BranchNotFound
-        BranchInUse: if copies, readers or reservations belong to it.
+        BranchInUse: if copies, readers, reservations or policies belong to it.
     """
     branch = lock_branch(branch_id)
     try:

@@ -9,11 +9,12 @@ from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.kit.pages import Position
 from bookwell.library.audit.models import AuditEntry
+from bookwell.library.circulation.models import Policy
 from bookwell.library.network import errors, queries, services
 from bookwell.library.network.models import Branch, Closure
 from bookwell.library.network.rules import is_open
 from bookwell.library.network.services import BranchData
-from tests.factories import ReaderFactory
+from tests.factories import PolicyFactory, ReaderFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,17 @@ def test_delete_branch__somebodys_home__is_refused() -> None:
     with pytest.raises(errors.BranchInUse):
         run_in_transaction(lambda: services.delete_branch(branch_id=branch.pk, actor_id=_ACTOR))
 
+    assert Branch.objects.filter(pk=branch.pk).exists()
+
+
+def test_delete_branch__with_a_policy_of_its_own__is_refused() -> None:
+    branch = _create()
+    policy = Policy.objects.create(category=PolicyFactory.create().category, branch=branch)
+
+    with pytest.raises(errors.BranchInUse):
+        run_in_transaction(lambda: services.delete_branch(branch_id=branch.pk, actor_id=_ACTOR))
+
+    assert Policy.objects.filter(pk=policy.pk).exists()
     assert Branch.objects.filter(pk=branch.pk).exists()
 
 
