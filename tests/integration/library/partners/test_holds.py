@@ -7,13 +7,15 @@ import pytest
 
 from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.accounts.models import User
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
-from bookwell.library.circulation.errors import WrongState
+from bookwell.library.circulation.errors import OpenLoans, WrongState
 from bookwell.library.circulation.models import Holding, PartnerHold, Reservation
 from bookwell.library.circulation.partner_tasks import poll_due
+from bookwell.library.circulation.queries.readers import list_open_ids
 from bookwell.library.circulation.tasks import expire_due
 from bookwell.library.plumbing.models import OutboxRow
 from tests.errands import pending, run_errands_once
@@ -324,6 +326,30 @@ def test_polls__partners_service_is_down__changes_nothing_and_comes_again(
     assert poll_due(now=now + SOON) == 0
 
     assert PartnerHold.objects.get(pk=reservation.pk).poll_at == now + SOON + dt.timedelta(minutes=1)
+
+
+def test_close_account__the_partner_lends_the_book_meanwhile__is_refused(
+    gateway: FakeGateway, api: Api, reader: User, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    _tell(gateway, reservation, HoldStatus.READY)
+
+    def list_before_it_is_lent(**options: int) -> list[int]:
+        ids, now = list_open_ids(**options), clock.now()
+        lent = HoldState(ref=f"reservation:{reservation.pk}", state=HoldStatus.BORROWED)
+        services.record_hold(reservation_id=reservation.pk, told=lent, asked_until=now, now=now)
+        return ids
+
+    monkeypatch.setattr("bookwell.library.circulation.services.readers.list_open_ids", list_before_it_is_lent)
+
+    with pytest.raises(OpenLoans):
+        run_in_transaction(lambda: services.close_reader(reader_id=reader.pk, actor=LIBRARIAN, now=clock.now()))
+
+    reader.refresh_from_db()
+    reservation.refresh_from_db()
+    assert reader.deleted_at is None
+    assert reservation.state != "cancelled"
 
 
 @pytest.mark.parametrize("verb", [services.issue, services.renew, services.return_book])

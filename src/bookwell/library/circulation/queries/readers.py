@@ -11,8 +11,8 @@ from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
 __all__ = [
     "find_block",
     "get_reader_facts",
-    "list_claim_ids",
     "list_claimed_book_ids",
+    "list_open_ids",
     "list_reservation_ids",
     "reader_summary",
 ]
@@ -66,10 +66,10 @@ def list_claimed_book_ids(*, reader_id: int) -> list[int]:
     return list(claims.order_by("book_id").values_list("book_id", flat=True))
 
 
-def list_claim_ids(*, reader_id: int) -> list[int]:
-    """A reader's claims, in the order in which their books are to be locked."""
-    claims = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state__in=CLAIM_STATES)
-    return list(claims.order_by("book_id").values_list("pk", flat=True))
+def list_open_ids(*, reader_id: int) -> list[int]:
+    """A reader's claims and loans, in the order in which their books are to be locked."""
+    rows = Reservation.objects.filter(reader_id=reader_id, open_marker=1)
+    return list(rows.order_by("book_id").values_list("pk", flat=True))
 
 
 def list_reservation_ids(*, reader_id: int) -> list[int]:
