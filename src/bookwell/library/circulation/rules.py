@@ -35,6 +35,7 @@ __all__ = [
     "ReaderFacts",
     "Reminder",
     "State",
+    "check_claim_limit",
     "check_is_ours",
     "check_may_borrow",
     "check_may_renew",
@@ -246,7 +247,16 @@ def check_may_reserve(facts: ReaderFacts, terms: PolicyTerms) -> None:
     if facts.has_this_book:
         raise ReservationExists
     check_not_blocked(facts, terms)
-    if facts.open_reservations >= terms.max_open_reservations:
+    check_claim_limit(facts.open_reservations, terms)
+
+
+def check_claim_limit(others: int, terms: PolicyTerms) -> None:
+    """Refuse one more open reservation to a reader who has as many as the policy allows.
+
+    Raises:
+        ReservationLimitReached
+    """
+    if others >= terms.max_open_reservations:
         raise ReservationLimitReached(f"The limit is {terms.max_open_reservations} open reservations.")
 
 

@@ -11,13 +11,13 @@ from django.db import OperationalError, connection
 from bookwell.kit import clock
 from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import CopyHeld, ReservationExists, ReservationLimitReached, WrongState
-from bookwell.library.circulation.models import Copy, Holding, Reservation
+from bookwell.library.circulation.models import Copy, Holding, Policy, Reservation
 from bookwell.library.circulation.rules import CopyStatus, State
 from bookwell.library.circulation.tasks import expire_due
 from tests.concurrency.fairness import promotions_of
 from tests.concurrency.racing import Rival, meet_rival
 from tests.concurrency.works import at_desk, check_out, placing, readers, states, step
-from tests.factories import BookFactory, PolicyFactory, ReaderFactory, ReservationFactory
+from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -99,6 +99,31 @@ def test_place__somebody_has_one_of_its_rows__locks_the_reader_and_then_the_book
 
     assert rival.finish().refusal is None
     assert is_free is (locked == "reader")
+
+
+@pytest.mark.parametrize(
+    ("line", "behind"), [("lock_reader", False), ("lock_reader", True), ("get_reader_facts", True)]
+)
+def test_pickup_branch__the_reader_reserves_there_meanwhile__the_limit_of_that_branch_holds(
+    line: str, behind: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, policy = BranchFactory.create(), PolicyFactory.create()
+    Policy.objects.create(category=policy.category, branch=there, max_open_reservations=1)
+    reader, other = ReaderFactory.create(policy=policy), BookFactory.create()
+    mine = ReservationFactory.place(reader, BookFactory.create(copies=0))
+    rival = meet_rival(
+        monkeypatch, f"{SERVICES}.ending.{line}", placing(reader, other, library=there.code), behind=behind
+    )
+    refused = 0
+
+    try:
+        step(services.change_reservation, mine, changes={"pickup_branch": there.code})()
+    except ReservationLimitReached:
+        refused += 1
+
+    refused += isinstance(rival.finish().refusal, ReservationLimitReached)
+    assert refused == 1
+    assert Reservation.objects.filter(reader=reader, pickup_branch=there).count() == 1
 
 
 def test_cancel__a_rival_cancels_before_the_lock__only_one_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:

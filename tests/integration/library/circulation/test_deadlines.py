@@ -9,6 +9,7 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
     LibraryUnknown,
+    ReservationLimitReached,
     ReservedUntilInPast,
     SuspendedUntilInPast,
     WrongState,
@@ -124,6 +125,22 @@ def test_pickup_branch__of_a_ready_copy__cannot_change() -> None:
 
     ready.refresh_from_db()
     assert ready.pickup_branch_id != branch.pk
+
+
+def test_pickup_branch__moved_to_where_the_limit_is_reached__is_refused_and_stays() -> None:
+    there, policy = BranchFactory.create(), PolicyFactory.create(max_open_reservations=3)
+    Policy.objects.create(category=policy.category, branch=there, max_open_reservations=2)
+    reader = ReaderFactory.create(policy=policy)
+    first, second, third = (ReservationFactory.place(reader, BookFactory.create(copies=0)) for _ in range(3))
+    changes = {"pickup_branch": there.code}
+
+    with pytest.raises(ReservationLimitReached):
+        ReservationFactory.step(services.change_reservation, first, changes=changes)
+
+    first.refresh_from_db()
+    assert first.pickup_branch_id != there.pk
+    ReservationFactory.step(services.cancel_reservation, third)
+    assert ReservationFactory.step(services.change_reservation, second, changes=changes).pickup_branch == there
 
 
 def test_branch_policy__stands_before_the_general_one() -> None:

@@ -14,10 +14,12 @@ TERMS = tuple(PolicyTerms.__dataclass_fields__)
 """The columns of a policy that are its terms, in the dataclass's order."""
 
 
-def get_terms_of(reservation: Reservation) -> PolicyTerms:
-    """The terms of a reservation: its reader's category at its pickup branch."""
+def get_terms_of(reservation: Reservation, *, branch_id: int | None = None) -> PolicyTerms:
+    """The terms of a reservation: its reader's category at its pickup branch, or at another one."""
     rows = Policy.objects.filter(category_id=reservation.reader.category_id).values_list("branch_id", *TERMS)
-    return choose_terms(((row[0], PolicyTerms(*row[1:])) for row in rows), branch_id=reservation.pickup_branch_id)
+    return choose_terms(
+        ((row[0], PolicyTerms(*row[1:])) for row in rows), branch_id=branch_id or reservation.pickup_branch_id
+    )
 
 
 def get_policy(policy_id: int) -> Policy:

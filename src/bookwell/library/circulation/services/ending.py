@@ -4,17 +4,19 @@ import datetime as dt
 
 from bookwell.library.circulation.errors import SuspendedUntilInPast
 from bookwell.library.circulation.journal import Journal
-from bookwell.library.circulation.locks import LockedBook, lock_book_of_reservation, save_book
+from bookwell.library.circulation.locks import LockedBook, lock_book_of_reservation, lock_reader, save_book
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.queries.branches import get_branch_at, get_branch_named
 from bookwell.library.circulation.queries.policies import get_terms_of
-from bookwell.library.circulation.queries.reservations import check_visible
+from bookwell.library.circulation.queries.readers import get_reader_facts
+from bookwell.library.circulation.queries.reservations import check_visible, get_reader_id
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
     COPY_STATES,
     Actor,
     Cause,
     State,
+    check_claim_limit,
     check_reserved_until,
     check_state,
     has_run_out,
@@ -91,9 +93,12 @@ def change_reservation(
 
     Raises:
         ReservationNotFound: also for another reader's.
+        ReservationLimitReached: if the reader may not have that many at the new branch.
         WrongState, LibraryUnknown, SuspendedUntilInPast, ReservedUntilInPast
     """
     check_visible(reservation_id=reservation_id, actor=actor)
+    if "pickup_branch" in changes:  # whose policy counts all that the reader has
+        lock_reader(get_reader_id(reservation_id), is_active=False)
     book, reservation = lock_book_of_reservation(reservation_id)
     if not changes:
         return reservation
@@ -115,10 +120,13 @@ def _change_pickup_branch(reservation: Reservation, branch: str, journal: Journa
     """Have the copy brought to another branch; too late once it travels or lies ready."""
     check_state(State(reservation.state), State.WAITING, State.ASSIGNED)
     wanted = get_branch_named(branch, now=journal.now)
-    if wanted.id != reservation.pickup_branch_id:
-        journal.amend(reservation, "pickup_branch_changed", pickup_branch_id=wanted.id)
-        if reservation.state == State.ASSIGNED:
-            shelve_if_policy_says(reservation, journal)
+    if wanted.id == reservation.pickup_branch_id:
+        return
+    others = get_reader_facts(reader_id=reservation.reader_id, now=journal.now).open_reservations - 1
+    check_claim_limit(others, get_terms_of(reservation, branch_id=wanted.id))
+    journal.amend(reservation, "pickup_branch_changed", pickup_branch_id=wanted.id)
+    if reservation.state == State.ASSIGNED:
+        shelve_if_policy_says(reservation, journal)
 
 
 def _suspend(reservation: Reservation, until: dt.datetime | None, journal: Journal) -> None:
