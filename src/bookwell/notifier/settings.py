@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from bookwell.kit.addresses import parse_address
+from bookwell.kit.addresses import AddressInvalid, parse_address
 from bookwell.kit.languages import LANGUAGES
 from bookwell.kit.production import insecure_url, open_password
 from bookwell.kit.settings import CommonSettings, Role
@@ -103,13 +101,20 @@ class NotifierSettings(CommonSettings):
     @field_validator("mail_from")
     @classmethod
     def _check_mail_from(cls, sender: str) -> str:
+        """The sender with its domain in ASCII: not every server that mails go through takes another."""
+        name, written = parseaddr(sender)
         try:
-            parsed = Address(addr_spec=parseaddr(sender)[1])
-        except (HeaderParseError, ValueError, IndexError) as error:
-            raise ValueError("is no address, as in: Library <library@example.org>") from error
-        if not parsed.domain or not sender.isprintable():
+            address = parse_address(written)
+        except AddressInvalid:
+            raise ValueError("is no address, as in: Library <library@example.org>") from None
+        if not sender.isprintable():
             raise ValueError("is no address, as in: Library <library@example.org>")
-        return sender
+        if not address.is_ascii:
+            raise ValueError("is an address that many servers cannot take: letters before the @ are to be ASCII")
+        quoted = name.replace("\\", r"\\").replace('"', r"\"")
+        if str(address) == written:
+            return sender
+        return f'"{quoted}" <{address}>' if name else str(address)
 
     def _contradictions(self) -> Iterator[str]:
         yield from super()._contradictions()

@@ -1,5 +1,7 @@
 """The notifier's settings refuse what would go wrong later, and name the variable."""
 
+from email.utils import parseaddr
+
 import pytest
 
 from bookwell.kit.settings import InvalidSettings
@@ -11,6 +13,8 @@ from bookwell.notifier.settings import NotifierSettings
     [
         ("BOOKWELL_SMTP_URL", "smtp://user:hush@"),
         ("BOOKWELL_MAIL_FROM", "nobody"),
+        ("BOOKWELL_MAIL_FROM", "hush@-"),
+        ("BOOKWELL_MAIL_FROM", "Żółw <żółw@example.org>"),
         ("BOOKWELL_MAIL_FROM", "Ada <ada@example.org>\r\nBcc: x@y.z"),
         ("BOOKWELL_MAIL_LEASE_SECONDS", "21"),
         ("BOOKWELL_MAIL_PER_SECOND", "-1"),
@@ -29,6 +33,21 @@ def test_load__a_wrong_value__names_the_variable_and_not_the_value(
 
     assert variable in str(refusal.value)
     assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("Library <library@example.org>", "Library <library@example.org>"),
+        ("library@bücherei.example", "library@xn--bcherei-n2a.example"),
+        ('"Bibliothek \\"Süd\\", A" <a@bücherei.example>', '"Bibliothek \\"Süd\\", A" <a@xn--bcherei-n2a.example>'),
+    ],
+)
+def test_load__a_sender__has_a_domain_that_every_server_takes(written: str, taken: str) -> None:
+    settings = NotifierSettings(mail_from=written)
+
+    assert settings.mail_from == taken
+    assert parseaddr(taken)[0] == parseaddr(written)[0]
 
 
 def test_load__in_production__needs_a_server_a_database_and_a_sender(monkeypatch: pytest.MonkeyPatch) -> None:
