@@ -170,7 +170,8 @@ class PartnerHold(models.Model):
     between the two a hold may exist there that we do not know. `ref` is the partners service's name for it.
     `cancelled_at` is when it was taken back there, or found ended; `poll_at` when to look at it next, empty when there
     is nothing to look for. `asking_until` is set while a worker talks with the partner about it, and ends the right
-    of one that never came back. `missing_since` is when the partners service began to know no such partner.
+    of one that never came back. `missing_since` is when the partners service began to know no such partner,
+    `unlisted_since` when the partner began not to list the hold.
     """
 
     reservation = models.OneToOneField(Reservation, on_delete=models.CASCADE, primary_key=True, related_name="hold")
@@ -182,6 +183,7 @@ class PartnerHold(models.Model):
     poll_at = models.DateTimeField(null=True)
     asking_until = models.DateTimeField(null=True)
     missing_since = models.DateTimeField(null=True)
+    unlisted_since = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "partner_hold"

@@ -5,13 +5,16 @@ import datetime as dt
 from bookwell.contracts.partners import HoldStatus
 from bookwell.library.circulation.rules import State
 
-__all__ = ["GONE_AFTER", "PARTNER_GONE", "end_without_partner", "steps_at_partner"]
+__all__ = ["GONE_AFTER", "PARTNER_GONE", "UNLISTED_AFTER", "end_without_partner", "is_believed", "steps_at_partner"]
 
 PARTNER_GONE = "partner_gone"
 """The reason of what ends because its partner is none any more."""
 
 GONE_AFTER = dt.timedelta(days=1)
 """For so long a missing partner may be a mistake in the configuration."""
+
+UNLISTED_AFTER = dt.timedelta(minutes=3)
+"""For so long a hold that is not listed may be on a list that came empty, or half."""
 
 _AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
     State.REQUESTED: {
@@ -56,6 +59,13 @@ def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) ->
     steps = _AT_PARTNER.get(state, {}).get(told, ())
     is_gone = told in (HoldStatus.UNKNOWN, HoldStatus.CANCELLED, HoldStatus.REFUSED)
     return (State.EXPIRED,) if state is State.READY and is_past_pickup and is_gone else steps
+
+
+def is_believed(told: HoldStatus, *, unlisted_since: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether a partner's word counts: that it does not list a hold only when it has said so for some minutes."""
+    if told is not HoldStatus.UNKNOWN:
+        return True
+    return unlisted_since is not None and now >= unlisted_since + UNLISTED_AFTER
 
 
 def end_without_partner(

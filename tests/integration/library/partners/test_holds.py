@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import pytest
+import time_machine
 
 from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.kit import clock
@@ -27,6 +28,7 @@ from tests.people import Api, api_as, make_user
 pytestmark = pytest.mark.django_db
 
 SOON = dt.timedelta(minutes=2)
+_SOME_MINUTES = dt.timedelta(minutes=4)
 
 
 @pytest.fixture
@@ -60,6 +62,15 @@ def _tell(gateway: FakeGateway, reservation: Reservation, state: HoldStatus, **m
     """The partner says so, and the library's next poll hears it."""
     ref = f"reservation:{reservation.pk}"
     gateway.holds[ref] = HoldState(ref=ref, state=state, **more)
+    PartnerHold.objects.filter(pk=reservation.pk).update(poll_at=clock.now())
+    poll_due(now=clock.now())
+    reservation.refresh_from_db()
+
+
+def _unlist(gateway: FakeGateway, reservation: Reservation) -> None:
+    """The partner does not list it, and the library's next poll hears that."""
+    ref = f"reservation:{reservation.pk}"
+    gateway.holds[ref] = HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
     PartnerHold.objects.filter(pk=reservation.pk).update(poll_at=clock.now())
     poll_due(now=clock.now())
     reservation.refresh_from_db()
@@ -301,18 +312,44 @@ def test_polls__partner_cancels__reader_hears_that_the_library_did(gateway: Fake
     assert (reservation.state, reservation.reason, pending()) == ("cancelled", "library", [])
 
 
-def test_polls__partner_lists_it_no_more__reader_hears_no_code(gateway: FakeGateway, api: Api, book: Book) -> None:
+def test_polls__partner_lists_it_no_more__reader_hears_no_code_and_it_is_taken_back(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
     reservation = _place(api, book)
     run_errands_once()
     ref = f"reservation:{reservation.pk}"
-    gateway.holds[ref] = HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
 
-    poll_due(now=clock.now() + SOON)
+    _unlist(gateway, reservation)
+    with time_machine.travel(clock.now() + _SOME_MINUTES):
+        _unlist(gateway, reservation)
 
-    reservation.refresh_from_db()
     assert (reservation.state, reservation.reason) == ("cancelled", "library")
     told = OutboxRow.objects.get(aggregate=f"reservation:{reservation.pk}", type="reservation.cancelled")
     assert (notice_of(told).facts["ended_by"], notice_of(told).facts["reason"]) == ("library", "")
+    gateway.holds[ref] = HoldState(ref=ref, state=HoldStatus.ACCEPTED)  # it had been there all the time
+    run_errands_once()
+    assert gateway.holds[ref].state is HoldStatus.CANCELLED
+    assert PartnerHold.objects.get(pk=reservation.pk).cancelled_at is not None
+
+
+@pytest.mark.parametrize("state", [HoldStatus.ACCEPTED, HoldStatus.READY, HoldStatus.BORROWED])
+def test_polls__missing_on_one_list__goes_on_and_is_looked_at_soon(
+    gateway: FakeGateway, api: Api, book: Book, state: HoldStatus
+) -> None:
+    reservation = _place(api, book)
+    run_errands_once()
+    _tell(gateway, reservation, state)
+
+    _unlist(gateway, reservation)
+    again_at = PartnerHold.objects.get(pk=reservation.pk).poll_at
+    after_one = reservation.state
+    _tell(gateway, reservation, state)
+    with time_machine.travel(clock.now() + _SOME_MINUTES):
+        _unlist(gateway, reservation)
+
+    assert again_at is not None
+    assert again_at <= clock.now() + SOON
+    assert (after_one, reservation.state, pending()) == (state, state, [])
 
 
 def test_polls__partners_service_is_down__changes_nothing_and_comes_again(
@@ -393,7 +430,9 @@ def test_ready_past_its_deadline__is_the_partners_to_end(gateway: FakeGateway, a
     reservation.refresh_from_db()
     assert reservation.state == "ready"
 
-    _tell(gateway, reservation, HoldStatus.UNKNOWN)
+    _unlist(gateway, reservation)
+    with time_machine.travel(clock.now() + _SOME_MINUTES):
+        _unlist(gateway, reservation)
     assert (reservation.state, _kinds(reservation)[-1]) == ("expired", "expired")
 
 

@@ -20,7 +20,7 @@ from bookwell.library.circulation.errors import (
     ReservedUntilInPast,
     WrongState,
 )
-from bookwell.library.circulation.partner_rules import end_without_partner, steps_at_partner
+from bookwell.library.circulation.partner_rules import end_without_partner, is_believed, steps_at_partner
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
     COPY_STATES,
@@ -370,6 +370,15 @@ def test_steps_at_partner__lead_to_what_it_tells(
     state: State, told: HoldStatus, is_past_pickup: bool, end: State
 ) -> None:
     assert [state, *steps_at_partner(state, told, is_past_pickup=is_past_pickup)][-1] is end
+
+
+def test_is_believed__not_listed__only_after_some_minutes() -> None:
+    def is_unlisted(*, minutes_ago: float | None) -> bool:
+        since = None if minutes_ago is None else NOW - dt.timedelta(minutes=minutes_ago)
+        return is_believed(HoldStatus.UNKNOWN, unlisted_since=since, now=NOW)
+
+    assert is_believed(HoldStatus.CANCELLED, unlisted_since=None, now=NOW)
+    assert [is_unlisted(minutes_ago=minutes) for minutes in (None, 0, 2.9, 3)] == [False, False, False, True]
 
 
 def test_check_is_ours__at_a_partner__is_refused() -> None:

@@ -13,7 +13,7 @@ from bookwell.library.circulation.events import cancel_hold_message, place_hold_
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
-from bookwell.library.circulation.partner_rules import steps_at_partner
+from bookwell.library.circulation.partner_rules import is_believed, steps_at_partner
 from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
 from bookwell.library.circulation.queries.policies import choose_terms, get_terms_of
@@ -42,6 +42,7 @@ _POLL_SOON = dt.timedelta(minutes=1)
 _POLL_LOAN = dt.timedelta(minutes=15)
 _LONGEST_REASON = 200
 _NOT_QUEUED = 0
+_ENDED_UNUSED = frozenset({State.CANCELLED, State.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ def _check_can_ask(choice: PartnerChoice) -> str:
 def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetime, now: dt.datetime) -> None:
     """Bring a reservation to where its partner says that it is, and end the conversation that was claimed until then.
 
+    A hold that is not listed is looked at again soon before that is believed, and is then taken back all the same: what
+    is gone cannot be, and what the list had left out does not stay behind.
+
     Raises:
         ReservationNotFound
     """
@@ -131,14 +135,19 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
     is_first = hold.answered_at is None
     hold.answered_at = hold.answered_at or now
     hold.ref = hold.ref or told.ref
+    is_listed = told.state is not HoldStatus.UNKNOWN
     if State(reservation.state) in OPEN_STATES:
-        _follow(reservation, told, journal)
-        if State(reservation.state) not in OPEN_STATES:
+        if is_believed(told.state, unlisted_since=hold.unlisted_since, now=now):
+            _follow(reservation, told, journal)
+        if State(reservation.state) in _ENDED_UNUSED and not is_listed:
+            take_back(reservation, journal, hold=hold)
+        elif State(reservation.state) not in OPEN_STATES:
             hold.cancelled_at = now  # the partner has ended it: nothing is to be taken back
     elif is_first:
         take_back(reservation, journal, hold=hold)  # it ended while the partner was being asked
-    hold.poll_at, hold.missing_since = _poll_at(reservation, now), None
-    hold.save(update_fields=["answered_at", "ref", "cancelled_at", "poll_at", "missing_since"])
+    hold.unlisted_since = None if is_listed else hold.unlisted_since or now
+    hold.poll_at, hold.missing_since = _poll_at(reservation, is_listed=is_listed, now=now), None
+    hold.save(update_fields=["answered_at", "ref", "cancelled_at", "poll_at", "missing_since", "unlisted_since"])
     release_hold(reservation_id, until=asked_until)
     journal.write_in_tx()
 
@@ -194,11 +203,11 @@ def _moved_deadline(reservation: Reservation, told: HoldState) -> dict[str, dt.d
     return {name: at}
 
 
-def _poll_at(reservation: Reservation, now: dt.datetime) -> dt.datetime | None:
+def _poll_at(reservation: Reservation, *, is_listed: bool, now: dt.datetime) -> dt.datetime | None:
     state = State(reservation.state)
     if state not in OPEN_STATES:
         return None
-    return now + (_POLL_LOAN if state is State.BORROWED else _POLL_SOON)
+    return now + (_POLL_LOAN if state is State.BORROWED and is_listed else _POLL_SOON)
 
 
 def take_back(reservation: Reservation, journal: Journal, *, hold: PartnerHold | None = None) -> None:
