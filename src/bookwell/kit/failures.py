@@ -85,7 +85,7 @@ class Runs:
     """The runs of one transaction that failed, from its first one on."""
 
     def __init__(self) -> None:
-        self._failures = Counter[Failure]()
+        self._failures: Counter[Failure] = Counter()
         self._deadline = time.monotonic() + _DEADLINE_SECONDS
 
     def give_up_or_pause(self, error: Exception, failure: Failure, *, code: Any) -> None:

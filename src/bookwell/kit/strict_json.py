@@ -36,7 +36,7 @@ def pointer_of(path: tuple[str | int, ...]) -> str:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body.decode(), parse_constant=_refuse_constant)
+        return _read(body.decode())
     except RecursionError:
         _refuse((), "too_deep", f"At most {MAX_DEPTH} levels are read")
     except ValueError as error:  # not UTF-8, not JSON, or an integer of thousands of digits
@@ -45,6 +45,9 @@ def _parse(body: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_read = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _check(value: Any, path: tuple[str | int, ...], levels: int) -> None:

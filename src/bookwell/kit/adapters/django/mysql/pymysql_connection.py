@@ -200,14 +200,16 @@ class Connection(_Connection):  # type: ignore[misc]  # Any, as it is named abov
     def _packet(self) -> bytes:
         """The content of the next packet."""
         self._have(4)
-        at = self._at
-        head = self._unread[at : at + 4]
-        length = int.from_bytes(head[:3], "little")
-        if head[3] != self._next_seq_id or length == _LONGEST_PACKET:
+        data, at = self._unread, self._at
+        length = int.from_bytes(data[at : at + 3], "little")
+        if data[at + 3] != self._next_seq_id or length == _LONGEST_PACKET:
             content: bytes = self._read_packet().get_all_data()
             return content
         self._next_seq_id = (self._next_seq_id + 1) & 0xFF
-        return self._read_bytes(4 + length)[4:]
+        self._have(4 + length)
+        start = self._at + 4
+        self._at = start + length
+        return self._unread[start : start + length]
 
     def _read_bytes(self, num_bytes: int) -> bytes:
         """PyMySQL's hook, by which it reads everything."""
