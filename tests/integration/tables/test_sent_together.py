@@ -206,3 +206,9 @@ class TestOnPostgresql:
     def test_write__a_number_too_large__is_an_error_of_data(self, one: Database, of: str) -> None:
         with pytest.raises(DataError):
             one.write(lambda connection: send_later(connection, _KEEP(contact_digest=of, at=int(_TOO_LATE))))
+
+    def test_ask__a_parameter_of_another_type__is_our_fault(self, one: Database, of: str) -> None:
+        with pytest.raises(TypeError):
+            one.read(lambda connection: ask(connection, _COUNT(of=[of])))
+
+        assert one.read(lambda connection: _kept(connection, of)) == 0

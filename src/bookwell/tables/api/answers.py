@@ -115,7 +115,7 @@ def _key_of(request: Request, caller: str) -> IdempotencyKey | None:
         return None
     scope = f"{caller or '-'} {request.method} {request.scope['route'].path}"
     body: bytes = getattr(request.state, "raw_body", b"")
-    return IdempotencyKey(scope, parse_key(header), fingerprint_of(request.url.query, body))
+    return IdempotencyKey(scope, parse_key(header), fingerprint_of(request.scope["query_string"], body))
 
 
 def _free_table(free: FreeTable) -> dict[str, Any]:

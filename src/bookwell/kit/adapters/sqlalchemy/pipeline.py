@@ -6,7 +6,8 @@ rest. A statement is parsed once a connection and planned by the server's own ju
 """
 
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from psycopg import Connection, OperationalError
@@ -42,7 +43,7 @@ def exchange(driver: "Connection[Any]", known: set[bytes], sent: Sequence[Sent])
         OperationalError: if the connection is lost; it is closed then, as after anything else that comes between.
         TypeError, ValueError: for a parameter that is no number, text or truth value, and for a text with NUL in it.
     """
-    values = [[_dumped(value) for value in parameters] for _, parameters in sent]
+    values = [[_DUMPERS.get(type(value), _other)(value) for value in parameters] for _, parameters in sent]
     pgconn = driver.pgconn
     try:
         pgconn.enter_pipeline_mode()
@@ -136,16 +137,20 @@ def _without_preparations(results: Sequence[PGresult], coming: Sequence[bytes], 
     return answers
 
 
-def _dumped(value: Any) -> bytes | None:
-    """A parameter as text; libpq would end one at its first NUL."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("PostgreSQL keeps no NUL")
-        return value.encode()
-    if isinstance(value, bool):
-        return _TEXT_OF_BOOLEAN[value]
-    if isinstance(value, int):
-        return b"%d" % value
+def _text(value: str) -> bytes:
+    """Libpq would end a text at its first NUL."""
+    if "\0" in value:
+        raise ValueError("PostgreSQL keeps no NUL")
+    return value.encode()
+
+
+def _other(value: object) -> bytes:
+    if isinstance(value, str):  # a member of an enumeration
+        return _text(value)
     raise TypeError(f"{type(value).__name__} is none of a statement's parameters")
+
+
+_DUMPERS: Mapping[type, Callable[[Any], bytes | None]] = MappingProxyType(
+    {str: _text, int: b"%d".__mod__, bool: _TEXT_OF_BOOLEAN.__getitem__, type(None): lambda _none: None}
+)
+"""Parameters as texts."""

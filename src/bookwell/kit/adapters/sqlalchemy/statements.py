@@ -35,11 +35,14 @@ from bookwell.kit.adapters.sqlalchemy.pipeline import (
 __all__ = ["Asked", "Refuse", "Statement", "ask", "ask_together", "send_later", "send_waiting", "sending"]
 
 Rows: TypeAlias = Sequence[Any]
+Shape: TypeAlias = tuple[Callable[[Iterator[Any]], Any], Sequence[Callable[[bytes], Any]]]
 Refuse: TypeAlias = Callable[[DBAPIError], Exception]
 """What an error of one statement means: the error itself, or another one to raise from it."""
 
 _DIALECT: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _numbers = count(1)
+_OUR_LISTENERS: Mapping[str, int] = {"before_cursor_execute": 1, "after_cursor_execute": 0}
+"""`send_waiting`, which has nothing to do while statements are sent."""
 _FORGOTTEN = "26000"
 """PostgreSQL's code for a prepared statement that it does not know, or not any more."""
 _KNOWN, _WAITING = "bookwell_prepared", "bookwell_waiting"
@@ -61,6 +64,7 @@ class Statement:
 
     def __init__(self, core: Select[Any] | UpdateBase) -> None:
         self.core = core
+        self.shape: Shape | None = None
         self._form_of = lru_cache(maxsize=64)(self._compile)
 
     def __call__(self, **values: Any) -> "Asked":
@@ -116,7 +120,7 @@ def ask_together(connection: Connection, *asked: Asked) -> list[Rows]:
     if not _is_pipelined(connection):
         return [connection.execute(each.statement.core, each.values).all() for each in asked]
     results = _send(connection, [_waiting_of(each, _as_it_is) for each in asked])
-    return [_rows_of(result) for result in results[-len(asked) :]]
+    return [_rows_of(result, each.statement) for each, result in zip(asked, results[-len(asked) :], strict=True)]
 
 
 def send_later(connection: Connection, asked: Asked, *, refuse: Refuse | None = None) -> None:
@@ -199,10 +203,11 @@ def _known(connection: Connection) -> set[bytes]:
 
 def _tell(connection: Connection, steps: Sequence[_Waiting], event: str) -> None:
     """Who listens to SQLAlchemy's cursors hears of what goes without one."""
-    listeners = tuple(getattr(connection.dispatch, event))
-    for step in steps:
-        for listen in listeners:
-            listen(connection, None, step.form.text, step.values, None, False)  # as SQLAlchemy calls it
+    listeners = getattr(connection.dispatch, event)
+    if len(listeners) > _OUR_LISTENERS[event]:
+        for step in steps:
+            for listen in listeners:
+                listen(connection, None, step.form.text, step.values, None, False)  # as SQLAlchemy calls it
 
 
 def _roll_back(connection: Connection) -> None:
@@ -245,22 +250,22 @@ def _as_it_is(error: DBAPIError) -> Exception:
     return error
 
 
-def _rows_of(result: PGresult) -> Rows:
-    columns = range(result.nfields)
-    make = _row_maker(tuple(result.fname(each) for each in columns))
-    loaders = [_LOADERS[result.ftype(each)] for each in columns]
+def _rows_of(result: PGresult, statement: Statement) -> Rows:
+    shape = statement.shape or _shape_of(result)
+    statement.shape = shape
+    make, loaders = shape
     return [make(_loaded(result, row, loaders)) for row in range(result.ntuples)]
+
+
+def _shape_of(result: PGresult) -> Shape:
+    """Rows with their columns as attributes, as SQLAlchemy's have; and how to read each column."""
+    columns = range(result.nfields)
+    names = [(result.fname(each) or b"").decode() for each in columns]
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 -- as asked
+    return row._make, [_LOADERS[result.ftype(each)] for each in columns]
 
 
 def _loaded(result: PGresult, row: int, loaders: Sequence[Callable[[bytes], Any]]) -> Iterator[Any]:
     for column, load in enumerate(loaders):
         value = result.get_value(row, column)
         yield None if value is None else load(value)
-
-
-@lru_cache(maxsize=256)
-def _row_maker(names: tuple[bytes, ...]) -> Callable[[Iterator[Any]], Any]:
-    """Rows with their columns as attributes, as SQLAlchemy's have."""
-    row: Any = namedtuple("Row", [name.decode() for name in names])  # type: ignore[misc]  # noqa: PYI024 -- as asked
-    make: Callable[[Iterator[Any]], Any] = row._make
-    return make
