@@ -4,9 +4,11 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-__all__ = ["lives"]
+__all__ = ["LIVES_SECONDS", "lives"]
 
 _IS_LONG = bool(os.environ.get("BOOKWELL_CHAOS"))
+LIVES_SECONDS = 3600 if _IS_LONG else 900
+"""For a test's time-out: one that comes within a life is to hypothesis a failure that does not come again, "flaky"."""
 
 
 def lives(number: int) -> settings:

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 
 from bookwell.tables.bookings.rules import Decision, State
 from bookwell.tables.db import Database
-from tests.concurrency.lives import lives
+from tests.concurrency.lives import LIVES_SECONDS, lives
 from tests.concurrency.tables.model_restaurant import Booked, ModelRestaurant, Placed
 from tests.restaurant import EVENING
 from tests.table_invariants import HOLDING
@@ -152,6 +152,7 @@ class RestaurantMachine(RuleBasedStateMachine):
         return self.house.tables[number % len(self.house.tables)]
 
 
+@pytest.mark.timeout(LIVES_SECONDS)
 def test_any_life_of_a_restaurant__keeps_every_promise(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RestaurantMachine, "database", own, raising=False)
 

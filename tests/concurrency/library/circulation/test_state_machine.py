@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from bookwell.library.circulation import services
 from bookwell.library.circulation.rules import COPY_STATES, CopyStatus, State
 from tests.concurrency.library.circulation.model_library import Chosen, ModelLibrary, self_return
-from tests.concurrency.lives import lives
+from tests.concurrency.lives import LIVES_SECONDS, lives
 
 some_book = some_branch = st.integers(0, 1)
 some_reader = st.integers(0, 4)
@@ -204,5 +204,6 @@ class LibraryMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("committed")
+@pytest.mark.timeout(LIVES_SECONDS)
 def test_any_life_of_a_library__keeps_every_promise() -> None:
     run_state_machine_as_test(LibraryMachine, settings=lives(25))
