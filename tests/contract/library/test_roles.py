@@ -139,7 +139,6 @@ TABLE: dict[str, Call] = {
     ),
     "GET /api/desk/pull-list/": Call(STAFF),
     "GET /api/desk/in-hand/": Call(STAFF),
-    "GET /api/desk/in-hand/": Call(STAFF),
     "GET /api/desk/hold-shelf/": Call(STAFF),
     "GET /api/desk/overdue/": Call(STAFF),
     "GET /api/branches/": Call(EVERYONE),
