@@ -24,6 +24,7 @@ def assert_invariants(book_ids: list[int], *, now: dt.datetime) -> None:
         rows = list(Reservation.objects.filter(book_id=book_id).order_by("queue_no"))
         _one_holder_a_copy(rows)
         _one_claim_a_reader(rows)
+        _what_is_to_be_fetched_stands(book_id)
         _within_limits(rows)
         _no_copy_idle_while_someone_waits(book_id, rows, now)
         _counters_are_true(book_id, rows)
@@ -47,6 +48,12 @@ def _one_holder_a_copy(rows: list[Reservation]) -> None:
     assert marked == {row.pk: row.copy_id if row.state in COPY_STATES else None for row in rows}
     held = Copy.objects.filter(pk__in=[copy for copy in holders if copy]).exclude(status=CopyStatus.IN_SERVICE)
     assert not held.exists(), "a copy is held that cannot serve"
+
+
+def _what_is_to_be_fetched_stands(book_id: int) -> None:
+    listed = Reservation.objects.filter(book_id=book_id, is_on_pull_list=True)
+    assert not listed.exclude(state=State.ASSIGNED).exists(), "on a pull list, and not to be fetched"
+    assert not listed.filter(copy__is_travelling=True).exists(), "on a pull list, and on its way"
 
 
 def _one_claim_a_reader(rows: list[Reservation]) -> None:
