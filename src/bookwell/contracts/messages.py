@@ -140,6 +140,7 @@ NOTICES: Mapping[str, type[NoticeFacts]] = MappingProxyType(
         "account.password_changed": AccountFacts,
         "reservation.placed": ReservationFacts,
         "reservation.ready": ReservationFacts,
+        "reservation.not_ready": ReservationFacts,
         "reservation.pickup_moved": ReservationFacts,
         "reservation.pickup_reminder": ReservationFacts,
         "reservation.expired": ReservationFacts,

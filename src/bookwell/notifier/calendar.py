@@ -26,7 +26,7 @@ _DEADLINES = {
     "reservation.renewed": "due",
     "reservation.due_moved": "due",
 }
-_ENDINGS = frozenset({"reservation.cancelled", "reservation.expired"})
+_ENDINGS = frozenset({"reservation.cancelled", "reservation.expired", "reservation.not_ready"})
 _VISITS = frozenset({"booking.confirmed", "booking.changed"})
 _NO_SENDER = "library@bookwell.invalid"
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from bookwell.kit import clock
 from bookwell.notifier.channels.protocol import Message
 from bookwell.notifier.db import Database
-from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, AttemptOutcome, Verdict
+from bookwell.notifier.deliveries.rules import MAX_ATTEMPTS, NOT_SO_ANY_MORE, AttemptOutcome, Verdict
 from tests.notifying import RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier, plain_render
 
 _LATER = Verdict(AttemptOutcome.TRANSIENT, 451, "451 later")
@@ -164,6 +164,24 @@ def test_deliver__too_late__expires_unsent(database: Database) -> None:
     (row,) = deliveries_of(database)
     assert (row.state, row.attempts) == ("expired", 0)
     assert channel.messages == []
+
+
+def test_deliver__the_copy_is_taken_away_while_ready_waits__only_that_is_told(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
+    ready, other = an_envelope(version=2), an_envelope(aggregate="reservation:2", version=2)
+    notifier.take_in([ready])
+    notifier.deliver([ready])
+
+    taken_away = an_envelope(kind="reservation.not_ready", version=3)
+    again = an_envelope(version=4)
+    notifier.take_in([other, taken_away, again])
+    notifier.take_in([taken_away])
+    notifier.deliver_due()
+
+    told = [subject for subject in channel.subjects[1:] if subject != "reservation.ready 2"]
+    assert told == ["reservation.not_ready 3", "reservation.ready 4"]
+    assert [(row.state, row.reason) for row in deliveries_of(database, ready)] == [("expired", NOT_SO_ANY_MORE)]
+    assert {row.state for row in deliveries_of(database, taken_away, again, other)} == {"sent"}
 
 
 def test_deliver__the_sender_dies_after_the_hand_over__the_same_message_goes_again(database: Database) -> None:

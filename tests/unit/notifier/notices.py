@@ -96,6 +96,10 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "partner_ready without a deadline": ("reservation.partner_ready", {}),
     "ready": ("reservation.ready", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "ready without a deadline": ("reservation.ready", {}),
+    "not_ready": (
+        "reservation.not_ready",
+        {"state": "waiting", "was_ready": True, "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY},
+    ),
     "pickup_moved": ("reservation.pickup_moved", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "pickup_moved without a deadline": ("reservation.pickup_moved", {}),
     "pickup_reminder": ("reservation.pickup_reminder", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),

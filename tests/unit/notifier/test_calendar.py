@@ -26,6 +26,7 @@ _WITH_ENTRY = {
     "renewed": ("PUBLISH", "CONFIRMED", "due"),
     "due_moved": ("PUBLISH", "CONFIRMED", "due"),
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
+    "not_ready": ("CANCEL", "CANCELLED", "pickup"),
     "cancelled by the library": ("CANCEL", "CANCELLED", "pickup"),
 }
 _VISITS = {

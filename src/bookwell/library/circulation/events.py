@@ -20,7 +20,7 @@ __all__ = [
     "without_person",
 ]
 
-_MANDATORY = frozenset({"ready", "pickup_moved", "expired", "overdue", "partner_ready", "partner_refused"})
+_MANDATORY = frozenset({"ready", "not_ready", "pickup_moved", "expired", "overdue", "partner_ready", "partner_refused"})
 """What a reader may not miss: a copy that lies there and until when, one that is gone or will not come, one that is
 asked back.
 """

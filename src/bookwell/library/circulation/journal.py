@@ -17,6 +17,9 @@ __all__ = ["Journal"]
 
 _TOLD_OF_PARTNERS = frozenset({State.REQUESTED, State.ACCEPTED, State.REFUSED, State.READY})
 """What is worded in its own way when it happens at a partner library."""
+_TAKEN_AWAY = (State.READY, State.WAITING)
+_NOT_READY = "not_ready"
+"""What a reader hears who was told of a copy: to wait again is no news to others."""
 
 
 class Journal:
@@ -55,13 +58,18 @@ class Journal:
             reservation.closed_at = self.now
         if new is not State.ASSIGNED:
             reservation.is_on_pull_list = False
+        deadline = reservation.pickup_deadline_at
         details = self._store(reservation, fields)
         if because:
             details["because"] = because
         if passed_over:
             details["passed_over"] = passed_over
         ended_by = "" if new is not State.CANCELLED else self._side_of(reservation)
-        self._tell(reservation, str(new), details, _facts_of(reservation, was_ready=old is State.READY, by=ended_by))
+        facts = _facts_of(reservation, was_ready=old is State.READY, by=ended_by)
+        told = ""
+        if (old, new) == _TAKEN_AWAY:  # the day that stands in calendars
+            told, facts["pickup_deadline_at"] = _NOT_READY, deadline
+        self._tell(reservation, str(new), details, facts, told=told)
 
     def amend(self, reservation: Reservation, change: str, **fields: Any) -> None:
         """Change a reservation's fields within its state; `change` names what happened."""
@@ -99,11 +107,17 @@ class Journal:
         reservation.save()
         return {name: _plain(value) for name, value in fields.items()}
 
-    def _tell(self, reservation: Reservation, change: str, details: dict[str, Any], facts: Facts) -> None:
+    def _tell(
+        self, reservation: Reservation, change: str, details: dict[str, Any], facts: Facts, *, told: str = ""
+    ) -> None:
+        """Note a change for the audit trail and the reader; `told` is what the reader hears of it, if not the same."""
         by = SYSTEM if change == State.ASSIGNED else None
         self._changes.append(Change(f"reservation.{change}", "reservation", reservation.pk, details, actor_id=by))
-        told = f"partner_{change}" if reservation.partner and change in _TOLD_OF_PARTNERS else change
-        self._facts.append(ReservationFact(told, reservation.version, _recipient_of(reservation.reader), facts))
+        if reservation.partner and change in _TOLD_OF_PARTNERS:
+            told = f"partner_{change}"
+        self._facts.append(
+            ReservationFact(told or change, reservation.version, _recipient_of(reservation.reader), facts)
+        )
 
     def send(self, errand: OutgoingMessage) -> None:
         """Have a worker do something elsewhere, once all this is committed."""

@@ -24,6 +24,8 @@ __all__ = [
     "ENDPOINT_DISABLED",
     "MAX_ATTEMPTS",
     "MOVING",
+    "NOT_SO_ANY_MORE",
+    "OVERTAKEN",
     "SCHEDULES",
     "TRANSITIONS",
     "WEBHOOK",
@@ -73,6 +75,15 @@ ENDED = tuple(state for state in DeliveryState if state not in MOVING)
 
 WEBHOOK = "webhook"
 """The channel of programs. It is none that a person may choose."""
+OVERTAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "reservation.not_ready": frozenset(
+            {"reservation.ready", "reservation.pickup_moved", "reservation.pickup_reminder"}
+        )
+    }
+)
+"""By type of message, the earlier ones about the same thing that would be wrong from then on."""
+NOT_SO_ANY_MORE = "what it says is not so any more"
 ENDPOINT_DISABLED = "the endpoint is disabled: it said that it is gone"
 
 

@@ -9,10 +9,10 @@ import pytest
 from bookwell.contracts.messages import Notice, ReservationFacts
 from bookwell.kit import clock
 from bookwell.library.circulation import services
-from bookwell.library.circulation.models import Policy, Reservation
-from bookwell.library.circulation.rules import Actor, State
+from bookwell.library.circulation.models import Copy, Policy, Reservation
+from bookwell.library.circulation.rules import Actor, CopyStatus, State
 from bookwell.library.circulation.tasks import expire_due, remind_due
-from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
+from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
 from tests.invariants import assert_invariants
 from tests.jobs import do_what_is_due
 from tests.notices import notices_about
@@ -260,3 +260,25 @@ def test_reminder__of_a_policy_of_the_branch__comes_by_its_days() -> None:
     loan = ReservationFactory.borrowed(book=book, reader=ReaderFactory.create(policy=policy), now=NOW)
 
     assert loan.next_reminder_at == _morning(loan.due_at, -5)
+
+
+@pytest.mark.parametrize("status", [CopyStatus.LOST, CopyStatus.IN_REPAIR])
+def test_not_ready__the_copy_that_lay_there_is_taken_away__is_told_with_its_former_deadline(status: CopyStatus) -> None:
+    ready = ReservationFactory.ready(now=NOW)
+    barcode = Copy.objects.get(book_id=ready.book_id).barcode
+
+    services.change_copy(barcode=barcode, changes={"status": status}, actor=LIBRARIAN, now=NOW)
+
+    kind, notice = _last(ready)
+    facts = _facts(notice)
+    assert (kind, notice.is_mandatory, notice.expires_at) == ("not_ready", True, None)
+    assert (facts.state, facts.was_ready, facts.pickup_deadline_at) == ("waiting", True, ready.pickup_deadline_at)
+
+
+def test_not_ready__nobody_was_told_that_it_is__is_told_to_nobody() -> None:
+    assigned = ReservationFactory.place(ReaderFactory.create(), BookFactory.create(copies=1), now=NOW)
+    barcode = Copy.objects.get(book_id=assigned.book_id).barcode
+
+    services.change_copy(barcode=barcode, changes={"status": CopyStatus.LOST}, actor=LIBRARIAN, now=NOW)
+
+    assert _kinds(assigned) == ["placed", "waiting"]  # of which the contract knows no message

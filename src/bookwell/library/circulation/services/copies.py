@@ -42,8 +42,8 @@ def add_copy(*, book_id: int, barcode: str, branch: str, actor: Actor, now: dt.d
 def change_copy(*, barcode: str, changes: dict[str, str], actor: Actor, now: dt.datetime) -> Copy:
     """Change `condition`, `branch` (by code or name; a free copy moves there) or `status`.
 
-    A copy that leaves service while it is set aside sends its reader back to the same place in the queue; a lent one
-    can only be lost, which ends the loan.
+    A copy that leaves service while it is set aside sends its reader back to the same place in the queue, and the
+    reader hears of it if the copy lay ready; a lent one can only be lost, which ends the loan.
 
     Raises:
         CopyNotFound, LibraryUnknown

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from bookwell.contracts.messages import NOTICES, Envelope, Notice
 from bookwell.contracts.webhooks import LONGEST_BODY, WebhookBody, WebhookMessage
@@ -18,6 +18,8 @@ from bookwell.notifier.deliveries.models import delivery
 from bookwell.notifier.deliveries.queries import find_disabled_endpoints, find_existing_keys
 from bookwell.notifier.deliveries.rules import (
     ENDPOINT_DISABLED,
+    NOT_SO_ANY_MORE,
+    OVERTAKEN,
     WEBHOOK,
     DeliveryState,
     Plan,
@@ -75,7 +77,23 @@ def take_in_in_tx(connection: Connection, rows: Sequence[dict[str, Any]]) -> int
             fresh.append(row)
     if fresh:
         connection.execute(insert(delivery), _held_back(connection, fresh))
+        _end_overtaken(connection, fresh)
     return len(fresh)
+
+
+def _end_overtaken(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """End what waits still to tell what these messages say is over."""
+    for row in rows:
+        if types := OVERTAKEN.get(row["type"]):
+            earlier = update(delivery).where(
+                delivery.c.source == row["source"],
+                delivery.c.aggregate == row["aggregate"],
+                delivery.c.aggregate_version < row["aggregate_version"],
+                delivery.c.type.in_(types),
+                delivery.c.state == DeliveryState.QUEUED.value,
+            )
+            over = {"state": DeliveryState.EXPIRED.value, "reason": NOT_SO_ANY_MORE, "ended_at": row["next_attempt_at"]}
+            connection.execute(earlier.values(over))
 
 
 def _held_back(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
