@@ -240,6 +240,20 @@ def test_webhooks__file_is_wrong__fails(folder: Path) -> None:
     assert (before[0][0], after[0][0]) == (State.OK, State.FAILED)
 
 
+@pytest.mark.parametrize(("email", "states"), [("", [State.OK, State.WARNING]), ("staff@library.example", [State.OK])])
+def test_webhooks__nobody_would_hear_that_one_is_gone__is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, email: str, states: list[State]
+) -> None:
+    monkeypatch.setenv("BOOKWELL_STAFF_EMAIL", email)
+    monkeypatch.setenv("OFFICE_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    entry = '[endpoints.office]\nurl = "https://office.example"\nsecret_env = "OFFICE_SECRET"\n'
+    (folder / "webhooks.toml").write_text(entry)
+
+    told = _states(neighbour_checks(read_site()), "webhooks")
+
+    assert [state for state, _ in told] == states
+
+
 def test_partners__file_is_wrong__fails_line_by_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "partners.toml").write_text('[partners.x]\nprotocol = "smoke"\n[partners.y]\nprotocol = "flags"\n')
     monkeypatch.setenv("BOOKWELL_PARTNERS_CONFIG", str(folder / "partners.toml"))

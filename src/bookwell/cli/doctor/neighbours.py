@@ -78,6 +78,9 @@ def _webhooks(settings: CommonSettings) -> Iterator[Finding]:
         yield failed(check, f"the file of endpoints: {error}", "set it right; docs/back-office.md tells how it looks")
         return
     yield fine(check, f"{len(endpoints)} endpoints" + (f": {', '.join(endpoints)}" if endpoints else ""))
+    if endpoints and settings.staff is None:
+        advice = "set BOOKWELL_STAFF_EMAIL: an endpoint that is gone gets nothing until somebody enables it"
+        yield warning(check, "nobody would hear that one of them is gone", advice)
 
 
 def _partners(settings: CommonSettings) -> Iterator[Finding]:
