@@ -203,19 +203,20 @@ def test_execute_later__is_seen_by_whatever_comes_next() -> None:
 
 
 def test_execute_later__rolled_back__leaves_nothing_for_the_next_transaction() -> None:
-    names = [new_id(), new_id(), new_id()]
+    names = [new_id() for _ in range(4)]
 
     def work() -> None:
         execute_later(_adding(names[0]))
         with transaction.atomic():
             execute_later(_adding(names[1]))
+        execute_later(_adding(names[2]))
         raise LookupError
 
     with pytest.raises(LookupError):
         run_in_transaction(work)
-    run_in_transaction(lambda: execute_later(_adding(names[2])))
+    run_in_transaction(lambda: execute_later(_adding(names[3])))
 
-    assert [_status(name) for name in names] == [None, None, 1]
+    assert [_status(name) for name in names] == [None, None, None, 1]
 
 
 def test_execute_later__savepoint_is_rolled_back__takes_along_what_came_behind_it() -> None:
