@@ -16,20 +16,28 @@ __all__ = ["assert_invariants", "assert_nothing_told_of_nothing"]
 
 
 def assert_invariants(book_ids: list[int], *, now: dt.datetime) -> None:
-    """All that one look at the database can show, for the books that are named.
+    """All that one look at the database can show, for the books that are named; all of them with the same questions.
 
     That no queue passed over an earlier reader needs its history: `tests.concurrency.fairness`.
     """
-    for book_id in book_ids:
-        rows = list(Reservation.objects.filter(book_id=book_id).order_by("queue_no"))
-        _one_holder_a_copy(rows)
+    chosen = Reservation.objects.filter(book_id__in=book_ids).order_by("queue_no")
+    found: dict[int, list[Reservation]] = {book_id: [] for book_id in book_ids}
+    for row in chosen:
+        found[row.book_id].append(row)
+    copies: dict[int, dict[int, Copy]] = {book_id: {} for book_id in book_ids}
+    for copy in Copy.objects.filter(book_id__in=book_ids):
+        copies[copy.book_id][copy.pk] = copy
+    holdings = Holding.objects.in_bulk(book_ids)
+    for book_id, rows in found.items():
+        _one_holder_a_copy(rows, copies[book_id])
         _one_claim_a_reader(rows)
-        _what_is_to_be_fetched_stands(book_id)
-        _within_limits(rows)
-        _no_copy_idle_while_someone_waits(book_id, rows, now)
-        _counters_are_true(book_id, rows)
-        _each_change_is_told(rows)
+        _what_is_to_be_fetched_stands(rows, copies[book_id])
+        _no_copy_idle_while_someone_waits(rows, copies[book_id], now)
+        _counters_are_true(holdings[book_id], rows, copies[book_id])
         _places_are_unique(rows)
+    all_rows = [row for rows in found.values() for row in rows]
+    _within_limits(all_rows)
+    _each_change_is_told(all_rows)
 
 
 def assert_nothing_told_of_nothing() -> None:
@@ -41,19 +49,20 @@ def assert_nothing_told_of_nothing() -> None:
     assert set(messages.distinct()) == known
 
 
-def _one_holder_a_copy(rows: list[Reservation]) -> None:
+def _one_holder_a_copy(rows: list[Reservation], copies: dict[int, Copy]) -> None:
     holders = Counter(row.copy_id for row in rows if row.state in COPY_STATES)
     assert not [copy for copy, number in holders.items() if number > 1 or copy is None], holders
     marked = {row.pk: row.held_copy_id for row in rows}
     assert marked == {row.pk: row.copy_id if row.state in COPY_STATES else None for row in rows}
-    held = Copy.objects.filter(pk__in=[copy for copy in holders if copy]).exclude(status=CopyStatus.IN_SERVICE)
-    assert not held.exists(), "a copy is held that cannot serve"
+    serving = {copy.pk for copy in copies.values() if copy.status == CopyStatus.IN_SERVICE}
+    assert {copy for copy in holders if copy} <= serving, "a copy is held that cannot serve, or is another book's"
 
 
-def _what_is_to_be_fetched_stands(book_id: int) -> None:
-    listed = Reservation.objects.filter(book_id=book_id, is_on_pull_list=True)
-    assert not listed.exclude(state=State.ASSIGNED).exists(), "on a pull list, and not to be fetched"
-    assert not listed.filter(copy__is_travelling=True).exists(), "on a pull list, and on its way"
+def _what_is_to_be_fetched_stands(rows: list[Reservation], copies: dict[int, Copy]) -> None:
+    listed = [row for row in rows if row.is_on_pull_list]
+    assert not [row for row in listed if row.state != State.ASSIGNED], "on a pull list, and not to be fetched"
+    travelling = {copy.pk for copy in copies.values() if copy.is_travelling}
+    assert not [row for row in listed if row.copy_id in travelling], "on a pull list, and on its way"
 
 
 def _one_claim_a_reader(rows: list[Reservation]) -> None:
@@ -75,6 +84,8 @@ def _within_limits(rows: list[Reservation]) -> None:
 
 def _eligible(rows: list[Reservation], now: dt.datetime) -> list[int]:
     waiting = [row for row in rows if row.state == State.WAITING]
+    if not waiting:
+        return []
     reader_ids = [row.reader_id for row in waiting]
     kept_away = set(Block.objects.filter(reader_id__in=reader_ids).values_list("reader_id", flat=True))
     kept_away |= set(User.objects.filter(pk__in=reader_ids, is_active=False).values_list("pk", flat=True))
@@ -87,21 +98,19 @@ def _eligible(rows: list[Reservation], now: dt.datetime) -> list[int]:
     ]
 
 
-def _free_copies(book_id: int, rows: list[Reservation]) -> set[int]:
+def _free_copies(rows: list[Reservation], copies: dict[int, Copy]) -> set[int]:
     held = {row.copy_id for row in rows if row.state in COPY_STATES}
-    in_service = Copy.objects.filter(book_id=book_id, status=CopyStatus.IN_SERVICE).values_list("pk", flat=True)
-    return set(in_service) - {copy for copy in held if copy}
+    return {copy.pk for copy in copies.values() if copy.status == CopyStatus.IN_SERVICE} - {pk for pk in held if pk}
 
 
-def _no_copy_idle_while_someone_waits(book_id: int, rows: list[Reservation], now: dt.datetime) -> None:
-    if _free_copies(book_id, rows):
+def _no_copy_idle_while_someone_waits(rows: list[Reservation], copies: dict[int, Copy], now: dt.datetime) -> None:
+    if _free_copies(rows, copies):
         assert not _eligible(rows, now)
 
 
-def _counters_are_true(book_id: int, rows: list[Reservation]) -> None:
-    holding = Holding.objects.get(pk=book_id)
-    assert holding.copies_total == Copy.objects.filter(book_id=book_id).exclude(status=CopyStatus.LOST).count()
-    assert holding.copies_available == len(_free_copies(book_id, rows))
+def _counters_are_true(holding: Holding, rows: list[Reservation], copies: dict[int, Copy]) -> None:
+    assert holding.copies_total == sum(copy.status != CopyStatus.LOST for copy in copies.values())
+    assert holding.copies_available == len(_free_copies(rows, copies))
     assert holding.queue_length == sum(row.state == State.WAITING for row in rows)
 
 
