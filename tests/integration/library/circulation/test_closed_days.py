@@ -9,6 +9,7 @@ import pytest
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation import services
+from bookwell.library.circulation.errors import BorrowingBlocked
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.rules import State
 from bookwell.library.circulation.tasks import expire_due, move_deadlines, remind_due
@@ -194,6 +195,19 @@ def test_overdue__branch_was_closed_on_the_day__the_date_moves_and_nobody_is_rem
     loan.refresh_from_db()
     assert (reminded, loan.due_at) == (0, _end_of(12))
     assert _told(loan)[-1] == "due_moved"
+
+
+def test_overdue__branch_has_been_closed_since__does_not_block_before_the_job_has_looked() -> None:
+    branch = BranchFactory.create()
+    loan = _lent_until(9, branch)
+    waiting = ReservationFactory.ready(reader=loan.reader, now=MONDAY)
+    _close(branch, 9, 10, 11)
+    flood, after = _end_of(9) + DAY / 2, _end_of(12) + DAY / 2
+
+    assert ReservationFactory.place(loan.reader, BookFactory.create(), now=flood).state == State.ASSIGNED
+    assert ReservationFactory.step(services.issue, waiting, now=flood).state == State.BORROWED
+    with pytest.raises(BorrowingBlocked):
+        ReservationFactory.place(loan.reader, BookFactory.create(), now=after)
 
 
 def test_wish__of_a_closed_day_with_no_open_one_before__ends_on_the_next_open_one() -> None:

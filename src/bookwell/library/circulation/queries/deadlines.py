@@ -9,7 +9,7 @@ from bookwell.library.circulation.rules import State
 from bookwell.library.network.errors import BranchNeverOpen
 from bookwell.library.network.rules import BranchCalendar, moved_off_closed_day
 
-__all__ = ["list_due_reminders", "list_on_closed_days", "list_resumable_books", "list_run_out"]
+__all__ = ["count_overdue", "list_due_reminders", "list_on_closed_days", "list_resumable_books", "list_run_out"]
 
 _LONG_OVER = dt.timedelta(days=30)
 """A deadline that passed longer ago than this stays where it was, whatever is closed afterwards."""
@@ -46,6 +46,17 @@ def list_on_closed_days(*, branch_id: int, now: dt.datetime, limit: int) -> list
         return list(chosen.values_list("pk", flat=True)[:limit])
 
     return [*found(State.READY, "pickup_deadline_at"), *found(State.BORROWED, "due_at")]
+
+
+def count_overdue(*, reader_id: int, now: dt.datetime) -> int:
+    """A reader's overdue loans, but for those whose due date is about to move: the branch has been closed since."""
+    loans = Reservation.objects.filter(reader_id=reader_id, open_marker=1, state=State.BORROWED, due_at__lt=now)
+    return sum(
+        bool(loan.partner)
+        or not _can_move(get_branch_at(loan.pickup_branch_id, now=loan.due_at).calendar, loan.due_at, now)
+        for loan in loans
+        if loan.due_at is not None
+    )
 
 
 def _can_move(calendar: BranchCalendar, deadline: dt.datetime, now: dt.datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from bookwell.kit.adapters.django.instants import from_database
 from bookwell.kit.adapters.django.statements import Rows, Statement, fetch_all
 from bookwell.library.circulation.errors import BookWithdrawn
+from bookwell.library.circulation.queries.deadlines import count_overdue
 from bookwell.library.circulation.queries.policies import TERMS
 from bookwell.library.circulation.rules import PolicyTerms, ReaderFacts, State
 
@@ -76,13 +77,13 @@ def get_placing_facts(*, reader_id: int, book_id: int, now: dt.datetime) -> Plac
         BookWithdrawn: if the book is not in the catalogue, or there is no such reader.
     """
     facts, _ = placing_reads(reader_id=reader_id, book_id=book_id)
-    return facts_of(fetch_all(facts.text, facts.parameters), book_id=book_id, now=now)
+    return facts_of(fetch_all(facts.text, facts.parameters), reader_id=reader_id, book_id=book_id, now=now)
 
 
-def facts_of(rows: Rows, *, book_id: int, now: dt.datetime) -> PlacingFacts:
+def facts_of(rows: Rows, *, reader_id: int, book_id: int, now: dt.datetime) -> PlacingFacts:
     """The book's title, the reader's counts and the policies of the reader's category.
 
-    `blocks` is 1 for any number of them.
+    `blocks` is 1 for any number of them. Statements are run only for a reader with loans that look overdue.
 
     Raises:
         BookWithdrawn: if the book is not in the catalogue.
@@ -95,10 +96,11 @@ def facts_of(rows: Rows, *, book_id: int, now: dt.datetime) -> PlacingFacts:
     mine = {row[2]: row for row in rows if row[2]}.values()
     policies = {row[5]: row for row in rows if row[6] is not None}.values()
     loans = [row for row in mine if row[3] == State.BORROWED]
+    is_late = any(_is_past(row[4], now) for row in loans)
     facts = ReaderFacts(
         open_reservations=len(mine) - len(loans),
         open_loans=len(loans),
-        overdue_loans=sum(_is_past(row[4], now) for row in loans),
+        overdue_loans=count_overdue(reader_id=reader_id, now=now) if is_late else 0,
         blocks=int(block_id is not None),
         has_this_book=any(row[2] == book_id for row in mine),
     )

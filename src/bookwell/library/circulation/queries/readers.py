@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from bookwell.library.circulation.models import Block, Reservation
+from bookwell.library.circulation.queries.deadlines import count_overdue
 from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
 
 __all__ = [
@@ -29,7 +30,7 @@ def get_reader_facts(*, reader_id: int, now: dt.datetime) -> ReaderFacts:
     return ReaderFacts(
         open_reservations=counts["claims"],
         open_loans=counts["loans"],
-        overdue_loans=counts["overdue"],
+        overdue_loans=counts["overdue"] and count_overdue(reader_id=reader_id, now=now),
         blocks=Block.objects.filter(reader_id=reader_id).count(),
     )
 

@@ -75,7 +75,7 @@ def place_at_partner(
     """
     reads = placing_reads(reader_id=reader_id, book_id=book_id)[:1]
     reader, _, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, then=reads)
-    facts = facts_of(rows[0], book_id=book_id, now=now)
+    facts = facts_of(rows[0], reader_id=reader_id, book_id=book_id, now=now)
     branch = get_home_branch(reader.home_branch_id, now=now)
     check_may_reserve(facts.reader, choose_terms(facts.policies, branch_id=branch.id))
     isbn = _check_can_ask(choice)

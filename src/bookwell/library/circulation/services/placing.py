@@ -77,7 +77,7 @@ def place_reservation(
     reader, book, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, then=reads)
     if _serve_the_queue_first(book, actor=actor, now=now):
         rows = execute_together(*reads)
-    facts = facts_of(rows[0], book_id=book_id, now=now)
+    facts = facts_of(rows[0], reader_id=reader_id, book_id=book_id, now=now)
     copy = _choose_copy(book, rows[1], asked.id if asked else reader.home_branch_id)
     pickup = _pickup_of(asked, copy, reader, now)
     terms = choose_terms(facts.policies, branch_id=pickup.branch_id)
