@@ -59,9 +59,13 @@ def pytest_report_header() -> str:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that flush; begin with those that take long, so that no process is left with them in the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse tests that flush, and leave out those about another database.
+
+    Begin with those that take long, so that no process is left with them in the end.
+    """
     _refuse_flushing(items)
+    _leave_out(config, items)
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))  # otherwise in the order they are in
 
 
@@ -100,3 +104,15 @@ def _refuse_flushing(items: list[pytest.Item]) -> None:
     flushing += [item.nodeid for item in items if "transactional_db" in getattr(item, "fixturenames", ())]
     if flushing:
         raise pytest.UsageError(f"These tests flush the database; commit rows of your own instead: {flushing}")
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of what only one kind of database does are no tests of another, and none that were skipped."""
+    from django.db import connection  # noqa: PLC0415
+
+    others = [
+        item for item in items if any(connection.vendor not in marker.args for marker in item.iter_markers("only_on"))
+    ]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]

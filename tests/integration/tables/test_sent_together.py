@@ -132,10 +132,8 @@ def test_ask__a_wrong_statement__is_told_as_sqlalchemy_tells_it(one: Database) -
     assert one.read(lambda connection: connection.scalar(select(literal(1)))) == 1
 
 
+@pytest.mark.only_on("postgresql")  # SQLite keeps them
 def test_send_later__a_text_with_nul__is_never_cut(one: Database, of: str) -> None:
-    if one.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite keeps them")
-
     with pytest.raises(ValueError, match="NUL"):
         one.write(lambda connection: send_later(connection, _KEEP(contact_digest=f"{of}\0", at=1)))
 
@@ -151,13 +149,9 @@ def test_ask__more_than_any_buffer_holds__is_answered(one: Database) -> None:
     assert [row[0].characters for row in rows] == [3_000_000] * 4
 
 
+@pytest.mark.only_on("postgresql")
 class TestOnPostgresql:
     """What only a server can do."""
-
-    @pytest.fixture(autouse=True)
-    def _is_postgresql(self, restaurant: Database) -> None:
-        if restaurant.engine.dialect.name != "postgresql":
-            pytest.skip("a file ends no connections")
 
     @pytest.mark.parametrize("is_last", [False, True])
     def test_write__its_connection_is_ended_meanwhile__is_not_done_and_the_next_one_is(
