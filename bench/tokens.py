@@ -14,12 +14,14 @@ def main(file: Path, first: int, count: int) -> None:
     """Open a session for each of the readers and write a line of "id token" for it."""
     django.setup()
     from bookwell.kit.adapters.django.transactions import run_in_transaction  # noqa: PLC0415 -- needs the set-up
+    from bookwell.library.accounts.models import User  # noqa: PLC0415
     from bookwell.library.accounts.services import open_session  # noqa: PLC0415
 
     def log_in() -> list[str]:
         now = clock.now()
-        pairs = [(reader, open_session(user_id=reader, now=now)) for reader in range(first, first + count)]
-        return [f"{reader} {pair.access}\n" for reader, pair in pairs if pair]
+        readers = User.objects.filter(pk__range=(first, first + count - 1)).order_by("pk")
+        pairs = [(reader.pk, open_session(user=reader, now=now)) for reader in readers]
+        return [f"{number} {pair.access}\n" for number, pair in pairs if pair]
 
     file.write_text("".join(run_in_transaction(log_in)))
 
