@@ -62,3 +62,19 @@ def test_server__interrupted_and_told_to_stop_at_once__ends_every_time(tmp_path:
         server.send_signal(signal.SIGTERM)
 
         assert server.wait(30) == 0
+
+
+def test_server__told_to_stop_while_its_workers_start__ends_at_once(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")}
+    command = [sys.executable, "-m", "bookwell.cli.main", "serve", "library", f"--port={port}", "--workers=2"]
+    server = spawn(command, env=environment | {"BOOKWELL_DATA_DIR": str(tmp_path), "BOOKWELL_STOP_SECONDS": "100"})
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    try:
+        wait_until(lambda: len(children.read_text().split()) == 2)
+
+        server.send_signal(signal.SIGINT)
+
+        assert server.wait(30) == 0
+    finally:
+        stop(server)

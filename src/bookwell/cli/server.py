@@ -82,6 +82,7 @@ def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
         log_level=LogLevels.warning,  # what happens to requests, the application logs
         **options,
     )
+    os.register_at_fork(after_in_child=_end_when_told)
     with metrics_folder(serving.workers), TemporaryDirectory(prefix="bookwell-server-") as folder:
         notice = Path(folder) / "draining"
         stop = server.signal_handler_interrupt
@@ -111,6 +112,13 @@ def _drain_first(seconds: float, notice: Path, stop: Callable[[], None]) -> Call
     return _leave_to_the_thread
 
 
+def _end_when_told() -> None:
+    """In a new worker, which has its parent's handlers until the server gives it others: it would hear nothing."""
+    signal.set_wakeup_fd(-1)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _leave_to_the_thread(*_: Any) -> None:
     """A handler must be there, or the interpreter would not tell of the signal."""
 
@@ -134,7 +142,6 @@ def metrics_folder(workers: int) -> Iterator[None]:
 
 def _load(parent: int, notice: Path, target: str) -> Any:
     """In a new worker: the application, after making sure that the worker ends with its parent."""
-    signal.set_wakeup_fd(-1)  # what a worker is sent concerns no other
     die_with_parent(parent, signal.SIGKILL)
     watch_notice(notice)
     module, _, name = target.partition(":")
