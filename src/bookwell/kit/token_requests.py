@@ -5,22 +5,20 @@ Errors have the shape that RFC 6749 (5.2) prescribes; only what any endpoint may
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
-from bookwell.kit.machine_clients import ClientToken
+from bookwell.kit.machine_clients import ClientToken, ScopeRefused
 
 __all__ = [
     "FORM",
     "OAuthAnswer",
     "TokenRefused",
     "TokenRequest",
-    "issued_answer",
+    "answer_token_request",
     "read_token_request",
-    "wrong_client",
-    "wrong_scope",
 ]
 
 FORM = "application/x-www-form-urlencoded"
@@ -68,6 +66,23 @@ class TokenRefused(Exception):
         return OAuthAnswer(401 if is_about_client else 400, content, headers)
 
 
+def answer_token_request(
+    content_type: str,
+    body: bytes,
+    *,
+    authorization: str | None,
+    issue: Callable[[TokenRequest], ClientToken | None],
+) -> OAuthAnswer:
+    """What a client gets. `issue` gives the token, None to a client that it does not believe, or raises `ScopeRefused`.
+
+    What else it raises goes to the caller.
+    """
+    try:
+        return _issued(read_token_request(content_type, body, authorization=authorization), issue)
+    except TokenRefused as refused:
+        return refused.answer()
+
+
 def read_token_request(content_type: str, body: bytes, *, authorization: str | None) -> TokenRequest:
     """What a client sends, by Basic authentication or in the form.
 
@@ -82,18 +97,13 @@ def read_token_request(content_type: str, body: bytes, *, authorization: str | N
     return TokenRequest(client_id, secret, form.get("scope", "").split())
 
 
-def wrong_client() -> TokenRefused:
-    """The same for an unknown client, a revoked one and a wrong secret."""
-    return TokenRefused("invalid_client", "The client or its secret is wrong")
-
-
-def wrong_scope() -> TokenRefused:
-    """For `ScopeRefused`."""
-    return TokenRefused("invalid_scope", "The client does not have this scope")
-
-
-def issued_answer(issued: ClientToken) -> OAuthAnswer:
-    """What a client gets that is believed."""
+def _issued(wanted: TokenRequest, issue: Callable[[TokenRequest], ClientToken | None]) -> OAuthAnswer:
+    try:
+        issued = issue(wanted)
+    except ScopeRefused:
+        raise TokenRefused("invalid_scope", "The client does not have this scope") from None
+    if issued is None:  # the same for an unknown client, a revoked one and a wrong secret
+        raise TokenRefused("invalid_client", "The client or its secret is wrong")
     content = {
         "access_token": issued.access,
         "token_type": "Bearer",

@@ -1,5 +1,7 @@
 """The token endpoint of machine clients: OAuth 2.0's client-credentials grant, on the wire as `kit.token_requests`."""
 
+from functools import partial
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
@@ -8,15 +10,8 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.http.problems import kind_response, refusal_response
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle, client_address
 from bookwell.kit.http_errors import METHOD_NOT_ALLOWED, TOO_MANY_REQUESTS, HttpRefusal
-from bookwell.kit.machine_clients import ScopeRefused
-from bookwell.kit.token_requests import (
-    OAuthAnswer,
-    TokenRefused,
-    issued_answer,
-    read_token_request,
-    wrong_client,
-    wrong_scope,
-)
+from bookwell.kit.machine_clients import ClientToken
+from bookwell.kit.token_requests import OAuthAnswer, TokenRequest, answer_token_request
 from bookwell.library.accounts.client_credentials import issue_client_token
 
 __all__ = ["urlpatterns"]
@@ -31,30 +26,18 @@ def token(request: HttpRequest) -> HttpResponse:
     if not _throttle.allow_request(request):
         seconds = getattr(request, "rate_limit_reset", 60)
         return kind_response(request, TOO_MANY_REQUESTS, {"Retry-After": str(seconds)})
+    content_type, authorization = request.headers.get("Content-Type", ""), request.headers.get("Authorization")
+    issue = partial(_issue, address=client_address(request))
     try:
-        return _response(_issue(request))
+        return _response(answer_token_request(content_type, request.body, authorization=authorization, issue=issue))
     except HttpRefusal as refusal:
         return refusal_response(request, refusal)
-    except TokenRefused as refused:
-        return _response(refused.answer())
 
 
-def _issue(request: HttpRequest) -> OAuthAnswer:
-    content_type, authorization = request.headers.get("Content-Type", ""), request.headers.get("Authorization")
-    wanted = read_token_request(content_type, request.body, authorization=authorization)
-    try:
-        issued = issue_client_token(
-            client_id=wanted.client_id,
-            secret=wanted.secret,
-            scopes=wanted.scopes,
-            address=client_address(request),
-            now=clock.now(),
-        )
-    except ScopeRefused:
-        raise wrong_scope() from None
-    if issued is None:
-        raise wrong_client()
-    return issued_answer(issued)
+def _issue(wanted: TokenRequest, *, address: str) -> ClientToken | None:
+    return issue_client_token(
+        client_id=wanted.client_id, secret=wanted.secret, scopes=wanted.scopes, address=address, now=clock.now()
+    )
 
 
 def _response(answer: OAuthAnswer) -> HttpResponse:

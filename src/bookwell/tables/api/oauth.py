@@ -1,5 +1,6 @@
 """The token endpoint of machine clients: OAuth 2.0's client-credentials grant, on the wire as `kit.token_requests`."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -8,16 +9,9 @@ from pydantic_core import to_json
 
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.throttle import address_of
-from bookwell.kit.machine_clients import ScopeRefused
+from bookwell.kit.machine_clients import ClientToken
 from bookwell.kit.openapi import TOKEN_REQUEST
-from bookwell.kit.token_requests import (
-    OAuthAnswer,
-    TokenRefused,
-    issued_answer,
-    read_token_request,
-    wrong_client,
-    wrong_scope,
-)
+from bookwell.kit.token_requests import TokenRequest, answer_token_request
 from bookwell.tables import staffing
 from bookwell.tables.api.tokens import elsewhere, limits_of
 from bookwell.tables.site import Site, SiteDep
@@ -50,30 +44,21 @@ def issue_client_token(request: Request, site: SiteDep, body: Annotated[bytes, D
     """
     if not site.identity.has_accounts:
         raise elsewhere(site)
-    try:
-        answer = _issue(request, site, body)
-    except TokenRefused as refused:
-        answer = refused.answer()
+    content_type, authorization = request.headers.get("Content-Type", ""), request.headers.get("Authorization")
+    issue = partial(_issue, site, address=address_of(request))
+    answer = answer_token_request(content_type, body, authorization=authorization, issue=issue)
     return Response(
         to_json(answer.content), answer.status, headers={"Content-Type": "application/json", **answer.headers}
     )
 
 
-def _issue(request: Request, site: Site, body: bytes) -> OAuthAnswer:
-    content_type, authorization = request.headers.get("Content-Type", ""), request.headers.get("Authorization")
-    wanted = read_token_request(content_type, body, authorization=authorization)
-    attempt = staffing.Attempt(wanted.client_id, wanted.secret, address_of(request))
-    try:
-        issued = staffing.issue_client_token(
-            site.database,
-            site.identity,
-            attempt=attempt,
-            scopes=wanted.scopes,
-            limits=limits_of(site),
-            now=clock.now(),
-        )
-    except ScopeRefused:
-        raise wrong_scope() from None
-    if issued is None:
-        raise wrong_client()
-    return issued_answer(issued)
+def _issue(site: Site, wanted: TokenRequest, *, address: str) -> ClientToken | None:
+    attempt = staffing.Attempt(wanted.client_id, wanted.secret, address)
+    return staffing.issue_client_token(
+        site.database,
+        site.identity,
+        attempt=attempt,
+        scopes=wanted.scopes,
+        limits=limits_of(site),
+        now=clock.now(),
+    )
