@@ -1,5 +1,6 @@
 """The SMTP transport against real and misbehaving servers on loopback."""
 
+import select
 import socket
 import ssl
 import threading
@@ -170,7 +171,7 @@ def _greets_then_hangs(line: socket.socket) -> None:
 
 
 def _drips_its_greeting(line: socket.socket) -> None:
-    drip(line, b"220-" + b"x" * 1000)
+    drip(line, b"220-" + b"x" * 100_000)
 
 
 def _drips_lines(line: socket.socket) -> None:
@@ -179,31 +180,44 @@ def _drips_lines(line: socket.socket) -> None:
         time.sleep(0.05)
 
 
-def _reads_nothing(line: socket.socket) -> None:
+def _goes_as_far_as_the_content(line: socket.socket) -> None:
     line.sendall(_GREETING)
     for answer in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
         line.recv(1000)
         line.sendall(answer)
-    time.sleep(5)
 
 
+def _reads_nothing(line: socket.socket) -> None:
+    _goes_as_far_as_the_content(line)
+    left = select.poll()
+    left.register(line, select.POLLRDHUP)
+    left.poll()
+
+
+@pytest.mark.timeout(60)  # none of them ever comes to an end
 @pytest.mark.parametrize(
-    "talk", [_never_answers, _greets_then_hangs, _drips_its_greeting, _drips_lines, _reads_nothing]
+    ("scheme", "talk"),
+    [
+        ("smtp", _never_answers),
+        ("smtps", _never_answers),
+        ("smtp", _greets_then_hangs),
+        ("smtp", _drips_its_greeting),
+        ("smtp", _drips_lines),
+        ("smtp", _reads_nothing),
+    ],
 )
-@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_send__a_server_that_wastes_time__is_left_at_the_deadline(
-    talk: Callable[[socket.socket], None], scheme: str
+    scheme: str, talk: Callable[[socket.socket], None]
 ) -> None:
     with hostile_server(talk) as port:
         transport = _transport(port, scheme=scheme, deadline=_DEADLINE)
-        began = time.monotonic()
         verdict = transport.send(_parcel(content=b"Subject: x\r\n\r\n" + b"x" * 20_000_000))
-        took = time.monotonic() - began
 
     assert verdict.outcome in (AttemptOutcome.TRANSIENT, AttemptOutcome.UNREACHABLE)
-    assert took < _DEADLINE + 0.4
+    assert verdict.answer.endswith("no answer in time")
 
 
+@pytest.mark.timeout(60)
 def test_send__a_tls_server_that_drips__is_left_at_the_deadline(tmp_path: Path) -> None:
     server_tls, client_tls = a_certificate(tmp_path)
 
@@ -215,20 +229,14 @@ def test_send__a_tls_server_that_drips__is_left_at_the_deadline(tmp_path: Path) 
 
     with hostile_server(talk) as port:
         transport = _transport(port, scheme="smtps", context=client_tls, deadline=_DEADLINE)
-        began = time.monotonic()
         verdict = transport.send(_parcel())
-        took = time.monotonic() - began
 
     assert (verdict.outcome, verdict.answer) == (AttemptOutcome.UNREACHABLE, "connecting: no answer in time")
-    assert took < _DEADLINE + 0.4
 
 
 def test_send__the_line_breaks_after_the_content__is_tried_again() -> None:
     def talk(line: socket.socket) -> None:
-        line.sendall(_GREETING)
-        for answer in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
-            line.recv(1000)
-            line.sendall(answer)
+        _goes_as_far_as_the_content(line)
         line.recv(1000)
         line.shutdown(socket.SHUT_RDWR)
 
@@ -241,10 +249,7 @@ def test_send__the_line_breaks_after_the_content__is_tried_again() -> None:
 
 def test_send__an_answer_with_bytes_that_are_no_text__is_told_as_text_on_one_line() -> None:
     def talk(line: socket.socket) -> None:
-        line.sendall(_GREETING)
-        for answer in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
-            line.recv(1000)
-            line.sendall(answer)
+        _goes_as_far_as_the_content(line)
         line.recv(1000)
         line.sendall(b"250-queued \x00\x1b[2J\r\n250 as 1\r\n")
 
