@@ -6,14 +6,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["Up", "descendants", "is_alive", "run_up", "thread_count", "wait_until"]
+__all__ = ["Up", "command_line", "descendants", "is_alive", "run_up", "thread_count", "wait_until"]
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -105,9 +105,21 @@ def thread_count(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
+def command_line(pid: int) -> str:
+    """The words that a process was started with, parted by NUL; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def descendants(pid: int) -> list[int]:
-    """The processes below one."""
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
-    ]
-    return [below for child in children for below in (child, *descendants(child))]
+    """The processes below one; whichever ends meanwhile is left out, with what was below it."""
+    return [below for child in _children(pid) for below in (child, *descendants(child))]
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return []

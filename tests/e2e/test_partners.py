@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.embedded import Up, descendants, run_up, wait_until
+from tests.e2e.embedded import Up, command_line, descendants, run_up, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -97,14 +97,14 @@ class Demo:
 
     def pid_of(self, command: str) -> int:
         """The process that the supervisor runs with these arguments, once it runs it (again)."""
-        wait_until(lambda: bool(self._pids_of(command)))
-        return self._pids_of(command)[0]
+        found: list[int] = []
 
-    def _pids_of(self, command: str) -> list[int]:
-        """Those that are there; one may end while it is looked at."""
-        with suppress(FileNotFoundError, ProcessLookupError):
-            return [pid for pid in self.up.descendants() if command in Path(f"/proc/{pid}/cmdline").read_text()]
-        return []
+        def is_found() -> bool:
+            found.extend(pid for pid in self.up.descendants() if command in command_line(pid))
+            return bool(found)
+
+        wait_until(is_found)
+        return found[0]
 
     def kill(self, command: str) -> None:
         """`kill -9` of such a process; the supervisor starts it again."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.embedded import Up, is_alive, run_up, thread_count, wait_until
+from tests.e2e.embedded import Up, command_line, is_alive, run_up, thread_count, wait_until
 
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "simulators_url", "mail_url")
 _LIBRARY_ALONE = ("--only", "library")
@@ -69,7 +69,7 @@ def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up, tmp_pa
 @pytest.mark.parametrize("which", ["server", "worker", "background"])
 def test_up__a_process_is_killed__is_started_again(demo: Up, which: str) -> None:
     before = demo.descendants()
-    background = next(pid for pid in before if "background" in Path(f"/proc/{pid}/cmdline").read_text())
+    background = next(pid for pid in before if "background" in command_line(pid))
     victim = {"server": before[0], "worker": max(before, key=thread_count), "background": background}[which]
 
     os.kill(victim, signal.SIGKILL)
