@@ -206,3 +206,19 @@ class TestOnPostgresql:
             one.read(lambda connection: ask(connection, _COUNT(of=[of])))
 
         assert one.read(lambda connection: _kept(connection, of)) == 0
+
+
+@pytest.mark.only_on("postgresql")
+def test_ask__the_server_has_forgotten_its_statements__is_answered(one: Database, of: str) -> None:
+    def forget(connection: Connection) -> None:
+        connection.execute(text("DEALLOCATE ALL"))  # as the driver does after some rollbacks
+
+    one.write(lambda connection: _keep(connection, of, 1))
+    assert one.read(lambda connection: _kept(connection, of)) == 1
+    one.read(forget)
+
+    assert one.read(lambda connection: _kept(connection, of)) == 1
+    one.read(forget)
+    one.write(lambda connection: _keep(connection, of, 2))
+
+    assert one.read(lambda connection: _kept(connection, of)) == 2

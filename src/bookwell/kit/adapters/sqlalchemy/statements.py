@@ -182,13 +182,23 @@ def _send(connection: Connection, asked: Sequence[_Waiting], *, ending: Sequence
     _tell(connection, steps, "before_cursor_execute")
     sent = [(step.form.prepared, _parameters_of(step)) for step in steps]
     try:
-        results = exchange(driver, _known(connection), [*beginning, *sent, *ending])
+        results = _exchange(connection, driver, [*beginning, *sent, *ending])
     except psycopg.Error as error:
         raise _error_of(connection, error) from error
     if is_failed(results[-1]):
         _raise_failed(connection, results, [_as_it_is] * len(beginning) + [step.refuse for step in steps])
     _tell(connection, steps, "after_cursor_execute")
     return results[len(beginning) : len(beginning) + len(steps)]
+
+
+def _exchange(connection: Connection, driver: Any, sent: Sequence[Sent]) -> list[PGresult]:
+    """Where the driver had the server forget statements, prepared anew; within a transaction its runner does that."""
+    known = _known(connection)
+    results = exchange(driver, known, sent)
+    if is_failed(results[-1]) and is_idle(driver) and error_from_result(results[-1]).sqlstate == _FORGOTTEN:
+        known.clear()
+        results = exchange(driver, known, sent)
+    return results
 
 
 def _parameters_of(step: _Waiting) -> list[Any]:
