@@ -10,6 +10,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
+from bookwell.kit.private_files import write_private
+
 __all__ = ["ENDPOINT", "prepare_back_office"]
 
 ENDPOINT = "backoffice"
@@ -32,8 +34,8 @@ def prepare_back_office(folder: Path, *, backoffice_url: str, tables_url: str) -
         return {}
     for name in (_EVENTS, _DECISIONS):
         if not (folder / name).exists():
-            _write(folder / name, f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}\n")
-    _write(file, _endpoints(backoffice_url))
+            write_private(folder / name, b"whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)) + b"\n")
+    write_private(file, _endpoints(backoffice_url).encode())
     return {
         "BOOKWELL_TABLES_BACKOFFICE": ENDPOINT,
         "BOOKWELL_TABLES_DECISION_SECRETS_FILE": str(folder / _DECISIONS),
@@ -48,11 +50,3 @@ def _endpoints(url: str) -> str:
     entry = [f"[endpoints.{ENDPOINT}]", f'url = "{url}/hooks"', f'secret_file = "{_EVENTS}"']
     lines = [_MARK, *entry, "private = true", "insecure = true"]  # beside the services, wherever they run
     return "\n".join(lines) + "\n"
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all; only its owner may read it."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)
-    draft.replace(file)

@@ -20,6 +20,7 @@ from bookwell.cli.server import serving_command
 from bookwell.cli.service_settings import SERVICES as CONFIGURED
 from bookwell.cli.service_settings import seconds_to_stop
 from bookwell.cli.supervisor import Service, StartFailed, Supervisor, check_ports
+from bookwell.kit.private_files import make_private_folder
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["SERVICES", "EmbeddedSettings", "run_embedded"]
@@ -72,7 +73,7 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
         StartFailed: if a port or the folder is taken, or a service does not start; nothing is left running.
     """
     folder = settings.data_dir.absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     with _folder_to_ourselves(folder):
         back_office = _back_office(settings, folder) if is_demo and "tables" in only else {}
         environment = {**_environment(folder, is_demo=is_demo), **back_office}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from bookwell.kit.private_files import make_private_folder
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["MIGRATIONS", "migrate_library", "run_library_command", "services_in_use", "set_up_library"]
@@ -126,7 +127,7 @@ def _migration_lock() -> Iterator[None]:
 
 @contextmanager
 def _file_lock(file: Path) -> Iterator[None]:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(file.parent)
     with file.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

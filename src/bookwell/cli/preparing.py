@@ -17,6 +17,7 @@ from bookwell.cli.samples import load_samples
 from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
+from bookwell.kit.private_files import make_private_folder
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["DatabaseMissing", "await_databases", "database_urls", "prepare_apart", "prepare_databases"]
@@ -42,7 +43,7 @@ def prepare_databases(services: Collection[str], *, seconds: float, is_demo: boo
     """
     settings = _Prepared.load()
     clock.set_offset(settings.clock_offset)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(settings.data_dir)
     if is_demo and "tables" in services:
         prepare_back_office(settings.data_dir.absolute(), backoffice_url=settings.back_office, tables_url="")
     await_databases(services, seconds=seconds)

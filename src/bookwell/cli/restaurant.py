@@ -9,6 +9,7 @@ import typer
 
 from bookwell.kit import clock
 from bookwell.kit.errors import DomainError
+from bookwell.kit.private_files import make_private_folder
 
 if TYPE_CHECKING:  # heavy imports that other commands do without
     from bookwell.tables.db import Database
@@ -36,7 +37,7 @@ def opened_restaurant() -> "Iterator[Database]":
 
     settings = restaurant_settings()
     if "BOOKWELL_TABLES_DATABASE_URL" not in os.environ:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(settings.data_dir)
         migrate(settings.database_url)  # accounts may be made before the first start
     database = Database.of_url(settings.database_url)
     try:

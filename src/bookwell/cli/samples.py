@@ -1,7 +1,6 @@
 """The samples of a demo: what each service loads into its empty database, and people who can log in everywhere."""
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from bookwell.kit.private_files import write_private
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["DEMO_FILE", "DEMO_USERS", "SAMPLED", "load_samples", "read_demo_file", "users_told", "write_demo_file"]
@@ -53,12 +53,7 @@ def users_told(folder: Path) -> list[str]:
 
 def write_demo_file(folder: Path, document: dict[str, Any]) -> None:
     """Replace `demo.json` whole; only its owner may read it."""
-    draft = folder / f".{DEMO_FILE}.{os.getpid()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(document, stream, indent=2)
-        stream.write("\n")
-    draft.replace(folder / DEMO_FILE)
+    write_private(folder / DEMO_FILE, f"{json.dumps(document, indent=2)}\n".encode())
 
 
 def load_samples(folder: Path, services: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from types import FrameType
 from urllib.error import URLError
 
 from bookwell.cli.processes import spawn, stop
+from bookwell.kit.private_files import make_private_folder
 
 __all__ = ["Service", "StartFailed", "Supervisor", "check_ports"]
 
@@ -142,7 +143,7 @@ class Supervisor:
 
 
 def _start(service: Service) -> subprocess.Popen[bytes]:
-    service.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(service.log.parent)
     if service.ready_file is not None:
         service.ready_file.unlink(missing_ok=True)
     if service.log.exists() and service.log.stat().st_size > _LOG_LIMIT_BYTES:

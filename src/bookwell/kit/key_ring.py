@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bookwell.kit import clock
+from bookwell.kit.private_files import make_private_folder, write_private
 
 __all__ = [
     "KeyRing",
@@ -133,7 +134,7 @@ def load_or_create_secret(file: Path) -> str:
     """The secret in a file, made at random (256 bits) when there is none; readable by its owner alone."""
     with _locked(file.parent):
         if not file.exists():
-            _write_private(file, urlsafe_b64encode(os.urandom(32)))
+            write_private(file, urlsafe_b64encode(os.urandom(32)))
         return file.read_text().strip()
 
 
@@ -167,25 +168,14 @@ def _write_new_key(folder: Path) -> Path:
     newest = max((int(file.name[:13]) for file in _key_files(folder)), default=0)
     milliseconds = max(int(clock.now().timestamp() * 1000), newest + 1)
     file = folder / f"{milliseconds:013d}-{os.urandom(4).hex()}.pem"
-    _write_private(file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return file
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time; the kernel frees the lock of one that dies."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -5,6 +5,8 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bookwell.kit.private_files import make_private_folder
+
 __all__ = ["fill_folder", "list_files", "list_present", "save_folder"]
 
 _PATTERNS = ("keys/*", "tables-keys/*", "*.secret", "*.toml", "demo.json")
@@ -37,8 +39,8 @@ def list_present(archive: Path, folder: Path) -> Iterator[str]:
 
 def fill_folder(archive: Path, folder: Path) -> None:
     """Put the files back; others in the folder stay."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     with tarfile.open(archive) as source:
         for member in source.getmembers():
-            (folder / member.name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder((folder / member.name).parent)
             source.extract(member, folder, filter="data")

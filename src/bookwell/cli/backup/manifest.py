@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bookwell.kit.private_files import write_private
+
 __all__ = ["Backup", "BackupUnusable", "Part", "describe", "read_backup"]
 
 MANIFEST = "manifest.json"
@@ -41,7 +43,7 @@ class Backup:
         """Write it beside the parts; a folder without one is no backup."""
         document = {"form": _FORM, "made_at": self.made_at, "version": self.version}
         document |= {"parts": [asdict(part) for part in self.parts]}
-        (self.folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n")
+        write_private(self.folder / MANIFEST, f"{json.dumps(document, indent=2)}\n".encode())
 
     def damages(self) -> Iterator[str]:
         """What is not as it was made, a line each."""

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from bookwell.cli.backup.programs import find_program, run_program
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
+from bookwell.kit.private_files import make_private_folder, sync_folder
 
 __all__ = ["SKIPPED_IDS", "Store", "mysql_options", "store_of"]
 
@@ -93,7 +94,7 @@ class _Sqlite:
 
     def fill(self, file: Path) -> None:
         """Put the file in its place whole; the log of the former one goes first, because it is not this one's."""
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._file.parent)
         draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as target:
@@ -105,6 +106,7 @@ class _Sqlite:
         for suffix in ("-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
         draft.replace(self._file)
+        sync_folder(self._file.parent)
 
 
 @dataclass(frozen=True, slots=True)

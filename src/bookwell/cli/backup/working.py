@@ -2,7 +2,6 @@
 
 import datetime as dt
 import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from bookwell.cli.doctor.site import read_site
 from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
+from bookwell.kit.private_files import make_private_folder, sync_folder
 
 __all__ = ["FAILURES", "RestoreRefused", "SettingsUnusable", "make_backup", "restore_backup"]
 
@@ -51,7 +51,7 @@ def make_backup(parent: Path, *, say: Callable[[str], None]) -> Path:
     now = clock.now().astimezone(dt.UTC)
     target = parent / f"bookwell-{now:%Y%m%dT%H%M%SZ}"
     draft = target.with_name(target.name + _PARTIAL)
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(parent)
     draft.mkdir(mode=0o700)
     try:
         parts = list(_saved(draft, databases, say))
@@ -63,11 +63,12 @@ def make_backup(parent: Path, *, say: Callable[[str], None]) -> Path:
         Backup(draft, now.isoformat(timespec="seconds"), version("bookwell"), parts).write_manifest()
         for file in draft.iterdir():
             file.chmod(0o600)
+        sync_folder(draft)
         draft.rename(target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    _sync(parent)
+    sync_folder(parent)
     return target
 
 
@@ -171,21 +172,13 @@ def _nobody_in(data_dir: Path) -> Iterator[None]:
     Raises:
         RestoreRefused: if it is running there.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(data_dir)
     with (data_dir / ".up.lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RestoreRefused(f"`bookwell up` is running with {data_dir}; stop it first") from None
         yield
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 FAILURES = (BackupUnusable, RestoreRefused, SettingsUnusable, ProgramFailed, SQLAlchemyError, OSError)

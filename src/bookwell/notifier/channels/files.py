@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bookwell.kit import clock
+from bookwell.kit.private_files import make_private_folder, sync_folder
 from bookwell.notifier.channels.protocol import Parcel
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
 
@@ -26,11 +27,11 @@ class FileTransport:
         """Write the mail; the file's time of change is when it was sent, by the clock that a demo may move."""
         file = self._folder / mail_name(parcel.delivery_id)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
             _write(draft, parcel.content)
             draft.replace(file)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             return Verdict(AttemptOutcome.UNREACHABLE, answer=f"not written: {os.strerror(error.errno or 0)}")
         return Verdict(AttemptOutcome.ACCEPTED, answer="written to a file")
@@ -71,12 +72,3 @@ def _write(file: Path, content: bytes) -> None:
         sent_at = int(clock.now().timestamp() * 1_000_000) * 1000
         os.utime(descriptor, ns=(sent_at, sent_at))
         os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file is there after a crash only when its folder is on the disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

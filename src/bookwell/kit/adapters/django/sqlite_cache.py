@@ -14,6 +14,8 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
+from bookwell.kit.private_files import make_private_folder
+
 __all__ = ["SqliteCache"]
 
 _SETUP = """
@@ -112,7 +114,7 @@ class SqliteCache(BaseCache):
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
             self._connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
             self._connection.executescript(_SETUP)
         return self._connection

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from bookwell.kit.private_files import make_private_folder
+
 __all__ = ["SchemaBusy", "schema_lock"]
 
 _WAIT_SECONDS = 120
@@ -36,7 +38,7 @@ def _file_lock(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite" or not database or database == ":memory:":
         yield
         return
-    Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(Path(database).parent)
     descriptor = os.open(f"{database}-migrating", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
