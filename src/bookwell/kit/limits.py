@@ -6,11 +6,12 @@ n - 1 batches more than the limit (600 a minute, four processes: at most 690); o
 number of them under a limit below 40. When the shared counter does not answer, requests pass.
 """
 
-import ipaddress
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 import structlog
 
@@ -20,7 +21,9 @@ SharedCounter = Callable[[str, int, int], int]
 """Adds an amount to a key that lives for some seconds; answers the new sum: `(key, amount, seconds) -> sum`."""
 
 _BATCHES = 20
-_LOOPBACK = ("127.", "::1", "localhost")
+_LONGEST_ADDRESS = 45
+"""As long as an address may be written; what is longer is none."""
+_WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|([^:]*):\d+", re.ASCII)
 _MOST_CALLERS = 100_000
 
 _log = structlog.get_logger()
@@ -117,14 +120,29 @@ def counting_key(caller: str | None, address: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Whether the address is one of the machine itself."""
-    return address.startswith(_LOOPBACK)
+    plain = _plain(address)
+    return plain.startswith("127.") or plain in ("::1", "localhost")
 
 
 def subscriber_of(address: str) -> str:
-    """What is counted of an address: one subscriber of IPv6 has a whole /64."""
-    if ":" not in address:
-        return address
+    """What is counted of an address, in 45 characters at most: one subscriber of IPv6 has a whole /64."""
+    plain = _plain(address)
+    if ":" not in plain:
+        return plain
     try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+        return str(ip_network(f"{plain}/64", strict=False))
     except ValueError:
-        return address
+        return plain
+
+
+def _plain(address: str) -> str:
+    """Without the port that some proxies add; IPv4 as itself where a socket of IPv6 tells of it."""
+    if ":" not in address:
+        return address[:_LONGEST_ADDRESS]
+    found = _WITH_PORT.fullmatch(address)
+    text = (found[1] or found[2] if found else address)[:_LONGEST_ADDRESS]
+    try:
+        mapped = getattr(ip_address(text), "ipv4_mapped", None)
+    except ValueError:
+        return text
+    return str(mapped or text)

@@ -1,9 +1,10 @@
 import threading
 from collections import Counter
 
+import pytest
 import time_machine
 
-from bookwell.kit.limits import RateLimiter
+from bookwell.kit.limits import RateLimiter, is_loopback, subscriber_of
 
 
 class SharedCounts:
@@ -128,3 +129,39 @@ def test_hit__the_counter_has_not_answered_yet__counts_what_is_on_its_way() -> N
     answered.set()
     slow.join()
     assert verdict.remaining == 37
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:50123", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("[::ffff:192.0.2.7]:50123", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:0:1", "2001:db8::/64"),
+        ("[2001:db8::1]:50123", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("", ""),
+        ("x" * 300, "x" * 45),
+        ("a:b" * 100, ("a:b" * 100)[:45]),
+    ],
+)
+def test_subscriber_of__however_it_is_told__is_one(address: str, counted: str) -> None:
+    assert subscriber_of(address) == counted
+
+
+@pytest.mark.parametrize(
+    ("address", "is_near"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost", True),
+        ("::1234", False),
+        ("192.0.2.7", False),
+        ("", False),
+    ],
+)
+def test_is_loopback__however_it_is_told(address: str, is_near: bool) -> None:
+    assert is_loopback(address) is is_near
