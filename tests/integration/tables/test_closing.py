@@ -1,6 +1,7 @@
 """Closing and opening, removing, other hours: shown first, then done whole, and everybody told."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,20 @@ def test_change_house__hours_that_leave_somebody_outside__show_and_end_it(own: D
     assert change(is_dry_run=False) == [early.id]
     assert own.read(get_house) == house
     assert _states(own, early, late) == [State.CANCELLED, State.CONFIRMED]
+
+
+def test_change_house__whom_new_hours_leave_outside__is_offered_no_table_for_that_time(own: Database) -> None:
+    table, _other = a_table(own), a_table(own)
+    booking, order = _confirmed(own, table.id), an_order(own, table.id, starts_at=EVENING + 3 * HOUR)
+    earlier = House(opening=((Span(opens=8 * 60, closes=16 * 60),),) * 7)
+
+    own.write(lambda connection: closing.change_house(connection, house=earlier, is_dry_run=False, **BY_STAFF))
+
+    told = {row.type: json.loads(row.payload)["facts"] for each in (booking, order) for row in mails(own, each.id)[-1:]}
+    assert {kind: facts["alternatives"] for kind, facts in told.items()} == {
+        "booking.cancelled": [],
+        "booking.declined": [],
+    }
 
 
 def test_change_house__what_staff_booked_beyond_the_hours__stays_whatever_they_are(own: Database) -> None:

@@ -31,6 +31,7 @@ from bookwell.tables.bookings.rules import (
     OrderFacts,
     Slot,
     State,
+    can_be_ordered,
     check_decidable,
     check_guest_cancels,
     check_mark,
@@ -85,6 +86,13 @@ def test_check_transition__only_what_the_table_has(before: State, after: State) 
 def test_check_order__beyond_a_limit__is_refused(facts: OrderFacts, refusal: type[DomainError]) -> None:
     with pytest.raises(refusal):
         check_order(facts, House(), exemption=Exemption.NONE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("slot", "can_be"), [(EVENING, True), (_at(1), True), (_at(0.9), False), (_at(24 * 91), False), (_at(20), False)]
+)
+def test_can_be_ordered__within_the_limits_of_time(slot: Slot, can_be: bool) -> None:
+    assert can_be_ordered(slot, House(), now=NOW) is can_be
 
 
 def test_check_order__at_every_limit__passes() -> None:

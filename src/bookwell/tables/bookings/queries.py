@@ -31,7 +31,7 @@ from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
 from bookwell.tables.bookings.locks import lock_booking_and_ask
 from bookwell.tables.bookings.models import booking, booking_at_table, booking_step, guest_token, outbox
-from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
+from bookwell.tables.bookings.rules import OPEN_STATES, Slot, State, TokenPurpose, can_be_ordered
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import dining_table, occupancy
 from bookwell.tables.floor.queries import PRICE, SETTINGS, Wish, house_of, list_tables
@@ -50,6 +50,7 @@ __all__ = [
     "list_alternatives",
     "list_backlogs",
     "list_hit",
+    "list_offers",
     "list_steps",
     "list_to_escalate",
     "list_waiting_past",
@@ -183,8 +184,8 @@ def list_hit(
 
 
 def list_waiting_past(connection: Connection, *, now: dt.datetime, limit: int) -> Sequence[int]:
-    """Ids of orders whose deadline is over."""
-    past = select(booking.c.id).where(booking.c.state == State.REQUESTED, booking.c.decide_by <= milliseconds(now))
+    """Ids of orders whose deadline is over; none but orders that wait have one."""
+    past = select(booking.c.id).where(booking.c.decide_by <= milliseconds(now))
     return list(connection.scalars(past.order_by(booking.c.decide_by).limit(limit)))
 
 
@@ -194,18 +195,26 @@ def list_to_escalate(connection: Connection, *, now: dt.datetime, limit: int) ->
     return list(connection.scalars(half_way.order_by(booking.c.escalate_at).limit(limit)))
 
 
-def list_alternatives(
-    connection: Connection, house: House, *, booked: Any, now: dt.datetime, besides: int | None = None
-) -> list[FreeTable]:
-    """Other tables for the same people and time, the smallest first; `booked` has the columns of a booking."""
+def list_alternatives(connection: Connection, house: House, *, booked: Any, now: dt.datetime) -> list[FreeTable]:
+    """Tables that are free for the same people and time, the smallest first; `booked` has the columns of a booking."""
+    return _list_free(connection, house, booked, now=now, limit=_ALTERNATIVES)
+
+
+def list_offers(connection: Connection, house: House, *, booked: Any, now: dt.datetime) -> list[FreeTable]:
+    """Other tables that the guest of a booking may order for that time instead; none when the time is none to order."""
+    if not can_be_ordered(Slot(instant_at(booked.starts_at), instant_at(booked.ends_at)), house, now=now):
+        return []
+    free = _list_free(connection, house, booked, now=now, limit=_ALTERNATIVES + 1)
+    return [each for each in free if each.table_id != booked.table_id][:_ALTERNATIVES]
+
+
+def _list_free(connection: Connection, house: House, booked: Any, *, now: dt.datetime, limit: int) -> list[FreeTable]:
     starts_at, ends_at = instant_at(booked.starts_at), instant_at(booked.ends_at) + house.buffer
     wish = Wish(seats=booked.party_size, starts_at=starts_at, ends_at=ends_at)
-    free = list_tables(connection, wish, now=now, limit=_ALTERNATIVES + 1)
     return [
         FreeTable(table_id=t.id, name=t.name, table_type=t.table_type, seats=t.seats, price=t.price)
-        for t in free
-        if t.id != besides
-    ][:_ALTERNATIVES]
+        for t in list_tables(connection, wish, now=now, limit=limit)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ __all__ = [
     "Slot",
     "State",
     "TokenPurpose",
+    "can_be_ordered",
     "check_decidable",
     "check_guest_cancels",
     "check_mark",
@@ -192,6 +193,15 @@ def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: d
     _check_time(facts.slot, house, now)
     if exemption is Exemption.NONE:
         _check_counts(facts, house)
+
+
+def can_be_ordered(slot: Slot, house: House, *, now: dt.datetime) -> bool:
+    """Whether a guest may order a table for that time, if there is one."""
+    try:
+        _check_time(slot, house, now)
+    except (TooSoon, TooFarAhead, OutsideHours):
+        return False
+    return True
 
 
 def decide_by(house: House, *, starts_at: dt.datetime, now: dt.datetime) -> dt.datetime:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from bookwell.kit.outbox.rules import milliseconds
 from bookwell.tables.bookings.locks import lock_bookings
 from bookwell.tables.bookings.models import booking, booking_at_table
-from bookwell.tables.bookings.queries import instant_at, list_alternatives, list_hit
+from bookwell.tables.bookings.queries import instant_at, list_hit, list_offers
 from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State
 from bookwell.tables.bookings.services.changing import end_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
@@ -196,7 +196,7 @@ def _tell(
         flag_waiting_in_tx(
             connection, house, table_id=booked.table_id, starts_at=booked.starts_at, ends_at=booked.ends_at
         )
-        free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
+        free = list_offers(connection, house, booked=booked, now=now)
         told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": tuple(free)}
         was_confirmed = State(booked.state) is State.CANCELLED  # what only waited was declined
         kind = f"booking.{booked.state}"

@@ -8,7 +8,13 @@ from sqlalchemy import Connection, exists, select
 from bookwell.tables.bookings.errors import NotConfirmed, SlotTaken
 from bookwell.tables.bookings.locks import lock_booking, lock_bookings
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import Surroundings, instant_at, list_alternatives, lock_with_surroundings
+from bookwell.tables.bookings.queries import (
+    Surroundings,
+    instant_at,
+    list_alternatives,
+    list_offers,
+    lock_with_surroundings,
+)
 from bookwell.tables.bookings.rules import (
     Actor,
     Decision,
@@ -156,7 +162,7 @@ def _decline(
     house = get_house(connection)
     decided = _decided(booked, Decision.DECLINE, backoffice_ref)
     declined = end_in_tx(connection, booked, state=State.DECLINED, actor=actor, reason=reason, now=now, **decided)
-    free = list_alternatives(connection, house, booked=booked, now=now, besides=booked.table_id)
+    free = list_offers(connection, house, booked=booked, now=now)
     told: dict[str, Any] = {"house": house, "public_url": public_url, "now": now, "alternatives": tuple(free)}
     tell_guest_in_tx(connection, "booking.declined", declined, ended_by=actor.kind, **told)
     return declined
