@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bookwell.kit import clock, logs
-from bookwell.kit.adapters.fastapi.direct import serve_directly
+from bookwell.kit.adapters.fastapi.direct import Direct, serve_directly
 from bookwell.kit.adapters.fastapi.document import install_document
 from bookwell.kit.adapters.fastapi.edge import Edge
 from bookwell.kit.adapters.fastapi.health import health_router
@@ -94,7 +94,6 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     install_problems(app, render=render_refusal)
     app.add_exception_handler(DBAPIError, _on_database_error)
     app.add_exception_handler(PoolTimeout, _on_database_error)
-    _add_middleware(app, site)
     for router in _JSON_ROUTERS:
         app.include_router(router, dependencies=[Depends(json_only)])
     for router in _OTHER_ROUTERS:
@@ -103,7 +102,8 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
     app.include_router(health_router("tables", checks, measure=_gauges(site.database)))
     install_swagger(app, _TITLE)
     ignore_final_slashes(app)
-    serve_directly(app, _JSON_ROUTERS, before=[json_only])
+    direct = serve_directly(app, _JSON_ROUTERS, before=[json_only])
+    _add_middleware(app, site, direct)
     install_document(app, members={409: REFUSAL_MEMBERS})
     app.add_api_route("/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
     return app
@@ -118,7 +118,7 @@ def _name_of_caller(site: Site, request: Request, token: str) -> str | None:
     return caller.key if caller else None
 
 
-def _add_middleware(app: FastAPI, site: Site) -> None:
+def _add_middleware(app: FastAPI, site: Site, direct: Direct) -> None:
     """What is added last stands outermost."""
     settings = site.settings
     if settings.rate_limit_per_minute:
@@ -129,6 +129,7 @@ def _add_middleware(app: FastAPI, site: Site) -> None:
             unlimited=_UNLIMITED,
             counts_loopback=settings.mode == "production",
             counts_elsewhere=bool(settings.redis_url),
+            has_thread=direct.is_served,
         )
     app.add_middleware(
         Edge, max_body_bytes=settings.max_body_bytes, hosts=settings.hosts, proxies=settings.trusted_proxies

@@ -1,5 +1,6 @@
 """What holds for every operation of tables: problems, headers, limits, both forms of a path, its document."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from bookwell.tables.reference import domain_errors, reference_files
 from bookwell.tables.settings import TablesSettings
 from tests.contract.tables.serving import served
 from tests.restaurant import NOW, SITE, a_table, an_order
+from tests.waiters import bearer
 
 TABLES = "/api/customer/view_tables/"
 BOOK = "/api/customer/book_table/"
@@ -155,6 +157,39 @@ def test_limits__behind_a_proxy__are_the_callers(restaurant: Database) -> None:
         answers = [client.get(TABLES, headers={"X-Forwarded-For": f"1.2.3.4, 192.0.2.{n}"}) for n in (1, 2, 1)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+def test_limits__of_who_has_a_token__count_whatever_is_asked(counting: TestClient) -> None:
+    token = bearer(counting.app.state.site)  # type: ignore[attr-defined]  # Starlette's application
+    paths = ("/api/admin/view_active_bookings/", "/api/customer/booking/", "/api/admin/view_active_bookings/")
+
+    board, page, third = (counting.get(path, headers=token) for path in paths)
+
+    assert [answer.headers["ratelimit"].partition(";t=")[0] for answer in (board, page)] == [
+        '"default";r=1',
+        '"default";r=0',
+    ]
+    assert board.status_code == 200
+    problem(third, 429, "http.too_many_requests")
+    assert counting.get(TABLES).status_code == 200  # the address has a count of its own
+
+
+def test_operation__with_a_token_that_is_counted__runs_in_one_thread(
+    counting: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = bearer(counting.app.state.site)  # type: ignore[attr-defined]  # Starlette's application
+    given: list[Any] = []
+    to_thread = asyncio.to_thread
+
+    async def noted(function: Any, *arguments: Any) -> Any:
+        given.append(function)
+        return await to_thread(function, *arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+
+    assert counting.get("/api/admin/view_active_bookings/", headers=token).status_code == 200
+
+    assert len(given) == 1
 
 
 def test_metrics__count_by_route(client: TestClient) -> None:

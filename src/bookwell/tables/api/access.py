@@ -1,8 +1,7 @@
 """Who calls: the bearer token, whoever trusted issued it, and what an operation needs of it."""
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.fastapi.throttle import bearer_token
 from bookwell.kit.http_errors import AUTH_REQUIRED, HttpRefusal
 from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.kit.tokens import Claims, TokenInvalid
@@ -96,14 +96,14 @@ def _find_caller(site: Site, token: str) -> Caller | None:
     return _user_of(claims, claims.subject, frozenset({role}), "") if role else None
 
 
-async def staff(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
+def staff(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
     """An employee or administrator of the restaurant.
 
     Raises:
         HttpRefusal: 401 without a good token.
         RoleForbidden: for others.
     """
-    caller = await _authenticated(request, site, credentials)
+    caller = _authenticated(request, site, credentials)
     if not caller.is_staff:
         raise RoleForbidden
     return caller
@@ -113,28 +113,28 @@ Staff = Annotated[Caller, Depends(staff)]
 """An operation's parameter: the employee who calls."""
 
 
-async def anyone(request: Request, site: SiteDep) -> Caller | None:
-    """Who calls an operation that needs no token; one that is sent must be good. Most send none: it takes no thread.
+def anyone(request: Request, site: SiteDep) -> Caller | None:
+    """Who calls an operation that needs no token; one that is sent must be good.
 
     Raises:
         HttpRefusal: 401 for a token that is not good.
     """
-    credentials = await BEARER(request)
-    return await _authenticated(request, site, credentials) if credentials else None
+    token = bearer_token(request)
+    return _owner_of(request, site, token) if token else None
 
 
 Anyone = Annotated[Caller | None, Depends(anyone)]
 """An operation's parameter: who calls, None for a stranger."""
 
 
-def machine(scope: str) -> Callable[..., Awaitable[Caller]]:
+def machine(scope: str) -> Callable[..., Caller]:
     """A dependency that lets machine clients with the scope pass, answers others 401 or 403.
 
     Some issuers name a subject for programs too (Keycloak a service account): the client and its scope count.
     """
 
-    async def client(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
-        caller = await _authenticated(request, site, credentials)
+    def client(request: Request, site: SiteDep, credentials: Credentials) -> Caller:
+        caller = _authenticated(request, site, credentials)
         if scope not in caller.scopes:
             raise ScopeMissing if caller.kind == "client" else RoleForbidden
         return caller
@@ -142,12 +142,13 @@ def machine(scope: str) -> Callable[..., Awaitable[Caller]]:
     return client
 
 
-async def _authenticated(request: Request, site: Site, credentials: HTTPAuthorizationCredentials | None) -> Caller:
-    """Most have been found by whoever counts requests; others are, in a thread."""
-    caller: Caller | None = None
-    if credentials:
-        caller = getattr(request.state, "caller", None)
-        caller = caller or await asyncio.to_thread(caller_of, request, site, credentials.credentials.strip())
+def _authenticated(request: Request, site: Site, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    return _owner_of(request, site, credentials.credentials.strip() if credentials else "")
+
+
+def _owner_of(request: Request, site: Site, token: str) -> Caller:
+    """Most have been found by whoever counts requests."""
+    caller = caller_of(request, site, token) if token else None
     if caller is None:
         raise HttpRefusal(AUTH_REQUIRED, headers=_CHALLENGE)
     return caller

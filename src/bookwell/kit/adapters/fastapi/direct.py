@@ -1,8 +1,11 @@
 """Operations answered without FastAPI's routing and its solving of dependencies, which cost more than most of them do.
 
 FastAPI stays who knows the operations: it writes the document, and answers whatever is not answered here. An operation
-is served directly if its path is fixed, it answers a `Response`, and all that it takes is the request, or comes from
-asynchronous dependencies of which the same is true.
+is served directly if its path is fixed, it is no coroutine, it answers a `Response`, and all that it takes is the
+request, or comes from dependencies of which the same is true.
+
+Asynchronous dependencies are asked first; the others in turn, and then the operation, in one thread of the event loop's
+executor.
 """
 
 import asyncio
@@ -17,11 +20,12 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["serve_directly"]
+__all__ = ["BEFORE_WORK", "Direct", "serve_directly"]
+
+BEFORE_WORK = "before_work"
+"""The name in the request's state of what is called first in the operation's thread."""
 
 _Key = tuple[str, str]
-_REQUEST = 0
-"""The place of the request among what is known of it."""
 _UNDERSTOOD = frozenset(
     {"name", "call", "path", "dependencies", "request_param_name", "http_connection_param_name", "use_cache", "scope"}
 )
@@ -29,57 +33,49 @@ _UNDERSTOOD = frozenset(
 
 
 class _Call(NamedTuple):
-    """A function, and the places of its arguments among what is known before."""
+    """A function, and whose result each of its arguments is; the request is `Request`'s."""
 
     function: Callable[..., Any]
-    arguments: tuple[tuple[str, int], ...]
+    arguments: tuple[tuple[str, Callable[..., Any]], ...]
 
-    def filled(self, known: Sequence[Any]) -> dict[str, Any]:
+    def filled(self, known: Mapping[Callable[..., Any], Any]) -> dict[str, Any]:
         """The arguments of one request."""
-        return {name: known[place] for name, place in self.arguments}
+        return {name: known[source] for name, source in self.arguments}
 
 
 class _Unknown(Exception):
     """FastAPI alone knows where an argument comes from."""
 
 
-def serve_directly(app: FastAPI, routers: Sequence[APIRouter], *, before: Sequence[Callable[..., Any]] = ()) -> None:
-    """Answer the operations of `routers` directly where possible, behind the dependencies `before`.
-
-    An operation that is no coroutine runs in a thread of the event loop's executor.
-    """
-    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    operations: dict[_Key, _Operation] = {}
-    for route in routes:
-        operation = _operation_of(route, before)
-        if operation is not None:
-            operations |= {(method, _without_slash(route.path)): operation for method in route.methods or ()}
-    app.router.middleware_stack = _Direct(app.router.middleware_stack, operations)
-
-
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """A route: what is found out first, in turn, and the function that answers."""
+    """A route: what is found out first, each in turn, and the function that answers."""
 
     route: APIRoute
-    dependencies: tuple[_Call, ...]
+    awaited: tuple[_Call, ...]
+    called: tuple[_Call, ...]
     answer: _Call
-    is_coroutine: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's hook."""
         scope["route"] = self.route
-        known: list[Any] = [Request(scope, receive, send)]
-        for call in self.dependencies:
-            known.append(await call.function(**call.filled(known)))
-        function, arguments = self.answer.function, self.answer.filled(known)
-        answer = function(**arguments) if self.is_coroutine else asyncio.to_thread(function, **arguments)
-        response: Response = await answer
+        known: dict[Callable[..., Any], Any] = {Request: Request(scope, receive, send)}
+        for call in self.awaited:
+            known[call.function] = await call.function(**call.filled(known))
+        response = await asyncio.to_thread(self._work, known, scope["state"].pop(BEFORE_WORK, None))
         await response(scope, receive, send)
+
+    def _work(self, known: dict[Callable[..., Any], Any], before: Callable[[], None] | None) -> Response:
+        if before is not None:
+            before()
+        for call in self.called:
+            known[call.function] = call.function(**call.filled(known))
+        response: Response = self.answer.function(**self.answer.filled(known))
+        return response
 
 
 @dataclass(frozen=True, slots=True)
-class _Direct:
+class Direct:
     """An ASGI application in front of another one."""
 
     app: ASGIApp
@@ -87,10 +83,28 @@ class _Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's hook."""
-        found = None
-        if scope["type"] == "http" and not scope.get("root_path"):
-            found = self.operations.get((scope["method"], _without_slash(scope["path"])))
-        await (found or self.app)(scope, receive, send)
+        await (self._find(scope) or self.app)(scope, receive, send)
+
+    def is_served(self, scope: Scope) -> bool:
+        """Whether a request's operation is answered here, and `BEFORE_WORK` called."""
+        return self._find(scope) is not None
+
+    def _find(self, scope: Scope) -> _Operation | None:
+        if scope["type"] != "http" or scope.get("root_path"):
+            return None
+        return self.operations.get((scope["method"], _without_slash(scope["path"])))
+
+
+def serve_directly(app: FastAPI, routers: Sequence[APIRouter], *, before: Sequence[Callable[..., Any]] = ()) -> Direct:
+    """Answer the operations of `routers` directly where possible, behind the dependencies `before`."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    operations: dict[_Key, _Operation] = {}
+    for route in routes:
+        operation = _operation_of(route, before)
+        if operation is not None:
+            operations |= {(method, _without_slash(route.path)): operation for method in route.methods or ()}
+    direct = app.router.middleware_stack = Direct(app.router.middleware_stack, operations)
+    return direct
 
 
 def _without_slash(path: str) -> str:
@@ -100,38 +114,49 @@ def _without_slash(path: str) -> str:
 def _operation_of(route: APIRoute, before: Sequence[Callable[..., Any]]) -> _Operation | None:
     if "{" in route.path or not issubclass(get_type_hints(route.endpoint).get("return", object), Response):
         return None
-    calls: list[_Call] = []
+    calls: dict[Callable[..., Any], _Call] = {}
     try:
         for dependency in before:
             _plan(get_dependant(path=route.path, call=dependency), calls)
         answer = _call_of(route.dependant, calls)
+        awaited = _awaited_among(calls)
     except _Unknown:
         return None
-    return _Operation(route, tuple(calls), answer, inspect.iscoroutinefunction(route.endpoint))
+    if _is_coroutine(route.endpoint):
+        return None
+    called = tuple(call for call in calls.values() if call not in awaited)
+    return _Operation(route, awaited, called, answer)
 
 
-def _plan(dependant: Dependant, calls: list[_Call]) -> int:
-    """Add a dependency behind those that it needs; its place among what is known."""
-    for place, call in enumerate(calls, start=1):
-        if call.function is dependant.call:
-            return place
-    if not inspect.iscoroutinefunction(_code_of(dependant.call)):
+def _awaited_among(calls: Mapping[Callable[..., Any], _Call]) -> tuple[_Call, ...]:
+    awaited = tuple(call for call in calls.values() if _is_coroutine(call.function))
+    known = {Request, *(call.function for call in awaited)}
+    if any(source not in known for call in awaited for _, source in call.arguments):
         raise _Unknown
-    calls.append(_call_of(dependant, calls))
-    return len(calls)
+    return awaited
 
 
-def _call_of(dependant: Dependant, calls: list[_Call]) -> _Call:
+def _plan(dependant: Dependant, calls: dict[Callable[..., Any], _Call]) -> Callable[..., Any]:
+    """Add a dependency behind those that it needs."""
+    function = dependant.call
+    if function is None or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise _Unknown
+    if function not in calls:
+        calls[function] = _call_of(dependant, calls)
+    return function
+
+
+def _call_of(dependant: Dependant, calls: dict[Callable[..., Any], _Call]) -> _Call:
     """What FastAPI has found out about a function. A dependency that nobody names is asked all the same."""
     others = [each.name for each in fields(dependant) if each.name not in _UNDERSTOOD]
     if dependant.call is None or any(getattr(dependant, name) for name in others):
         raise _Unknown
-    places = [(each.name, _plan(each, calls)) for each in dependant.dependencies]
+    sources = [(each.name, _plan(each, calls)) for each in dependant.dependencies]
     names = (dependant.request_param_name, dependant.http_connection_param_name)
-    arguments = [*places, *((name, _REQUEST) for name in names)]
-    return _Call(dependant.call, tuple((name, place) for name, place in arguments if name))
+    arguments = [*sources, *((name, Request) for name in names)]
+    return _Call(dependant.call, tuple((name, source) for name, source in arguments if name))
 
 
-def _code_of(function: Any) -> Any:
+def _is_coroutine(function: Any) -> bool:
     """Some dependencies are objects that can be called."""
-    return function if inspect.isfunction(function) else type(function).__call__
+    return inspect.iscoroutinefunction(function if inspect.isfunction(function) else type(function).__call__)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,7 @@ from bookwell.kit.http_errors import INVALID, HttpRefusal
 from bookwell.kit.openapi import WRITES
 from bookwell.kit.strict_json import read_json
 
-__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "read_body", "takes_forms"]
+__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "takes_forms"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,6 +33,15 @@ _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MOST_FIELDS = 20
 
 
+async def _raw_body(request: Request) -> bytes:
+    raw: bytes = await request.body()
+    request.state.raw_body = raw
+    return raw
+
+
+_RawBody = Annotated[bytes, Depends(_raw_body)]
+
+
 def parameters(model: type[BaseModel], *, forms: bool = False) -> Any:
     """A dependency: the request's parameters as `model`; of a GET, those of its query.
 
@@ -43,13 +52,16 @@ def parameters(model: type[BaseModel], *, forms: bool = False) -> Any:
             one name that the query and the body give different values.
     """
 
-    async def read(request: Request) -> BaseModel:
-        sent = _query_of(request, model)
-        if request.method.lower() not in WRITES:
-            return _validate(model, sent, {})
-        is_form = forms and request.headers.get("Content-Type", "").startswith(_FORM_TYPES)
-        return _validate(model, sent, await (_read_form(request, model) if is_form else read_body(request)))
+    async def read_form(request: Request) -> BaseModel:
+        if request.method.lower() in WRITES and request.headers.get("Content-Type", "").startswith(_FORM_TYPES):
+            return _validate(model, _query_of(request, model), await _read_form(request, model))
+        return read_sent(request, await _raw_body(request))
 
+    def read_sent(request: Request, raw: _RawBody) -> BaseModel:
+        sent = _query_of(request, model)
+        return _validate(model, sent, _members_of(request, raw) if request.method.lower() in WRITES else {})
+
+    read = read_form if forms else read_sent
     setattr(read, _MODEL, model)
     setattr(read, _FORMS, forms)
     return Depends(read)
@@ -62,8 +74,8 @@ def body(model: type[BaseModel]) -> Any:
         HttpRefusal: as `parameters` does.
     """
 
-    async def read(request: Request) -> BaseModel:
-        return _validate(model, {}, await read_body(request))
+    def read(request: Request, raw: _RawBody) -> BaseModel:
+        return _validate(model, {}, _members_of(request, raw))
 
     setattr(read, _MODEL, model)
     setattr(read, _IN_BODY_ALONE, True)
@@ -85,13 +97,12 @@ def model_of(dependency: Any) -> type[BaseModel] | None:
     return getattr(dependency, _MODEL, None)
 
 
-async def read_body(request: Request) -> dict[str, Any]:
+def _members_of(request: Request, raw: bytes) -> dict[str, Any]:
     """The members of a JSON object; none where there is no body.
 
     Raises:
         HttpRefusal: 415 for another content type, 400 for what is not JSON, 422 for another value than an object.
     """
-    raw = request.state.raw_body = await request.body()
     if not raw:
         return {}
     content = read_json(raw, request.headers.get("Content-Type", ""))

@@ -26,7 +26,7 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
 }
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
-_IS_WRITE = "bookwell_is_write"
+_IS_WRITE, _IS_READ = "bookwell_is_write", "bookwell_is_read"
 # A database that does not answer is one that is down: who asks rests and asks again.
 _CONNECT_SECONDS = 3
 _ANSWER_SECONDS = 30
@@ -74,6 +74,8 @@ def engine_of(url: str, *, connections: int = 3, answer_seconds: int | None = _A
     if not is_mysql:
         event.listen(engine, "checkout", _refuse_ended)
         event.listen(engine, "before_cursor_execute", send_waiting)
+        event.listen(engine, "begin", _stand_alone)
+        event.listen(engine, "checkin", _stand_together)
     return engine
 
 
@@ -95,8 +97,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     driver throws its prepared statements away at every rollback.
     """
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execution_options(**{_IS_READ: True})
         yield connection
 
 
@@ -106,6 +107,19 @@ def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
     idle.register(connection.fileno(), select.POLLIN)
     if idle.poll(0):
         raise InvalidatePoolError
+
+
+def _stand_alone(connection: Connection) -> None:
+    """SQLAlchemy's hook before the first statement of its own; `kit.adapters.sqlalchemy.statements` needs none."""
+    if connection.get_execution_options().get(_IS_READ, False):
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = True
+
+
+def _stand_together(driver: Any, _record: Any) -> None:
+    """The pool's hook: whoever takes the connection next may want a transaction."""
+    if driver is not None and driver.autocommit and not driver.closed:
+        driver.autocommit = False
 
 
 def _mysql_connect(answer_seconds: int | None) -> dict[str, Any]:
