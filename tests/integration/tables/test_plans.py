@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.event import listen, remove
 
 from bookwell.kit.pages import Position
-from bookwell.tables.bookings.queries import Board, list_active
+from bookwell.tables.bookings.queries import Board, list_active, list_to_escalate, list_waiting_past
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.db import Database
-from tests.restaurant import a_table, tables_database
+from tests.restaurant import NOW, a_table, tables_database
 
 # Ten a day for years; of the last ones, which are still to come, half are confirmed.
 _BOOKINGS = """
@@ -61,4 +61,16 @@ def test_list_active__years_of_bookings_are_over__does_not_walk_through_them(old
     plan = old.read(lambda c: _plan_of(c, partial(list_active, board=board, position=position, limit=51)))
 
     assert "booking_board" in plan, plan
+    assert "Filter" not in plan
+
+
+@pytest.mark.parametrize(
+    ("find", "index"), [(list_waiting_past, "booking_waiting"), (list_to_escalate, "booking_escalation")]
+)
+def test_deadlines__years_of_bookings_have_none_left__are_found_among_those_that_have(
+    old: Database, find: Callable[..., Any], index: str
+) -> None:
+    plan = old.read(lambda c: _plan_of(c, partial(find, now=NOW, limit=100)))
+
+    assert index in plan, plan
     assert "Filter" not in plan

@@ -26,6 +26,8 @@ __all__ = ["booking", "booking_at_table", "booking_step", "guest_token", "outbox
 
 _UNPLACED = text("position IS NULL")
 _WAITS = text(f"state = '{State.REQUESTED.value}'")
+_HAS_DEADLINE = text("decide_by IS NOT NULL")
+_HAS_HALF_WAY = text("escalate_at IS NOT NULL")
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 
 # `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
@@ -66,8 +68,8 @@ booking = Table(
     CheckConstraint("(state = 'requested') = (decide_by IS NOT NULL)", name="booking_deadline"),
     Index("booking_of_table", "table_id", "state", "starts_at"),
     Index("booking_board", "state", "starts_at", "id"),
-    Index("booking_waiting", "state", "decide_by"),
-    Index("booking_escalation", "escalate_at"),
+    Index("booking_waiting", "decide_by", postgresql_where=_HAS_DEADLINE, sqlite_where=_HAS_DEADLINE),
+    Index("booking_escalation", "escalate_at", postgresql_where=_HAS_HALF_WAY, sqlite_where=_HAS_HALF_WAY),
     Index("booking_email", "email", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_phone", "phone", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_address", "from_address", postgresql_where=_WAITS, sqlite_where=_WAITS),
