@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -24,7 +24,7 @@ from tests.infrastructure.kinds import KINDS
 from tests.infrastructure.python27 import MissingPython27, bring_door_environment
 from tests.infrastructure.servers import MissingServers, Server, running_servers
 
-__all__ = ["Counts", "Session", "needs_python27", "other_kinds", "plan"]
+__all__ = ["Counts", "Session", "keep_bytecode", "needs_python27", "other_kinds", "plan"]
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
 ONCE = ("tests/unit", "tests/contract", "tests/e2e", "tests/messages")
@@ -36,6 +36,7 @@ NEVER_ON = {"mariadb": ("tests/integration/tables", "tests/concurrency/tables")}
 CHAOS_ONCE = ("tests/contract", "tests/e2e", "tests/messages")
 CHAOS_PER_DATABASE = ("tests/concurrency",)
 _CHAOS_TIMEOUT_SECONDS = 3600
+_BYTECODE = Path(sys.prefix) / ".bytecode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,16 @@ def _present(folders: Sequence[str]) -> tuple[str, ...]:
     return tuple(folder for folder in folders if any(Path(folder).rglob("test_*.py")))
 
 
+def keep_bytecode(environment: MutableMapping[str, str]) -> None:
+    """Hundreds of processes import the same modules; where none may leave bytecode beside them, it has its own folder.
+
+    Containers often forbid it. Then every process would compile everything that it imports, which takes longer than
+    what most tests do.
+    """
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(_BYTECODE))
+
+
 def _run_session(session: Session, *, arguments: Sequence[str], servers: dict[str, Server]) -> Counts:
     environment = dict(os.environ) | environment_of(servers)
     environment.pop("BOOKWELL_LIBRARY_DATABASE_URL", None)
@@ -147,7 +158,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m tests.infrastructure.run", epilog="Other options go to pytest.")
     parser.add_argument("--database", default=",".join(DATABASES), help="some of them, separated by commas")
     parser.add_argument("--chaos", action="store_true", help="the long versions of race and kill tests")
-    parser.add_argument("--workers", default=2, type=int, help="parallel processes of each session")
+    parser.add_argument("--workers", default=3, type=int, help="parallel processes of each session")
     parser.add_argument("paths", nargs="*")
     return parser.parse_known_args()
 
@@ -167,6 +178,7 @@ def _pytest_arguments(chosen: argparse.Namespace, others: Sequence[str]) -> list
 def _main() -> int:
     chosen, others = _arguments()
     stop_on_signals()
+    keep_bytecode(os.environ)
     started = time.monotonic()
     databases = chosen.database.split(",")
     sessions = plan(databases=databases, paths=chosen.paths, is_chaos=chosen.chaos)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, other_kinds, plan
+from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, keep_bytecode, other_kinds, plan
 
 
 def test_plan__nothing_chosen__runs_integration_on_every_database() -> None:
@@ -60,3 +60,16 @@ def test_counts__several_sessions__add_up_to_one_line() -> None:
     total = sum([Counts(3, 0, 0), Counts(4, 1, 2)], Counts())
 
     assert str(total) == "7 passed, 1 failed, 2 skipped"
+
+
+def test_keep_bytecode__none_may_lie_beside_sources__lies_elsewhere() -> None:
+    forbidden = {"PYTHONDONTWRITEBYTECODE": "1"}
+    chosen = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/somewhere"}
+    allowed: dict[str, str] = {}
+
+    for environment in (forbidden, chosen, allowed):
+        keep_bytecode(environment)
+
+    assert list(forbidden) == ["PYTHONPYCACHEPREFIX"]
+    assert chosen == {"PYTHONPYCACHEPREFIX": "/somewhere"}
+    assert allowed == {}
