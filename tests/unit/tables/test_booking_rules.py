@@ -19,6 +19,7 @@ from bookwell.tables.bookings.errors import (
     TableNotBookable,
     TooFarAhead,
     TooLateToCancel,
+    TooLong,
     TooManyOpenOrders,
     TooSoon,
 )
@@ -79,6 +80,7 @@ def test_check_transition__only_what_the_table_has(before: State, after: State) 
         (replace(ORDER, slot=_at(0.9)), TooSoon),
         (replace(ORDER, slot=_at(24 * 91)), TooFarAhead),
         (replace(ORDER, slot=_at(20)), OutsideHours),
+        (replace(ORDER, party_size=2), TooLong),
         (replace(ORDER, open_of_contact=5), TooManyOpenOrders),
         (replace(ORDER, open_of_address=20), TooManyOpenOrders),
     ],
@@ -110,6 +112,7 @@ def test_check_order__limits_switched_off__pass() -> None:
 def test_check_order__exemptions__are_for_counts_or_for_all() -> None:
     many = replace(ORDER, open_of_contact=99)
     check_order(many, House(), exemption=Exemption.COUNTS, now=NOW)
+    check_order(replace(many, party_size=2), House(), exemption=Exemption.COUNTS, now=NOW)
     check_order(replace(many, party_size=9, has_contact=False), House(), exemption=Exemption.ALL, now=NOW)
 
     with pytest.raises(PartyTooLarge):

@@ -15,7 +15,9 @@ class BookTable(StrictBody):
 
     id: Id = Field(description="The table; in the query or the body")
     starts_at: Moment = Field(description="Without an offset the restaurant's time")
-    duration: Duration | None = Field(default=None, description="Minutes; usual for so many people when left out")
+    duration: Duration | None = Field(
+        default=None, description="Minutes; usual for so many people when left out. Guests may order no more than that"
+    )
     party_size: PartySize
     name: GuestName = ""
     email: Email = ""

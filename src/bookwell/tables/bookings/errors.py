@@ -21,6 +21,7 @@ __all__ = [
     "TokenUnknown",
     "TooFarAhead",
     "TooLateToCancel",
+    "TooLong",
     "TooManyOpenOrders",
     "TooSoon",
 ]
@@ -133,6 +134,13 @@ class OutsideHours(Conflict):
 
     code = "order.outside_hours"
     title = "The restaurant is not open at this time"
+
+
+class TooLong(Conflict):
+    """Longer than the house gives a party of that size."""
+
+    code = "order.too_long"
+    title = "A table cannot be ordered for so long by so many people"
 
 
 class TooManyOpenOrders(Conflict):

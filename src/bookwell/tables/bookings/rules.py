@@ -19,10 +19,11 @@ from bookwell.tables.bookings.errors import (
     TableNotBookable,
     TooFarAhead,
     TooLateToCancel,
+    TooLong,
     TooManyOpenOrders,
     TooSoon,
 )
-from bookwell.tables.floor.rules import House, is_open
+from bookwell.tables.floor.rules import House, is_open, slot_minutes
 
 __all__ = [
     "MARKS",
@@ -107,7 +108,7 @@ class Exemption(StrEnum):
 
     NONE = "none"
     COUNTS = "counts"
-    """How many orders may wait: the loopback of a demo."""
+    """How many orders may wait, and for how long a table may be ordered: the loopback of a demo."""
     ALL = "all"
     """Staff."""
 
@@ -180,7 +181,8 @@ def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: d
     """Refuse an order beyond the restaurant's limits; staff may do all but book what cannot be booked.
 
     Raises:
-        TableNotBookable, ContactMissing, PartyTooLarge, TooSoon, TooFarAhead, OutsideHours, TooManyOpenOrders: each.
+        TableNotBookable, ContactMissing, PartyTooLarge, TooSoon, TooFarAhead, OutsideHours: each.
+        TooLong, TooManyOpenOrders: each.
     """
     if not facts.can_be_booked:
         raise TableNotBookable
@@ -192,7 +194,7 @@ def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: d
         raise PartyTooLarge
     _check_time(facts.slot, house, now)
     if exemption is Exemption.NONE:
-        _check_counts(facts, house)
+        _check_amounts(facts, house)
 
 
 def can_be_ordered(slot: Slot, house: House, *, now: dt.datetime) -> bool:
@@ -294,7 +296,9 @@ def _check_time(slot: Slot, house: House, now: dt.datetime) -> None:
         raise OutsideHours
 
 
-def _check_counts(facts: OrderFacts, house: House) -> None:
+def _check_amounts(facts: OrderFacts, house: House) -> None:
+    if facts.slot.ends_at - facts.slot.starts_at > dt.timedelta(minutes=slot_minutes(house, facts.party_size)):
+        raise TooLong
     if 0 < house.open_orders_per_contact <= facts.open_of_contact:
         raise TooManyOpenOrders
     if 0 < house.open_orders_per_address <= facts.open_of_address:
