@@ -56,8 +56,14 @@ class Served:
 
     def kill_worker(self, chance: random.Random) -> None:
         """`kill -9` one of the processes that answer; the server starts another one."""
-        wait_until(lambda: bool(self._working()))
-        victim = chance.choice(self._working())
+        working: list[int] = []
+
+        def some_work() -> bool:
+            working[:] = self._working()
+            return bool(working)
+
+        wait_until(some_work)
+        victim = chance.choice(working)
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: not is_alive(victim))
 

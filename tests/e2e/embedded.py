@@ -101,8 +101,8 @@ def is_alive(pid: int) -> bool:
 
 
 def thread_count(pid: int) -> int:
-    """How many threads a process has: the one that works for the server has many."""
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+    """How many threads a process has: the one that works for the server has many. None when it has ended."""
+    return len(_threads(pid))
 
 
 def command_line(pid: int) -> str:
@@ -119,7 +119,17 @@ def descendants(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
+    return [child for thread in _threads(pid) for child in _children_of_thread(thread)]
+
+
+def _children_of_thread(thread: Path) -> list[int]:
+    """None when it has ended; the other threads of its process may still have some."""
     with suppress(FileNotFoundError, ProcessLookupError):
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        return [int(child) for child in (thread / "children").read_text().split()]
+    return []
+
+
+def _threads(pid: int) -> list[Path]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return list(Path(f"/proc/{pid}/task").iterdir())
     return []

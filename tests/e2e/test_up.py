@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.embedded import Up, command_line, is_alive, run_up, thread_count, wait_until
+from tests.e2e.embedded import Up, command_line, is_alive, run_up, wait_until
 
 _ADDRESSES = ("library_url", "partners_url", "tables_url", "simulators_url", "mail_url")
 _LIBRARY_ALONE = ("--only", "library")
+_LIBRARY = "serve\0library"
 _DEMO_USERS = {
     "admin": "admin",
     "librarian": "librarian",
@@ -59,24 +60,46 @@ def test_up__with_demo__keeps_passwords_from_others_on_the_machine(demo: Up) -> 
 
 def test_up__the_folder_is_in_use__refuses_and_disturbs_nothing(demo: Up, tmp_path: Path) -> None:
     with run_up(tmp_path, "--data-dir", str(demo.folder)) as second:
-        status = second.process.wait(30)
+        status = second.process.wait(60)
 
     assert status == 1
     assert "Another `bookwell up` is running" in second.text
     assert demo.is_ready()
 
 
-@pytest.mark.parametrize("which", ["server", "worker", "background"])
-def test_up__a_process_is_killed__is_started_again(demo: Up, which: str) -> None:
-    before = demo.descendants()
-    background = next(pid for pid in before if "background" in command_line(pid))
-    victim = {"server": before[0], "worker": max(before, key=thread_count), "background": background}[which]
+@pytest.fixture(scope="module")
+def whole(demo: Up) -> int:
+    """How many processes there are while all runs."""
+    return len(demo.descendants())
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [(_LIBRARY, 0), (_LIBRARY, 1), ("bookwell.cli.background", 0)],
+    ids=["server", "worker", "background"],
+)
+def test_up__a_process_is_killed__is_started_again(demo: Up, whole: int, command: str, place: int) -> None:
+    before = _processes(demo, whole)
+    victim = [pid for pid, words in before.items() if command in words][place]
 
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not is_alive(victim))
-    wait_until(lambda: victim not in demo.descendants() and len(demo.descendants()) == len(before))
 
+    assert victim not in _processes(demo, whole)
     wait_until(lambda: _all_ready(demo))
+
+
+def _processes(demo: Up, number: int) -> dict[int, str]:
+    """The commands of all that runs, by process, a server's before that of the one that works for it; so many."""
+    found: dict[int, str] = {}
+
+    def is_whole() -> bool:
+        found.clear()
+        found.update((pid, command_line(pid)) for pid in demo.descendants())
+        return len(found) == number and all(found.values())  # one that has ended has no words any more
+
+    wait_until(is_whole)
+    return found
 
 
 def _all_ready(demo: Up) -> bool:
@@ -95,7 +118,7 @@ def test_up__the_port_is_taken__refuses_and_names_port_and_variable(tmp_path: Pa
         port = other.getsockname()[1]
 
         with run_up(tmp_path, port=port) as up:
-            status = up.process.wait(30)
+            status = up.process.wait(60)
 
     assert status == 1
     assert f"Port {port} is taken" in up.text
@@ -110,11 +133,11 @@ def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: si
         below = up.descendants()
 
         up.process.send_signal(end)
-        status = up.process.wait(30)
+        status = up.process.wait(60)
 
         assert status == (-signal.SIGKILL if end is signal.SIGKILL else 0)
         assert below
-        wait_until(lambda: not any(is_alive(pid) for pid in below), seconds=20)
+        wait_until(lambda: not any(is_alive(pid) for pid in below))
 
 
 def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
@@ -137,7 +160,7 @@ def test_up__started_again_with_demo__keeps_users_and_passwords(tmp_path: Path) 
 
 def test_up__an_unknown_service__refuses_and_lists_what_there_is(tmp_path: Path) -> None:
     with run_up(tmp_path, "--only", "library,bakery") as up:
-        status = up.process.wait(30)
+        status = up.process.wait(60)
 
     assert status == 2
     assert "bakery" in up.text
