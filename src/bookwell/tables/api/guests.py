@@ -42,8 +42,9 @@ def book_table(
     """
     now = clock.now()
     locale = guest_locale(request, wanted.locale)
-    order = order_request(wanted, locale=locale, from_address=subscriber_of(address_of(request)))
     who = _standing(request, site, caller)
+    from_address = "" if who["exemption"] is Exemption.ALL else subscriber_of(address_of(request))
+    order = order_request(wanted, locale=locale, from_address=from_address)
 
     def work(connection: Connection) -> Answer:
         booked = place_order(connection, request=order, public_url=site.public_url, now=now, **who)
