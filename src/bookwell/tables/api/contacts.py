@@ -14,6 +14,8 @@ from bookwell.kit.negotiation import preferred_language
 __all__ = ["Comment", "Email", "GuestName", "Locale", "Phone", "guest_locale"]
 
 _LONGEST_EMAIL = 254
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))  # invisible, but some names are spelt with them
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 
 
@@ -39,9 +41,10 @@ def _phone(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    if not text.isprintable():
+    spaced = _SPACES.sub(" ", text)
+    if not spaced.translate(_JOINERS).isprintable():
         raise ValueError("Only characters that print")
-    return text
+    return spaced
 
 
 def _trimmed(text: object) -> object:
