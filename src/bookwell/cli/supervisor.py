@@ -4,13 +4,16 @@ A service that ends is started again after a pause, which doubles as long as it 
 the first time nothing is started again: the first that ends stops everything.
 """
 
+import os
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,7 +22,7 @@ from urllib.error import URLError
 from bookwell.cli.processes import spawn, stop
 from bookwell.kit.private_files import make_private_folder
 
-__all__ = ["Service", "StartFailed", "Supervisor", "check_ports"]
+__all__ = ["Service", "StartFailed", "Supervisor", "check_ports", "shorten_log"]
 
 _READY_SECONDS = 120
 _LOOK_SECONDS = 0.1
@@ -27,6 +30,7 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 30  # who ran that long did not end because of how it starts
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
+_LOG_LOOK_SECONDS = 10.0
 _LOG_TAIL_CHARACTERS = 2000
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is never behind a proxy
 
@@ -68,18 +72,17 @@ class _Running:
 
 
 def check_ports(services: Sequence[Service]) -> None:
-    """Refuse to start where something listens already.
+    """Refuse to start where something listens already, or two services would: the server lets two share a port.
 
     Raises:
-        StartFailed: naming each port that is taken and the variable that moves it.
+        StartFailed: naming each such port and the variables that move it.
     """
-    taken = [service for service in services if service.port is not None and not _is_free(service.port)]
-    if taken:
-        lines = [
-            f"Port {service.port} is taken: {service.name} cannot listen on it. "
-            f"Stop what listens there, or choose another with {service.port_variable}."
-            for service in taken
-        ]
+    listening: dict[int, list[Service]] = {}
+    for service in services:
+        if service.port is not None:
+            listening.setdefault(service.port, []).append(service)
+    lines = [line for port, there in listening.items() for line in _port_problems(port, there)]
+    if lines:
         raise StartFailed("\n".join(lines))
 
 
@@ -107,12 +110,20 @@ class Supervisor:
                 self._wait_until_ready(child)
             if not self._stopping.is_set():
                 on_ready()
-            while not self._stopping.wait(_LOOK_SECONDS):
-                for child in self._running:
-                    self._look_after(child)
+            self._watch()
         finally:
             for child in reversed(self._running):
                 stop(child.process, grace_seconds=child.service.stop_seconds)
+
+    def _watch(self) -> None:
+        shortened_at = time.monotonic()
+        while not self._stopping.wait(_LOOK_SECONDS):
+            for child in self._running:
+                self._look_after(child)
+            if time.monotonic() - shortened_at > _LOG_LOOK_SECONDS:
+                shortened_at = time.monotonic()
+                for child in self._running:
+                    shorten_log(child.service.log)
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()
@@ -133,23 +144,59 @@ class Supervisor:
         now = time.monotonic()
         if child.start_again_at is not None:
             if now >= child.start_again_at:
-                child.process, child.started_at, child.start_again_at = _start(child.service), now, None
+                self._start_again(child, now)
         elif (status := child.process.poll()) is not None:
             if now - child.started_at > _HEALTHY_SECONDS:
                 child.pause = _FIRST_PAUSE_SECONDS
             self.say(f"{child.service.name} ended with status {status}; starting it again in {child.pause:g} s.")
-            child.start_again_at = now + child.pause
-            child.pause = min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
+            _postpone(child, now)
+
+    def _start_again(self, child: _Running, now: float) -> None:
+        try:
+            child.process = _start(child.service)
+        except OSError as error:  # no memory, no process, no disk: the other services go on
+            reason = error.strerror or type(error).__name__
+            self.say(f"{child.service.name} cannot be started ({reason}); trying again in {child.pause:g} s.")
+            _postpone(child, now)
+        else:
+            child.started_at, child.start_again_at = now, None
+
+
+def shorten_log(log: Path) -> None:
+    """Keep a log that has become too long beside itself, instead of the one before, and begin it anew.
+
+    Whoever writes at its end goes on there; what is written at this very moment may be lost.
+    """
+    with suppress(OSError):  # none yet, or a full disk: the next look tries again
+        if log.stat().st_size > _LOG_LIMIT_BYTES:
+            shutil.copyfile(log, log.with_suffix(".old.log"))
+            os.truncate(log, 0)
+
+
+def _postpone(child: _Running, now: float) -> None:
+    child.start_again_at = now + child.pause
+    child.pause = min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def _start(service: Service) -> subprocess.Popen[bytes]:
     make_private_folder(service.log.parent)
     if service.ready_file is not None:
         service.ready_file.unlink(missing_ok=True)
-    if service.log.exists() and service.log.stat().st_size > _LOG_LIMIT_BYTES:
-        service.log.replace(service.log.with_suffix(".old.log"))
+    shorten_log(service.log)
     with service.log.open("ab") as log:
         return spawn(service.command, env=service.environment, output=log)
+
+
+def _port_problems(port: int, services: Sequence[Service]) -> Iterator[str]:
+    names = " and ".join(service.name for service in services)
+    variables = " or ".join(service.port_variable for service in services)
+    if len(services) > 1:
+        yield f"Port {port} is that of {names}. Choose another with {variables}."
+    elif not _is_free(port):
+        yield (
+            f"Port {port} is taken: {names} cannot listen on it. "
+            f"Stop what listens there, or choose another with {variables}."
+        )
 
 
 def _is_free(port: int) -> bool:
