@@ -26,6 +26,7 @@ from bookwell.tables.schema import id_column, metadata
 __all__ = ["closure", "dining_table", "occupancy", "restaurant", "table_price"]
 
 _BOOKED, _CLOSED = text("kind = 'booking'"), text("kind = 'closure'")
+_OF_CLOSURE = text("closure_id IS NOT NULL")
 _TYPES = ", ".join(f"'{kind.value}'" for kind in TableType)
 
 
@@ -106,7 +107,7 @@ occupancy = Table(
         name="occupancy_kind",
     ),
     Index("occupancy_when", "table_id", "ends_at", "starts_at"),
-    Index("occupancy_of_closure", "closure_id"),
+    Index("occupancy_of_closure", "closure_id", postgresql_where=_OF_CLOSURE, sqlite_where=_OF_CLOSURE),
     Index("occupancy_booked", "starts_at", "ends_at", "table_id", postgresql_where=_BOOKED, sqlite_where=_BOOKED),
     Index("occupancy_closed", "table_id", "ends_at", "starts_at", postgresql_where=_CLOSED, sqlite_where=_CLOSED),
 )

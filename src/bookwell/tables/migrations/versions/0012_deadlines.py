@@ -1,6 +1,7 @@
-"""Deadlines are found in indexes of the orders that have one.
+"""Deadlines, and what a closure holds, are found in indexes of the rows that have one.
 
-An order that is decided leaves both, and is written to two indexes less.
+An order that is confirmed leaves those of deadlines, and its table is none that a closure holds: it is written to three
+indexes less.
 
 Revision ID: 0012
 Revises: 0011
@@ -14,18 +15,22 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = {"booking_waiting": "decide_by", "booking_escalation": "escalate_at"}
-_BEFORE = {"booking_waiting": ["state", "decide_by"], "booking_escalation": ["escalate_at"]}
+_INDEXES = {
+    "booking_waiting": ("booking", "decide_by", ["state", "decide_by"]),
+    "booking_escalation": ("booking", "escalate_at", ["escalate_at"]),
+    "occupancy_of_closure": ("occupancy", "closure_id", ["closure_id"]),
+}
+"""The table, the column that some rows have, and the columns before."""
 
 
 def upgrade() -> None:
-    for name, column in _COLUMNS.items():
+    for name, (table, column, _) in _INDEXES.items():
         is_set = sa.text(f"{column} IS NOT NULL")
-        op.drop_index(name, "booking", if_exists=True)
-        op.create_index(name, "booking", [column], postgresql_where=is_set, sqlite_where=is_set)
+        op.drop_index(name, table, if_exists=True)
+        op.create_index(name, table, [column], postgresql_where=is_set, sqlite_where=is_set)
 
 
 def downgrade() -> None:
-    for name, columns in _BEFORE.items():
-        op.drop_index(name, "booking", if_exists=True)
-        op.create_index(name, "booking", columns)
+    for name, (table, _, before) in _INDEXES.items():
+        op.drop_index(name, table, if_exists=True)
+        op.create_index(name, table, before)
