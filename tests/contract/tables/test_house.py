@@ -97,6 +97,8 @@ def test_settings__if_match__only_those_that_were_read(staff: TestClient, own: D
         ({"slot_lengths": []}, "#/slot_lengths"),
         ({"buffer_minutes": -1}, "#/buffer_minutes"),
         ({"horizon_days": 1.5}, "#/horizon_days"),
+        ({"exceptions": {"20301224": []}}, "#/exceptions/20301224/[key]"),
+        ({"exceptions": {"2030-12-24T00:00:00": []}}, "#/exceptions/2030-12-24T00:00:00/[key]"),
         ({"staff_email": "at the bar"}, "#/staff_email"),
         ({"motto": "Eat"}, "#/motto"),
     ],

@@ -12,7 +12,7 @@ from bookwell.kit.adapters.fastapi.parameters import parameters
 from bookwell.kit.addresses import parse_address
 from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.idempotency import Answer
-from bookwell.kit.request_types import make_strict
+from bookwell.kit.request_types import Day, make_strict
 from bookwell.tables.api.access import Staff
 from bookwell.tables.api.answers import NOT_MODIFIED, json_answer, response_if_new, response_of
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
@@ -20,7 +20,7 @@ from bookwell.tables.bookings.services.closing import change_house
 from bookwell.tables.floor.errors import SettingsChanged
 from bookwell.tables.floor.locks import lock_restaurant
 from bookwell.tables.floor.queries import get_house
-from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.rules import House, Spans
 from bookwell.tables.site import SiteDep
 
 __all__ = ["router"]
@@ -49,6 +49,7 @@ class _Whole(House):
 
 
 _REQUIRED: Any = {name: (field.rebuild_annotation(), ...) for name, field in House.model_fields.items()}
+_REQUIRED["exceptions"] = (dict[Day, Spans], ...)
 HouseIn = create_model("HouseIn", __base__=_Whole, __doc__=House.__doc__, **_REQUIRED)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Period",
     "SlotLength",
     "Span",
+    "Spans",
     "TableType",
     "check_period",
     "check_price",
