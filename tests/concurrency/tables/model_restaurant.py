@@ -212,6 +212,8 @@ class ModelRestaurant:
         refusal: Refusal = None
         if chosen.state not in OPEN:
             refusal = errors.StateRefused
+        elif chosen.decide_by and self.now >= chosen.decide_by:
+            refusal = errors.OrderExpired
         elif is_elsewhere and (table.is_retired or not (table.can_be_booked or table.id == chosen.table)):
             refusal = errors.TableNotBookable
         elif is_elsewhere and self._is_taken(table.id, starts_at, ends_at, besides=chosen):

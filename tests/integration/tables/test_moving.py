@@ -5,6 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bookwell.tables.bookings.errors import OrderExpired
+from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.services import deciding, moving
 from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House
@@ -53,6 +57,18 @@ def test_move__an_order_to_an_earlier_time__waits_until_then(restaurant: Databas
 
     halves = [int((NOW + hours * HOUR).timestamp() * 1000) for hours in (0.5, 1)]
     assert [booked(restaurant, order.id).escalate_at, moved.decide_by] == halves
+
+
+def test_move__an_order_that_nobody_decided_in_time__is_refused(restaurant: Database) -> None:
+    table, other = a_table(restaurant), a_table(restaurant)
+    order = an_order(restaurant, table.id)
+    before = booked(restaurant, order.id)
+
+    with pytest.raises(OrderExpired):
+        _move(restaurant, order.id, table_id=other.id, now=instant_at(order.decide_by))
+
+    assert booked(restaurant, order.id) == before
+    assert [row.type for row in mails(restaurant, order.id)] == ["booking.requested"]
 
 
 def test_move__in_another_zone__is_told_in_the_time_that_staff_chose(tmp_path: Path) -> None:

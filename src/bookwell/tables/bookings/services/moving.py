@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from bookwell.kit.outbox.rules import milliseconds
-from bookwell.tables.bookings.errors import SlotTaken, StateRefused, TableNotBookable
+from bookwell.tables.bookings.errors import OrderExpired, SlotTaken, StateRefused, TableNotBookable
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import guest_token
 from bookwell.tables.bookings.queries import instant_at, list_alternatives
@@ -42,11 +42,14 @@ def move_booking(
         BookingNotFound, TableNotFound: if there is none.
         TableNotBookable: if the other table was removed, or cannot be booked.
         StateRefused: if the booking is over, or its guests sit.
+        OrderExpired: if nobody decided the order in time.
         SlotTaken: if the table is not free then, with alternatives.
     """
     booked = lock_booking(connection, booking_id, and_table=table_id)
     if State(booked.state) not in OPEN_STATES:
         raise StateRefused(f"A booking that is {booked.state} cannot be moved.")
+    if booked.decide_by is not None and booked.decide_by <= milliseconds(now):
+        raise OrderExpired
     house = get_house(connection)
     values = _values(house, booked, table_id, starts_at, minutes)
     if all(getattr(booked, name) == value for name, value in values.items()):
