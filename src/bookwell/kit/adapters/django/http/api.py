@@ -19,6 +19,7 @@ from bookwell.contracts.problems import FieldProblem
 from bookwell.kit.adapters.django.cache_failures import CACHE_ERRORS, CacheUnavailable
 from bookwell.kit.adapters.django.failures import failure_of
 from bookwell.kit.adapters.django.http import problems
+from bookwell.kit.adapters.django.http.direct import asks_by_token, direct_run
 from bookwell.kit.adapters.django.http.document import complete_document
 from bookwell.kit.adapters.django.http.json_body import StrictParser
 from bookwell.kit.errors import DomainError
@@ -125,10 +126,17 @@ class ProblemAPI(NinjaAPI):
                     self._operation_ids[id(operation)] = name
 
     def _get_urls(self) -> list[URLResolver | URLPattern]:
+        views = [view for bound in self._get_bound_routers() for view in bound.path_operations.values()]
+        for operation in (operation for view in views for operation in view.operations):
+            operation.run = direct_run(operation)  # type: ignore[method-assign]
         patterns = super()._get_urls()
         for pattern in patterns:
             if isinstance(pattern, URLPattern) and pattern.name not in {"openapi-view", "api-root"}:
                 pattern.callback = _checked(pattern.callback)
+        needs_no_page = [all(map(asks_by_token, view.operations)) for view in views for _ in view.operations]
+        own = patterns[-1 - len(needs_no_page) : -1]  # behind the document's, before the root: ninja's order
+        for pattern, is_pageless in zip(own, needs_no_page, strict=True):
+            setattr(pattern.callback, "needs_no_page", is_pageless)  # noqa: B010 -- functions have no such attribute to mypy
         return patterns
 
 
