@@ -274,3 +274,26 @@ def test_execute_later__outside_of_a_transaction__is_done_at_once() -> None:
         cursor.execute(_SELECT, (name,))
         assert cursor.fetchone() == (1,)
     other.close()
+
+
+@pytest.mark.parametrize("run", [execute, lambda *statement: execute_together(Statement(*statement))])
+def test_statement__comes_again_and_again__does_the_same_each_time(run: Any) -> None:
+    insert = _INSERT.replace("'', '',", "'', %s,")
+    texts = ["it's", 'a "b" \\ %s ?', "", "zażółć", "1; SELECT 2"]
+    kept: list[Any] = []
+
+    for text in texts:
+        name = new_id()
+        run(insert, (name, 7, text))
+        kept.append(fetch_one("SELECT body, status FROM idempotency_key WHERE digest = %s", (name,)))
+
+    assert kept == [(text, 7) for text in texts]
+
+
+def test_statement__came_often_and_breaks_a_constraint__is_an_integrity_error_as_at_first() -> None:
+    book, name = BookFactory.create(), new_id()
+    for _ in range(4):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            execute_together(_adding(name), Statement(_BREAK_A_CHECK, (book.pk,)))
+
+    assert _status(name) is None

@@ -4,6 +4,7 @@ On the hot path a round trip costs as much as a small statement, on either side.
 with its first statement (Django would switch the session's autocommit off and on again), several statements may go as
 one, those whose answer nobody needs wait for the next one, and a transaction's last statement may take the COMMIT
 along. The server runs them one after the other, each with a snapshot of its own, and stops at the first that fails.
+MariaDB parses those that come again and again once a connection (`prepared.py`).
 """
 
 try:
@@ -22,6 +23,7 @@ from django.db import IntegrityError
 from django.db.backends.mysql import base
 from MySQLdb.constants import CLIENT
 
+from bookwell.kit.adapters.django.mysql.prepared import PreparedStatements
 from bookwell.kit.adapters.django.mysql.pymysql_connection import Connection
 from bookwell.kit.adapters.django.mysql.validation import DatabaseValidation
 from bookwell.kit.adapters.django.statements import EarlierStatementFailed
@@ -84,6 +86,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._waiting: list[tuple[str, Sequence[Any]]] = []
+        self._prepared: PreparedStatements | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
         """Django's parameters; PyMySQL has to be told that several statements may come at once, mysqlclient knows."""
@@ -94,7 +97,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Django's hook."""
         self.begins = self._is_committed = False
         self._waiting.clear()
-        return Connection(**conn_params) if _IS_PYMYSQL else super().get_new_connection(conn_params)
+        connection = Connection(**conn_params) if _IS_PYMYSQL else super().get_new_connection(conn_params)
+        self._prepared = PreparedStatements(connection) if _takes_prepared_texts(connection) else None
+        return connection
 
     def create_cursor(self, name: str | None = None) -> CursorWrapper:  # noqa: ARG002 -- Django's signature
         """Django's hook."""
@@ -123,6 +128,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if earlier:
             texts = [*(text for text, _ in earlier), *statements]
             values = [*(value for _, several in earlier for value in several), *parameters]
+        if self._prepared is not None:
+            texts = list(map(self._prepared.shortened, texts))
         results: list[Any] = []
         run = self.connection.run if _IS_PYMYSQL else self._run_by_cursor
         with self.wrap_database_errors:
@@ -165,6 +172,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         else:
             self._is_committed = False
             super()._rollback()  # type: ignore[misc]
+
+
+def _takes_prepared_texts(connection: Any) -> bool:
+    """Whether `EXECUTE` takes values as they stand, as MariaDB's does; MySQL's takes variables alone."""
+    return "MariaDB" in connection.get_server_info()
 
 
 def _tells_of_constraint(error: Exception) -> bool:
