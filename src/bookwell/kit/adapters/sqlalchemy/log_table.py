@@ -5,7 +5,7 @@ and the names of the indexes are the same.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +33,8 @@ from bookwell.kit.log_sink import RecordsRefused
 __all__ = ["LogTable", "ensure_log_table", "log_record"]
 
 _LOCK = "bookwell-log-table"
+_COLUMNS = tuple(column.name for column in fields(LogRecord))
+"""Those that a record fills."""
 
 _metadata = MetaData()
 log_record = Table(
@@ -70,7 +72,7 @@ class LogTable:
         Raises:
             RecordsRefused: if the database has no room for what they say.
         """
-        rows: list[dict[str, Any]] = [asdict(record) for record in records]
+        rows: list[dict[str, Any]] = [{name: getattr(record, name) for name in _COLUMNS} for record in records]
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(log_record), rows)
