@@ -25,7 +25,7 @@ from bookwell.kit.addresses import AddressInvalid, parse_address
 from bookwell.kit.languages import language_of
 from bookwell.notifier.calendar import CalendarPart, Guest, calendar_part
 from bookwell.notifier.genres import REMINDERS, Genre, genre_of
-from bookwell.notifier.wording import Phrases, clean
+from bookwell.notifier.wording import Phrases, clean, greeted
 
 __all__ = ["TEMPLATE_VERSIONS", "CalendarPart", "RenderedMessage", "Unrenderable", "render"]
 
@@ -137,7 +137,7 @@ def _variables(facts: NoticeFacts, genre: Genre, notice: Notice, phrases: Phrase
     variables["url"] = next(filter(None, (_link(variables.get(name)) for name in genre.actions)), None)
     variables["more_url"] = _link(variables.get(genre.more))
     variables["unsubscribe_url"] = _link(notice.unsubscribe_url)
-    variables["name"] = clean(notice.recipient.name, _LONGEST_NAME)
+    variables["name"] = greeted(notice.recipient.name, _LONGEST_NAME)
     for phrase in ("day", "short", "days_since", "plural", "ordinal", "moment", "period", "soon", "amount", "brief"):
         variables[phrase] = getattr(phrases, phrase)
     return variables

@@ -1,6 +1,7 @@
 """How a language says dates, numbers and places in a queue; what is told of other people's text, made harmless."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -8,13 +9,14 @@ from babel.dates import format_date, format_skeleton, format_time
 
 from bookwell.kit.languages import Speech, in_zone, spaced
 
-__all__ = ["Phrases", "clean", "last_day"]
+__all__ = ["Phrases", "clean", "greeted", "last_day"]
 
 _ENDS_OF_DAY = frozenset({dt.time(23, 59, 59), dt.time(0, 0)})
 _FAR_AWAY_DAYS = 180
 _JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji are spelt with them
 _LONGEST_READ = 2_000
 _LONGEST_IN_SMS = 30
+_LIKE_A_LINK = re.compile(r"[/\\@]|\w\w\.\w\w")
 
 
 def clean(text: str, longest: int) -> str:
@@ -32,6 +34,15 @@ def clean(text: str, longest: int) -> str:
         )
     line = " ".join(line.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def greeted(name: str, longest: int) -> str:
+    """A name to greet somebody by; none where a mail program would make a link of it.
+
+    Whoever gives the name may give somebody else's address, and would write to them with our word.
+    """
+    line = clean(name, longest)
+    return "" if _LIKE_A_LINK.search(line) else line
 
 
 def last_day(moment: dt.datetime, zone: ZoneInfo) -> tuple[dt.date, dt.time | None]:

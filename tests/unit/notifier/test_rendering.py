@@ -306,6 +306,22 @@ def test_render__person_without_a_name__is_greeted_all_the_same() -> None:
         assert rendered("reservation.ready", language=language, name="").text.startswith(greeting)
 
 
+@pytest.mark.parametrize("kind", ["reservation.ready", "booking.requested"])
+@pytest.mark.parametrize(
+    "name", ["You won: https://evil.example/x", "ask EVIL.example", "www.evil.org", "eve@evil.org"]
+)
+def test_render__a_name_that_would_be_a_link__is_left_out(kind: str, name: str) -> None:
+    message = rendered(kind, name=name)
+
+    assert message.text.startswith("Hello,\n")
+    assert "evil" not in (message.text + message.html).lower()
+
+
+@pytest.mark.parametrize("name", ["J.R.R. Tolkien", "Dr. Żak", "O'Hara-Żółw, Ada", "Ada 2.0"])
+def test_render__any_other_name__is_greeted(name: str) -> None:
+    assert rendered("booking.requested", name=name).text.startswith(f"Hello {name},\n")
+
+
 @pytest.mark.parametrize(
     ("kind", "facts"),
     [
