@@ -116,3 +116,26 @@ def test_background__no_database_or_mail_server_in_production__is_named(environm
     assert (relay.returncode, "BOOKWELL_LIBRARY_DATABASE_URL" in relay.stderr) == (1, True), relay.stderr
     assert (worker.returncode, "BOOKWELL_SMTP_URL" in worker.stderr) == (1, True), worker.stderr
     assert (scheduler.returncode, "BOOKWELL_BROKER_URL" in scheduler.stderr) == (1, True), scheduler.stderr
+
+
+def test_clients__before_the_first_start__are_let_in_and_nobody_else_reads_the_folder(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+
+    added = bookwell(
+        environment | {"BOOKWELL_DATA_DIR": str(folder)}, "clients", "add", "kiosk", "--scope", "reservations:write"
+    )
+
+    assert (added.returncode, "client_secret" in added.stdout) == (0, True), added.stderr
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_clients__the_database_is_away__say_so_in_one_line(environment: dict[str, str]) -> None:
+    url = "mysql://bookwell:not-told@127.0.0.1:1/bookwell"
+
+    refused = bookwell(environment | {"BOOKWELL_LIBRARY_DATABASE_URL": url}, "clients", "list")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("The database cannot be read, or was never migrated: ")
+    assert ("\n" in refused.stderr.strip(), "not-told" in refused.stderr) == (False, False)

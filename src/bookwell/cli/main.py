@@ -12,7 +12,7 @@ from bookwell.cli.backup.command import backup, restore
 from bookwell.cli.demo_accounts import refuse_demo_accounts
 from bookwell.cli.doctor.command import doctor
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
-from bookwell.cli.management import MIGRATIONS, migrate_library, run_library_command, services_in_use
+from bookwell.cli.management import MIGRATIONS, run_library_command, run_own_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.preparing import await_databases, prepare_apart, prepare_databases
 from bookwell.cli.samples import users_told
@@ -92,6 +92,8 @@ def up(
         run_embedded(EmbeddedSettings(), only=wanted, is_demo=demo, say=typer.echo)
     except StartFailed as error:
         _fail(str(error))
+    except OSError as error:  # nobody may write there, a file is in its place, the disk is full
+        _fail(f"{error.filename or 'The data folder'} cannot be used: {error.strerror or error}")
     except ValidationError as error:
         _fail("\n".join(f"BOOKWELL_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()))
 
@@ -224,33 +226,31 @@ def library(context: typer.Context) -> None:
 @app.command(name="import", context_settings=_PASSED_ON)
 def import_catalogue(context: typer.Context) -> None:
     """Import a catalogue from CSV or MARC21: `bookwell import FILE`; `bookwell import --help` tells more."""
-    if "BOOKWELL_LIBRARY_DATABASE_URL" not in os.environ:
-        migrate_library()  # the embedded database may be imported into before its first start
-    run_library_command(["import_catalog", *context.args])
+    run_own_command(["import_catalog", *context.args])
 
 
 @app.command(context_settings=_PASSED_ON)
 def create_admin(context: typer.Context) -> None:
     """Create an administrator: `bookwell create-admin NAME EMAIL`; asks for a password, or reads it from a pipe."""
-    run_library_command(["create_admin", *context.args])
+    run_own_command(["create_admin", *context.args])
 
 
 @clients.command(context_settings=_PASSED_ON)
 def add(context: typer.Context) -> None:
     """Let a program in: `bookwell clients add NAME --scope reservations:write`; prints its id and secret once."""
-    run_library_command(["add_client", *context.args])
+    run_own_command(["add_client", *context.args])
 
 
 @clients.command(name="list", context_settings=_PASSED_ON)
 def list_clients(context: typer.Context) -> None:
     """List programs with their scopes; secrets are not kept."""
-    run_library_command(["list_clients", *context.args])
+    run_own_command(["list_clients", *context.args])
 
 
 @clients.command(context_settings=_PASSED_ON)
 def revoke(context: typer.Context) -> None:
     """Shut a program out; its tokens end within five minutes."""
-    run_library_command(["revoke_client", *context.args])
+    run_own_command(["revoke_client", *context.args])
 
 
 @keys.command()

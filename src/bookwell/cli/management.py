@@ -10,7 +10,14 @@ from types import MappingProxyType
 from bookwell.kit.private_files import make_private_folder
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["MIGRATIONS", "migrate_library", "run_library_command", "services_in_use", "set_up_library"]
+__all__ = [
+    "MIGRATIONS",
+    "migrate_library",
+    "run_library_command",
+    "run_own_command",
+    "services_in_use",
+    "set_up_library",
+]
 
 _TAKE_LOCK = {
     "mysql": ["SELECT GET_LOCK('bookwell_migrations', 600)"],
@@ -44,6 +51,23 @@ def run_library_command(arguments: Sequence[str]) -> None:
             execute_from_command_line(["bookwell library", "createcachetable"])
     else:
         execute_from_command_line(command)
+
+
+def run_own_command(arguments: Sequence[str]) -> None:
+    """Run a command of ours on the library's database, which is made first where it is embedded.
+
+    Raises:
+        SystemExit: when the command fails, or the database cannot be read.
+    """
+    settings = CommonSettings.load()
+    if settings.mode == "embedded" and not settings.library_database_url and "--help" not in arguments:
+        migrate_library()  # nobody may have started it yet
+    from django.db import DatabaseError  # noqa: PLC0415 -- as above
+
+    try:
+        run_library_command(arguments)
+    except DatabaseError as error:
+        raise SystemExit(f"The database cannot be read, or was never migrated: {error}") from None
 
 
 def migrate_library() -> None:

@@ -1,6 +1,5 @@
 """The restaurant for commands: its settings, and its database, made where it is embedded and nobody has started it."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
@@ -36,7 +35,7 @@ def opened_restaurant() -> "Iterator[Database]":
     from bookwell.tables.migrating import migrate  # noqa: PLC0415 -- the same
 
     settings = restaurant_settings()
-    if "BOOKWELL_TABLES_DATABASE_URL" not in os.environ:
+    if not settings.tables_database_url:
         make_private_folder(settings.data_dir)
         migrate(settings.database_url)  # accounts may be made before the first start
     database = Database.of_url(settings.database_url)

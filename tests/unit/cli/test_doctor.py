@@ -200,6 +200,16 @@ def test_settings__a_file_of_theirs_is_missing__is_a_line_and_others_are_examine
     assert _states(neighbour_checks(site), "webhooks")[0][0] is State.OK
 
 
+def test_settings__a_variable_is_misspelt__is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _states(settings_checks(read_site()), "variables")
+    monkeypatch.setenv("BOOKWELL_LIBRARY_PROT", "8013")
+
+    found = _states(settings_checks(read_site()), "variables")
+
+    assert [state for state, _ in before] == [State.OK]
+    assert found == [(State.WARNING, "BOOKWELL_LIBRARY_PROT is read by nobody; BOOKWELL_LIBRARY_PORT is")]
+
+
 def test_settings__weak_or_crowded_without_production__is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOKWELL_SECRET_KEY", "short")
     monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", "sqlite:///x")

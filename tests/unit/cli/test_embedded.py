@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bookwell.cli.embedded import EmbeddedSettings, _server
+from bookwell.cli.main import app
 
 
 @pytest.mark.parametrize("name", ["library", "partners", "tables", "notifier"])
@@ -21,3 +23,13 @@ def test_server__told_to_stop__is_given_longer_than_it_waits_for_its_requests(
 
 def test_server__simulators__wait_for_nobody(tmp_path: Path) -> None:
     assert 0 < _server("simulators", EmbeddedSettings(), tmp_path, {}).stop_seconds < 20
+
+
+def test_up__the_data_folder_is_a_file__says_so_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    monkeypatch.setenv("BOOKWELL_DATA_DIR", str(file))
+
+    ended = CliRunner().invoke(app, ["up"])
+
+    assert (ended.exit_code, ended.stderr) == (1, f"{file} cannot be used: File exists\n")

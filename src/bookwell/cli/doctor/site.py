@@ -1,18 +1,23 @@
 """What the settings name, as far as they can be read."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
 from bookwell.cli.doctor.findings import Check, Finding, failed, fine, warning
 from bookwell.cli.service_settings import SERVICES, settings_of
+from bookwell.cli.unread_variables import unread_variables
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["Site", "read_site", "settings_checks"]
 
 _LEAST_TO_HIDE = 4
+_VARIABLES = "variables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,9 @@ def read_site() -> Site:
 
 
 def settings_checks(site: Site) -> Mapping[str, Check]:
-    """A check for the settings of each service."""
-    return {f"settings of {name}": _check_of(name, site) for name in site.problems}
+    """A check for the settings of each service, and one for variables that are none of them."""
+    checks = {f"settings of {name}": _check_of(name, site) for name in site.problems}
+    return checks | {_VARIABLES: partial(_unread, site.common.data_dir)}
 
 
 def _check_of(name: str, site: Site) -> Check:
@@ -93,6 +99,14 @@ def _check_of(name: str, site: Site) -> Check:
             yield fine(place, f"can be read; mode {settings.mode}")
 
     return check
+
+
+def _unread(folder: Path) -> Iterator[Finding]:
+    lines = unread_variables(os.environ, folder)
+    for line in lines:
+        yield warning(_VARIABLES, line, "docs/settings.md lists every variable")
+    if not lines:
+        yield fine(_VARIABLES, "somebody reads each")
 
 
 def _absent(settings: Mapping[str, CommonSettings]) -> set[str]:
