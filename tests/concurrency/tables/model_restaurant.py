@@ -316,6 +316,8 @@ class ModelRestaurant:
         seen = chosen.decided_version if chosen.decided else chosen.version
         if not seen <= version <= chosen.version:
             return errors.DecisionOutdated
+        if chosen.decided and chosen.state is State.CANCELLED and version > chosen.decided_version:
+            return errors.OrderCancelled
         return errors.DecisionContradicts if chosen.decided not in {None, decision} else None
 
     def _slot_refusal(self, chosen: Booked) -> Refusal:

@@ -210,6 +210,7 @@ def test_confirmed_and_cancelled_since__saying_it_again_changes_nothing(
     answer = decide(client, order.id)
 
     assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    assert refused(decide(client, order.id, version=3)) == (409, "booking.cancelled")
     assert state_of(restaurant, order.id) == ("cancelled", 3, "confirm")
 
 

@@ -50,6 +50,7 @@ EVENING = Slot(NOW + 30 * HOUR, NOW + 32 * HOUR)
 ORDER = OrderFacts(slot=EVENING, party_size=4, seats=4, can_be_booked=True, has_contact=True)
 WAITING = DecisionFacts(state=State.REQUESTED, version=2, decide_by=NOW + HOUR)
 CONFIRMED = DecisionFacts(State.CONFIRMED, 3, None, decided=Decision.CONFIRM, decided_version=2)
+CANCELLED = replace(CONFIRMED, state=State.CANCELLED, version=4)
 
 
 def _at(hours: float) -> Slot:
@@ -175,6 +176,12 @@ def test_check_decidable__what_waits_no_more__is_refused(facts: DecisionFacts, r
         (CONFIRMED, Decision.CONFIRM, 1, DecisionOutdated),
         (CONFIRMED, Decision.DECLINE, 1, DecisionOutdated),
         (CONFIRMED, Decision.DECLINE, 2, DecisionContradicts),
+        (CANCELLED, Decision.CONFIRM, 2, True),
+        (CANCELLED, Decision.DECLINE, 2, DecisionContradicts),
+        (CANCELLED, Decision.CONFIRM, 3, OrderCancelled),
+        (CANCELLED, Decision.CONFIRM, 4, OrderCancelled),
+        (CANCELLED, Decision.DECLINE, 4, OrderCancelled),
+        (CANCELLED, Decision.CONFIRM, 5, DecisionOutdated),
     ],
 )
 def test_is_same_decision(

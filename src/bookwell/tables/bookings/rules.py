@@ -256,10 +256,11 @@ def check_decidable(facts: DecisionFacts, *, now: dt.datetime) -> None:
 def is_same_decision(facts: DecisionFacts, decision: Decision, *, version: int) -> bool:
     """Whether a back office says again what was decided; False when it decides now.
 
-    `version` is the one of the order that the employee saw.
+    `version` is the one of the order that the employee saw. Of what was cancelled since, a later one is no repeat.
 
     Raises:
         DecisionOutdated: if the order has changed since, or never was at that version.
+        OrderCancelled: if it was cancelled since, and this is no repeat.
         DecisionContradicts: if it was decided otherwise.
     """
     seen = facts.decided_version if facts.decided else facts.version
@@ -267,6 +268,8 @@ def is_same_decision(facts: DecisionFacts, decision: Decision, *, version: int) 
         raise DecisionOutdated
     if facts.decided is None:
         return False
+    if facts.state is State.CANCELLED and version > facts.decided_version:
+        raise OrderCancelled
     if facts.decided is not decision:
         raise DecisionContradicts
     return True
