@@ -2,7 +2,7 @@
 
 On PostgreSQL they take no cursor and no round trip of their own (`pipeline`): what nobody waits for is sent with the
 next question, or with the COMMIT. Elsewhere each is executed at once, as usual. Either way the database runs them in
-the order in which they were given, an error arrives as SQLAlchemy's, and who listens for statements hears of each.
+the order in which they were given, an error arrives as SQLAlchemy's, and who listens to the engine hears of each.
 """
 
 from collections import namedtuple
@@ -174,15 +174,17 @@ def _waiting_of(asked: Asked, refuse: Refuse) -> _Waiting:
 
 def _send(connection: Connection, asked: Sequence[_Waiting], *, ending: Sequence[Sent] = ()) -> list[PGresult]:
     """Send what waits and what is asked; the results of both."""
-    waiting: list[_Waiting] = connection.info.get(_WAITING, [])
-    steps = [*waiting, *asked]
-    waiting.clear()
+    kept = connection.info
+    waiting: list[_Waiting] | None = kept.get(_WAITING)
+    steps = [*(waiting or ()), *asked]
     driver: Any = connection.connection.driver_connection
-    beginning = [BEGIN] if _WAITING in connection.info and is_idle(driver) else []
+    beginning = [BEGIN] if waiting is not None and is_idle(driver) else []
+    if waiting:
+        waiting.clear()
     _tell(connection, steps, "before_cursor_execute")
     sent = [(step.form.prepared, _parameters_of(step)) for step in steps]
     try:
-        results = _exchange(connection, driver, [*beginning, *sent, *ending])
+        results = _exchange(driver, kept.setdefault(_KNOWN, set()), [*beginning, *sent, *ending])
     except psycopg.Error as error:
         raise _error_of(connection, error) from error
     if is_failed(results[-1]):
@@ -191,9 +193,8 @@ def _send(connection: Connection, asked: Sequence[_Waiting], *, ending: Sequence
     return results[len(beginning) : len(beginning) + len(steps)]
 
 
-def _exchange(connection: Connection, driver: Any, sent: Sequence[Sent]) -> list[PGresult]:
+def _exchange(driver: Any, known: set[bytes], sent: Sequence[Sent]) -> list[PGresult]:
     """Where the driver had the server forget statements, prepared anew; within a transaction its runner does that."""
-    known = _known(connection)
     results = exchange(driver, known, sent)
     if is_failed(results[-1]) and is_idle(driver) and error_from_result(results[-1]).sqlstate == _FORGOTTEN:
         known.clear()
@@ -212,8 +213,8 @@ def _known(connection: Connection) -> set[bytes]:
 
 
 def _tell(connection: Connection, steps: Sequence[_Waiting], event: str) -> None:
-    """Who listens to SQLAlchemy's cursors hears of what goes without one."""
-    listeners = getattr(connection.dispatch, event)
+    """Who listens to the engine's cursors hears of what goes without one."""
+    listeners = getattr(connection.engine.dispatch, event)
     if len(listeners) > _OUR_LISTENERS[event]:
         for step in steps:
             for listen in listeners:
