@@ -11,6 +11,7 @@ from typing import Any
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -58,6 +59,8 @@ _TITLE = "Bookwell tables"
 _DESCRIPTION = "Tables of a restaurant and their bookings. Every error is a problem document (RFC 9457)."
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
 _QUEUES = ("mail", "webhook")
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own would send whole addresses, and in those of guests are tokens. What is counted, `Edge` counts."""
 _UNLIMITED = ("/health", "/metrics", "/docs", "/openapi.json")
 
 _JSON_ROUTERS = (
@@ -89,6 +92,7 @@ def create_app(settings: TablesSettings | None = None, *, database: Database | N
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.site = site
     install_problems(app, render=render_refusal)

@@ -43,9 +43,9 @@ def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Ac
     """Write the event of a booking's new version."""
     kind = f"booking.{_WHAT.get(action, action)}"
     event = _event_of(booked, actor)
-    data, event_id = event.model_dump(mode="json"), ids.new_id()
+    event_id = ids.new_id()
     version = {"booking_id": booked.id, "version": booked.version}
-    told = {"event_id": event_id, "type": kind, "at": milliseconds(now), "data": to_json(data).decode()}
+    told = {"event_id": event_id, "type": kind, "at": milliseconds(now), "data": event.model_dump_json()}
     send_later(connection, _EVENT(**version, **told))
     endpoint = connection.get_execution_options().get(CALLED, "")
     if endpoint:
@@ -54,7 +54,7 @@ def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Ac
             type=kind,
             aggregate=f"booking:{booked.id}",
             aggregate_version=booked.version,
-            payload=WebhookMessage(endpoint=endpoint, data=data).model_dump(),
+            payload=WebhookMessage(endpoint=endpoint, data=event.model_dump(mode="json")).model_dump(),
             event_id=event_id,
         )
         append_in_tx(connection, [message], now=now)
