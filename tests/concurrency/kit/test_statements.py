@@ -279,7 +279,7 @@ def test_execute_later__outside_of_a_transaction__is_done_at_once() -> None:
 @pytest.mark.parametrize("run", [execute, lambda *statement: execute_together(Statement(*statement))])
 def test_statement__comes_again_and_again__does_the_same_each_time(run: Any) -> None:
     insert = _INSERT.replace("'', '',", "'', %s,")
-    texts = ["it's", 'a "b" \\ %s ?', "", "zażółć", "1; SELECT 2"]
+    texts = ["it's", 'a "b" \\ %s ?', "", "zażółć", "1; SELECT 2", "two\r\nlines\x1a"]
     kept: list[Any] = []
 
     for text in texts:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_run__packet_of_another_number__is_refused() -> None:
 
 
 def test_run__values_of_every_kind__are_written_as_pymysql_writes_them() -> None:
-    values = (None, True, 1, 1.5, "a'b\\c\n", b"\x00'", dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC))
+    values = (None, True, 1, 1.5, "a'b\\c", "a'\0'", b"\x00'", dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC))
     connection = _connected(Connection, _answer(*_done()))
     stock = _connected(StockConnection, b"")
 
@@ -212,3 +213,14 @@ def test_run__values_of_every_kind__are_written_as_pymysql_writes_them() -> None
 
     wanted = "; ".join(str(stock.escape(value)) for value in values)
     assert connection._sock.sent[5:].decode() == wanted  # noqa: SLF001
+
+
+def test_run__texts__end_at_their_own_quote() -> None:
+    texts = ("it's", "\\'", "\\", 'a line\nand "another"', "%s ?")
+    connection = _connected(Connection, _answer(*_done()))
+
+    list(connection.run(" ".join(["%s"] * len(texts)), texts))
+
+    sent = connection._sock.sent[5:].decode()  # noqa: SLF001
+    literals = re.findall(r"'((?:[^'\\]|\\.)*)'", sent, re.DOTALL)
+    assert [re.sub(r"\\(.)", r"\1", literal) for literal in literals] == list(texts)
