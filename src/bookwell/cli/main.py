@@ -247,6 +247,12 @@ def list_clients(context: typer.Context) -> None:
     run_own_command(["list_clients", *context.args])
 
 
+@clients.command(name="rotate", context_settings=_PASSED_ON)
+def rotate_client(context: typer.Context) -> None:
+    """Give a program another secret: `bookwell clients rotate NAME`; the one before stays good for a day."""
+    run_own_command(["rotate_client", *context.args])
+
+
 @clients.command(context_settings=_PASSED_ON)
 def revoke(context: typer.Context) -> None:
     """Shut a program out; its tokens end within five minutes."""

@@ -1,10 +1,11 @@
-"""Every row lock of accounts. Order: administrators by id, then the user, then sessions."""
+"""Every row lock of accounts. Order: administrators by id, then the user, then sessions. A client stands alone."""
 
+from bookwell.kit.machine_clients import ClientUnknown
 from bookwell.library.accounts.errors import UserNotFound
-from bookwell.library.accounts.models import TokenSession, User
+from bookwell.library.accounts.models import MachineClient, TokenSession, User
 from bookwell.library.accounts.rules import Role
 
-__all__ = ["lock_administrators", "lock_session", "lock_user"]
+__all__ = ["lock_administrators", "lock_client", "lock_session", "lock_user"]
 
 
 def lock_user(user_id: int) -> User:
@@ -34,3 +35,16 @@ def lock_administrators() -> frozenset[int]:
 def lock_session(session_id: str) -> TokenSession | None:
     """Lock a session's row until the transaction ends."""
     return TokenSession.objects.select_for_update().filter(pk=session_id).first()
+
+
+def lock_client(name: str) -> MachineClient:
+    """Lock a machine client's row until the transaction ends, by its name or id.
+
+    Raises:
+        ClientUnknown
+    """
+    clients = MachineClient.objects.select_for_update()
+    client = clients.filter(name=name).first() or clients.filter(pk=name).first()
+    if client is None:
+        raise ClientUnknown
+    return client

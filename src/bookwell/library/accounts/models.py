@@ -150,11 +150,16 @@ class OutsideIdentity(models.Model):
 
 
 class MachineClient(models.Model):
-    """A program that calls in its own name, with some scopes. Its secret is kept as a password is."""
+    """A program that calls in its own name, with some scopes. Its secret is kept as a password is.
+
+    The secret before it is good besides until `former_until`.
+    """
 
     client_id = models.CharField(max_length=40, primary_key=True)
     name = models.CharField(max_length=100)
     secret_hash = models.CharField(max_length=128)
+    former_hash = models.CharField(max_length=128, null=True)
+    former_until = models.DateTimeField(null=True)
     scopes = models.CharField(max_length=200, help_text="Parted by spaces")
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)

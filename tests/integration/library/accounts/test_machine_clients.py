@@ -1,10 +1,12 @@
 """Machine clients: how they are made, prove who they are, and what their tokens open."""
 
 import base64
+import datetime as dt
 from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -166,6 +168,59 @@ def test_revoked__neither_gets_tokens_nor_is_let_in_with_one(api: Api) -> None:
     assert _post_form({"client_id": client_id, "client_secret": secret}).status_code == 401
     assert mine.post("/api/reservations/", _wish(book_id=book.pk)).status_code == 401
     assert api.post("/api/reservations/", _wish(book_id=book.pk)).status_code == 201
+
+
+def _rotate(name: str, **options: Any) -> str:
+    printed = StringIO()
+    call_command("rotate_client", name, stdout=printed, stderr=StringIO(), **options)
+    return printed.getvalue().splitlines()[1].split()[1]
+
+
+def test_rotate__another_secret__is_good_beside_the_former_for_a_day() -> None:
+    name = unique("client")
+    client_id, former = _add(name=name)
+
+    with time_machine.travel(clock.now(), tick=False) as time:
+        new = _rotate(name)
+        at_once = [_status(client_id, secret) for secret in (former, new)]
+        time.shift(dt.timedelta(hours=24))
+        next_day = [_status(client_id, secret) for secret in (former, new)]
+
+    assert (at_once, next_day) == ([200, 200], [401, 200])
+    assert AuditEntry.objects.filter(action="client.secret_rotated", data__contains=client_id).count() == 1
+
+
+def test_rotate__told_to_end_the_former_at_once__does() -> None:
+    client_id, former = _add()
+
+    new = _rotate(client_id, both_for=0)
+
+    assert [_status(client_id, secret) for secret in (former, new)] == [401, 200]
+
+
+def test_rotate__twice__leaves_the_last_two() -> None:
+    client_id, first = _add()
+
+    second, third = _rotate(client_id), _rotate(client_id)
+
+    assert [_status(client_id, secret) for secret in (first, second, third)] == [401, 200, 200]
+
+
+def test_rotate__revoked_or_unknown__is_refused_and_changes_nothing() -> None:
+    name = unique("client")
+    client_id, _ = _add(name=name)
+    call_command("revoke_client", name, stdout=StringIO())
+    before = MachineClient.objects.values().get(pk=client_id)
+
+    for each in (name, unique("nobody")):
+        with pytest.raises(CommandError):
+            _rotate(each)
+
+    assert MachineClient.objects.values().get(pk=client_id) == before
+
+
+def _status(client_id: str, secret: str) -> int:
+    return int(_post_form({"client_id": client_id, "client_secret": secret}).status_code)
 
 
 def test_place__by_card_and_isbn__is_the_readers_and_the_trail_names_the_client(api: Api) -> None:

@@ -1,7 +1,7 @@
 """What happens to accounts, by verb."""
 
 from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
-from bookwell.library.accounts.services.clients import add_client, revoke_client
+from bookwell.library.accounts.services.clients import add_client, revoke_client, rotate_secret
 from bookwell.library.accounts.services.identities import adopt_identity
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
@@ -35,5 +35,6 @@ __all__ = [
     "open_session",
     "refresh_session",
     "revoke_client",
+    "rotate_secret",
     "save_category_in_tx",
 ]

@@ -1,4 +1,4 @@
-"""Machine clients: add, revoke."""
+"""Machine clients: add, give another secret, revoke."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -6,12 +6,20 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from bookwell.kit.machine_clients import ClientNameTaken, ClientUnknown, NewClient, check_client_name, check_scopes
+from bookwell.kit.machine_clients import (
+    ClientNameTaken,
+    ClientUnknown,
+    NewClient,
+    check_client_name,
+    check_scopes,
+    new_secret,
+)
+from bookwell.library.accounts.locks import lock_client
 from bookwell.library.accounts.models import MachineClient
 from bookwell.library.accounts.rules import Scope
 from bookwell.library.audit.services import SYSTEM, Change, record_in_tx
 
-__all__ = ["add_client", "revoke_client"]
+__all__ = ["add_client", "revoke_client", "rotate_secret"]
 
 _NO_NUMBER = 0
 
@@ -38,6 +46,23 @@ def add_client(*, name: str, scopes: Collection[str], now: dt.datetime, actor_id
     return new
 
 
+def rotate_secret(*, name: str, both_for: dt.timedelta, now: dt.datetime, actor_id: int = SYSTEM) -> NewClient:
+    """Another secret for a client, by its name or id; the one before is good for a while besides.
+
+    Raises:
+        ClientUnknown: also for one that was revoked.
+    """
+    client = lock_client(name)
+    if client.revoked_at is not None:
+        raise ClientUnknown("This machine client was revoked.")
+    new = NewClient(client.pk, new_secret())
+    client.former_hash, client.former_until = (client.secret_hash, now + both_for) if both_for else (None, None)
+    client.secret_hash = make_password(new.secret)
+    client.save(update_fields=["secret_hash", "former_hash", "former_until"])
+    _record("client.secret_rotated", client.pk, actor_id)
+    return new
+
+
 def revoke_client(*, name: str, now: dt.datetime, actor_id: int = SYSTEM) -> None:
     """Let a program in no more, by its name or id: at once in the library, elsewhere when its tokens end.
 
@@ -46,9 +71,7 @@ def revoke_client(*, name: str, now: dt.datetime, actor_id: int = SYSTEM) -> Non
     Raises:
         ClientUnknown
     """
-    client = MachineClient.objects.filter(name=name).first() or MachineClient.objects.filter(pk=name).first()
-    if client is None:
-        raise ClientUnknown
+    client = lock_client(name)
     if client.revoked_at is None:
         client.revoked_at = now
         client.save(update_fields=["revoked_at"])

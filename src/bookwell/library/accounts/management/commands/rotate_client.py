@@ -1,0 +1,46 @@
+"""`bookwell clients rotate`."""
+
+import datetime as dt
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bookwell.kit import clock
+from bookwell.kit.adapters.django.transactions import run_in_transaction
+from bookwell.kit.errors import DomainError
+from bookwell.library.accounts import services
+
+__all__ = ["Command"]
+
+_MOST_HOURS = 24 * 365
+
+
+class Command(BaseCommand):
+    """Give a program another secret."""
+
+    help = "Give a machine client, by name or id, another secret and print it, once. The one before stays good a while."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's hook."""
+        parser.add_argument("name")
+        parser.add_argument(
+            "--both-for", type=_hours, default=24, metavar="HOURS", help="For which the secret before it is good: 24."
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Django's hook."""
+        both_for = dt.timedelta(hours=options["both_for"])
+        wanted = {"name": options["name"], "both_for": both_for, "now": clock.now()}
+        try:
+            new = run_in_transaction(lambda: services.rotate_secret(**wanted))
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(str(new))
+        self.stderr.write("The secret is not shown again.")
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 <= hours <= _MOST_HOURS:
+        raise ValueError(text)
+    return hours
