@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -92,11 +93,23 @@ def _tables() -> _Sample:
     from bookwell.tables.sample import is_empty, load_sample  # noqa: PLC0415 -- the same
     from bookwell.tables.settings import TablesSettings  # noqa: PLC0415 -- the same
 
-    database = Database.of_url(TablesSettings.load().database_url)
-    return _Sample(
-        lambda: database.read(is_empty),
-        lambda passwords: load_sample(database, passwords=passwords, roles=DEMO_USERS),
-    )
+    @contextmanager
+    def opened() -> Iterator[Database]:
+        database = Database.of_url(TablesSettings.load().database_url)
+        try:
+            yield database
+        finally:
+            database.engine.dispose()
+
+    def has_nothing() -> bool:
+        with opened() as database:
+            return database.read(is_empty)
+
+    def load(passwords: Mapping[str, str]) -> None:
+        with opened() as database:
+            load_sample(database, passwords=passwords, roles=DEMO_USERS)
+
+    return _Sample(has_nothing, load)
 
 
 _SAMPLES: Mapping[str, Callable[[], _Sample]] = MappingProxyType({"library": _library, "tables": _tables})

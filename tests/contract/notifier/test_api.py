@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,18 +228,30 @@ def test_docs__swagger_ui__comes_from_this_service_under_a_strict_policy(world: 
     assert world.client.get("/docs/start.js").status_code == 200
 
 
-def _limited(tmp_path: Path, **settings: Any) -> FlaskClient:
-    configured = NotifierSettings(data_dir=tmp_path, rate_limit_per_minute=3, **settings)
-    migrate(configured.database_url)
-    ring = KeyRing(tmp_path / "keys", retain=dt.timedelta(hours=1))
-    return make_app(configured, verifier=TokenVerifier([TrustedIssuer(_ISSUER, "bookwell", ring)])).test_client()
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """Makes a client of a server that answers three times a minute."""
+    with ExitStack() as opened:
+
+        def make(**settings: Any) -> FlaskClient:
+            configured = NotifierSettings(data_dir=tmp_path, rate_limit_per_minute=3, **settings)
+            migrate(configured.database_url)
+            database = Database.of_url(configured.database_url)
+            opened.callback(database.engine.dispose)
+            ring = KeyRing(tmp_path / "keys", retain=dt.timedelta(hours=1))
+            verifier = TokenVerifier([TrustedIssuer(_ISSUER, "bookwell", ring)])
+            return make_app(configured, database=database, verifier=verifier).test_client()
+
+        yield make
 
 
 def _statuses(client: FlaskClient, times: int, path: str, **options: Any) -> list[int]:
     return [client.get(path, **options).status_code for _ in range(times)]
 
 
-def test_limits__a_caller__has_so_many_a_minute_and_others_their_own(tmp_path: Path) -> None:
+def test_limits__a_caller__has_so_many_a_minute_and_others_their_own(
+    tmp_path: Path, limited: Callable[..., FlaskClient]
+) -> None:
     ring = KeyRing(tmp_path / "keys", retain=dt.timedelta(hours=1))
     signer = TokenSigner(ring, issuer=_ISSUER, audience="bookwell", lifetime=dt.timedelta(minutes=5))
     headers = [
@@ -246,7 +259,7 @@ def test_limits__a_caller__has_so_many_a_minute_and_others_their_own(tmp_path: P
         for who in ("1", "2")
     ]
     with time_machine.travel(clock.now(), tick=False):
-        client = _limited(tmp_path)
+        client = limited()
 
         first = _statuses(client, 4, "/deliveries", headers=headers[0])
         refused = client.get("/deliveries", headers=headers[0])
@@ -257,10 +270,10 @@ def test_limits__a_caller__has_so_many_a_minute_and_others_their_own(tmp_path: P
     assert int(refused.headers["Retry-After"]) > 0
 
 
-def test_limits__strangers__share_their_address_and_probes_are_not_counted(tmp_path: Path) -> None:
+def test_limits__strangers__share_their_address_and_probes_are_not_counted(limited: Callable[..., FlaskClient]) -> None:
     guess = {"headers": {"Authorization": "Bearer guess"}, "environ_base": {"REMOTE_ADDR": "203.0.113.7"}}
     with time_machine.travel(clock.now(), tick=False):
-        client = _limited(tmp_path)
+        client = limited()
 
         statuses = _statuses(client, 4, "/deliveries", **guess)
         probes = _statuses(client, 9, "/health/live", **guess) + _statuses(client, 9, "/docs", **guess)
@@ -269,14 +282,14 @@ def test_limits__strangers__share_their_address_and_probes_are_not_counted(tmp_p
     assert set(probes) == {200}
 
 
-def test_limits__loopback__is_not_counted_when_embedded(tmp_path: Path) -> None:
+def test_limits__loopback__is_not_counted_when_embedded(limited: Callable[..., FlaskClient]) -> None:
     with time_machine.travel(clock.now(), tick=False):
-        assert set(_statuses(_limited(tmp_path), 9, "/messages")) == {200}
+        assert set(_statuses(limited(), 9, "/messages")) == {200}
 
 
-def test_limits__behind_a_proxy__the_address_is_what_the_proxy_saw(tmp_path: Path) -> None:
+def test_limits__behind_a_proxy__the_address_is_what_the_proxy_saw(limited: Callable[..., FlaskClient]) -> None:
     with time_machine.travel(clock.now(), tick=False):
-        client = _limited(tmp_path, trusted_proxies=1)
+        client = limited(trusted_proxies=1)
 
         statuses = [
             client.get("/messages", headers={"X-Forwarded-For": f"203.0.113.{number // 4}"}).status_code
