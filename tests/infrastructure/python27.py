@@ -194,3 +194,7 @@ def _alone() -> Iterator[None]:
     with (_TOOLS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    bring_door_environment()

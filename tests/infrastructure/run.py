@@ -10,10 +10,12 @@ Fails when a test fails, errors or is skipped, and when a database that was aske
 import argparse
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -145,6 +147,16 @@ def _run_all(sessions: Sequence[Session], *, arguments: Sequence[str], servers: 
         yield _run_session(session, arguments=arguments, servers=servers)
 
 
+@contextmanager
+def _door_environment_begun() -> Iterator[None]:
+    """A process brings it while servers start; whoever wants it then waits, and says what is wrong."""
+    child = spawn([sys.executable, "-m", "tests.infrastructure.python27"], output=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        stop(child)
+
+
 def _print_summary(sessions: Sequence[Session], counts: Sequence[Counts], servers: dict[str, Server]) -> None:
     print("\n== Ran")
     for session, count in zip(sessions, counts, strict=True):
@@ -184,10 +196,11 @@ def _main() -> int:
     sessions = plan(databases=databases, paths=chosen.paths, is_chaos=chosen.chaos)
     arguments = _pytest_arguments(chosen, others)
     kinds = [kind for kind in databases if kind in KINDS] + other_kinds(sessions)
+    has_doors = needs_python27(sessions)
     try:
-        if needs_python27(sessions):
-            bring_door_environment()
-        with running_servers(kinds) as servers:
+        with _door_environment_begun() if has_doors else nullcontext(), running_servers(kinds) as servers:
+            if has_doors:
+                bring_door_environment()
             counts = list(_run_all(sessions, arguments=arguments, servers=servers))
             _print_summary(sessions, counts, servers)
     except (MissingServers, MissingPython27) as error:
