@@ -6,7 +6,9 @@ stand. What is sent, time-outs, errors and all that is rare stay PyMySQL's. That
 tests compare the two.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pymysql import connections
@@ -23,6 +25,8 @@ _Result: Any = connections.MySQLResult
 
 _PIECE = 16_384
 """Bytes to ask the socket for."""
+_SHORTEST = 5
+"""Bytes of the shortest packet that begins anything: three of its length, its number, and one of content."""
 _LONGEST_PACKET = 0xFFFFFF
 """A packet of this length goes on in the next one."""
 _MOST_SHAPES = 500
@@ -86,6 +90,13 @@ class Connection(_Connection):  # type: ignore[misc]  # Any, as it is named abov
         self._unread, self._at = b"", 0
         super().connect(sock)
 
+    def _create_ssl_ctx(self, options: Mapping[str, Any]) -> ssl.SSLContext:
+        """PyMySQL's hook, which it asks before it knows whether the server speaks TLS."""
+        if not options:
+            return _unverified()
+        made: ssl.SSLContext = super()._create_ssl_ctx(options)
+        return made
+
     def run(self, text: str, parameters: Sequence[Any]) -> Iterator[Answer]:
         """Run the statements that stand in one string; the answer of each, up to the first that fails."""
         self._execute_command(COMMAND.COM_QUERY, text % self._literals(parameters))
@@ -129,19 +140,18 @@ class Connection(_Connection):  # type: ignore[misc]  # Any, as it is named abov
 
     def _answer(self) -> Answer:
         """The answer of the next statement."""
-        self._have(5)
-        kind = self._unread[self._at + 4]
-        if 0 < kind <= _MOST_COLUMNS:
-            self._packet()
-            return self._rows(kind)
-        if kind != _OK:
-            self._read_packet()  # raises what the server tells
-            raise NotSupportedError("These statements are to answer rows or nothing")
         packet = self._packet()
-        affected, at = _number(packet, 1)
-        insert_id, at = _number(packet, at)
-        self.server_status = int.from_bytes(packet[at : at + 2], "little")
-        return Answer((), insert_id, affected, None)
+        kind = packet[0]
+        if kind == _OK:
+            affected, at = (packet[1], 2) if packet[1] < _NULL else _number(packet, 1)
+            insert_id, at = (packet[at], at + 1) if packet[at] < _NULL else _number(packet, at)
+            self.server_status = packet[at] | packet[at + 1] << 8
+            return Answer((), insert_id, affected, None)
+        if kind <= _MOST_COLUMNS:
+            return self._rows(kind)
+        if kind == _ERROR:
+            raise_mysql_exception(packet)
+        raise NotSupportedError("These statements are to answer rows or nothing")
 
     def _rows(self, columns: int) -> Answer:
         shape = self._shapes.get(self._unread[self._at : self._at + _START])
@@ -199,17 +209,17 @@ class Connection(_Connection):  # type: ignore[misc]  # Any, as it is named abov
 
     def _packet(self) -> bytes:
         """The content of the next packet."""
-        self._have(4)
-        data, at = self._unread, self._at
-        length = int.from_bytes(data[at : at + 3], "little")
-        if data[at + 3] != self._next_seq_id or length == _LONGEST_PACKET:
-            content: bytes = self._read_packet().get_all_data()
-            return content
-        self._next_seq_id = (self._next_seq_id + 1) & 0xFF
-        self._have(4 + length)
-        start = self._at + 4
-        self._at = start + length
-        return self._unread[start : start + length]
+        if len(self._unread) - self._at < _SHORTEST:
+            self._have(_SHORTEST)
+        data, at, number = self._unread, self._at, self._next_seq_id
+        start, length = at + 4, data[at] | data[at + 1] << 8 | data[at + 2] << 16
+        end = start + length
+        if end <= len(data) and data[at + 3] == number and length != _LONGEST_PACKET:
+            self._next_seq_id = number + 1 & 0xFF
+            self._at = end
+            return data[start:end]
+        content: bytes = self._read_packet().get_all_data()
+        return content
 
     def _read_bytes(self, num_bytes: int) -> bytes:
         """PyMySQL's hook, by which it reads everything."""
@@ -246,6 +256,18 @@ class Connection(_Connection):  # type: ignore[misc]  # Any, as it is named abov
             self._force_close()
             raise OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
         return piece
+
+
+@functools.cache
+def _unverified() -> ssl.SSLContext:
+    """What PyMySQL would make for a server whose certificate nobody verifies.
+
+    It would read all of the system's certificates for that, at every connection: tens of milliseconds for nothing.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _Replay:
