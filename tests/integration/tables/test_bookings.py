@@ -25,8 +25,8 @@ from bookwell.tables.bookings.errors import (
     TooLateToCancel,
     TooManyOpenOrders,
 )
-from bookwell.tables.bookings.models import booking, guest_token
-from bookwell.tables.bookings.queries import digest_of, list_steps
+from bookwell.tables.bookings.models import booking, booking_step, guest_token
+from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import Decision, Exemption, State
 from bookwell.tables.bookings.services import deadlines, deciding, ending, moving, placing
 from bookwell.tables.bookings.services.placing import OrderRequest
@@ -146,7 +146,8 @@ def test_accept__takes_the_table_with_its_cleaning_and_flags_the_others(restaura
     assert [(row.booking_id, row.ends_at - row.starts_at) for row in held] == [(order.id, 105 * 60_000)]
     assert [booked(restaurant, each.id).slot_taken for each in (order, rival, later)] == [False, True, False]
     assert [row.type for row in mails(restaurant, order.id)] == ["booking.requested", "booking.confirmed"]
-    steps = restaurant.read(lambda connection: list_steps(connection, order.id))
+    chosen = select(booking_step).where(booking_step.c.booking_id == order.id).order_by(booking_step.c.version)
+    steps = restaurant.read(lambda connection: connection.execute(chosen).all())
     assert [(step.action, step.actor) for step in steps] == [("ordered", "guest"), ("confirmed", "staff:7")]
     _refused(restaurant, SlotTaken, _accept, rival.id)
 

@@ -30,7 +30,7 @@ from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
 from bookwell.tables.bookings.locks import lock_booking_and_ask
-from bookwell.tables.bookings.models import booking, booking_at_table, booking_step, guest_token, outbox
+from bookwell.tables.bookings.models import booking, booking_at_table, guest_token, outbox
 from bookwell.tables.bookings.rules import OPEN_STATES, Slot, State, TokenPurpose, can_be_ordered
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import dining_table, occupancy
@@ -51,7 +51,6 @@ __all__ = [
     "list_backlogs",
     "list_hit",
     "list_offers",
-    "list_steps",
     "list_to_escalate",
     "list_waiting_past",
     "lock_with_surroundings",
@@ -157,12 +156,6 @@ def get_booking_id_of_token(
     if booking_id is None:
         raise TokenUnknown
     return int(booking_id)
-
-
-def list_steps(connection: Connection, booking_id: int) -> Sequence[Row[Any]]:
-    """What became of a booking, by whom and why; first to last."""
-    chosen = select(booking_step).where(booking_step.c.booking_id == booking_id).order_by(booking_step.c.version)
-    return connection.execute(chosen).all()
 
 
 def list_hit(

@@ -23,7 +23,7 @@ __all__ = [
     "get_table",
     "house_of",
     "is_held",
-    "is_occupied",
+    "is_held_by_others",
     "list_closures",
     "list_tables",
 ]
@@ -94,9 +94,13 @@ _BOOKED = select(occupancy.c.table_id).where(
 _HOUSE = Statement(select(SETTINGS.label("settings")))
 _TABLES = select(dining_table, PRICE.label("price"))
 _TABLE = _TABLES.where(dining_table.c.id == bindparam("table_id"))
-_HELD = select(occupancy.c.id).where(is_held(bindparam("table_id", type_=BigInteger))).limit(1)
-_HELD_BY_OTHERS = _HELD.where(
-    or_(occupancy.c.booking_id.is_(None), occupancy.c.booking_id != bindparam("besides_booking"))
+_HELD_BY_OTHERS = (
+    select(occupancy.c.id)
+    .where(
+        is_held(bindparam("table_id", type_=BigInteger)),
+        or_(occupancy.c.booking_id.is_(None), occupancy.c.booking_id != bindparam("booking_id")),
+    )
+    .limit(1)
 )
 
 
@@ -171,19 +175,12 @@ def list_tables(
     return [_table_of(row) for row in ask(connection, asked)]
 
 
-def is_occupied(
-    connection: Connection,
-    table_id: int,
-    *,
-    starts_at: dt.datetime,
-    ends_at: dt.datetime,
-    besides_booking: int | None = None,
+def is_held_by_others(
+    connection: Connection, table_id: int, *, starts_at: dt.datetime, ends_at: dt.datetime, booking_id: int
 ) -> bool:
-    """Whether a booking (other than one) or a closure holds the table at some time in `[starts_at, ends_at)`."""
+    """Whether a closure, or a booking other than one, holds the table at some time in `[starts_at, ends_at)`."""
     place = {"table_id": table_id, "starts_at": milliseconds(starts_at), "held_until": milliseconds(ends_at)}
-    if besides_booking is None:
-        return connection.execute(_HELD, place).first() is not None
-    return connection.execute(_HELD_BY_OTHERS, {**place, "besides_booking": besides_booking}).first() is not None
+    return connection.execute(_HELD_BY_OTHERS, {**place, "booking_id": booking_id}).first() is not None
 
 
 def list_closures(

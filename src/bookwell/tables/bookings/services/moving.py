@@ -16,7 +16,7 @@ from bookwell.tables.bookings.services.changing import change_in_tx, flag_waitin
 from bookwell.tables.bookings.services.telling import tell_of_move_in_tx
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.locks import lock_tables
-from bookwell.tables.floor.queries import get_house, is_occupied
+from bookwell.tables.floor.queries import get_house, is_held_by_others
 from bookwell.tables.floor.rules import FOREVER, House, check_period, instant_of
 from bookwell.tables.floor.services.occupying import occupy_in_tx
 
@@ -92,7 +92,7 @@ def _check_target(connection: Connection, house: House, booked: Any, values: dic
     if table.retired_at is not None or not (table.can_be_booked or table.id == booked.table_id):
         raise TableNotBookable
     start, end = instant_at(values["starts_at"]), instant_at(values["ends_at"]) + house.buffer
-    if is_occupied(connection, table.id, starts_at=start, ends_at=end, besides_booking=booked.id):
+    if is_held_by_others(connection, table.id, starts_at=start, ends_at=end, booking_id=booked.id):
         wanted = SimpleNamespace(**{**values, "party_size": booked.party_size})
         raise SlotTaken(alternatives=list_alternatives(connection, house, booked=wanted, now=now))
     return table
