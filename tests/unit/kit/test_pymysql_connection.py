@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import re
+import ssl
 from decimal import Decimal
 from typing import Any
 
@@ -224,3 +225,25 @@ def test_run__texts__end_at_their_own_quote() -> None:
     sent = connection._sock.sent[5:].decode()  # noqa: SLF001
     literals = re.findall(r"'((?:[^'\\]|\\.)*)'", sent, re.DOTALL)
     assert [re.sub(r"\\(.)", r"\1", literal) for literal in literals] == list(texts)
+
+
+def test_tls__nothing_is_to_be_verified__costs_one_context_and_never_the_systems_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ssl, "create_default_context", None)
+
+    first, second = Connection(defer_connect=True), Connection(defer_connect=True)
+
+    assert first.ctx is second.ctx
+    assert (first.ctx.verify_mode, first.ctx.check_hostname) == (ssl.CERT_NONE, False)
+    assert not first._ssl_required  # noqa: SLF001
+
+
+def test_tls__something_is_to_be_verified__is_pymysqls_affair() -> None:
+    ours = Connection(defer_connect=True, ssl_verify_cert=True, ssl_verify_identity=True)
+    stock: Any = StockConnection(defer_connect=True, ssl_verify_cert=True, ssl_verify_identity=True)
+
+    assert ours.ctx is not Connection(defer_connect=True).ctx
+    assert (ours.ctx.verify_mode, ours.ctx.check_hostname) == (stock.ctx.verify_mode, stock.ctx.check_hostname)
+    assert ours.ctx.get_ca_certs() == stock.ctx.get_ca_certs()
+    assert ours._ssl_required  # noqa: SLF001
