@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from bookwell.cli.backup.unfinished import refuse_unfinished_restore
 from bookwell.cli.management import MIGRATIONS
 from bookwell.cli.samples import load_samples
 from bookwell.cli.unread_variables import unread_variables
@@ -22,6 +23,7 @@ def _main() -> None:
     services = [word for word in words if word != "--demo"]
     for line in unread_variables(os.environ, Path(folder)):
         sys.stderr.write(f"{line}.\n")
+    refuse_unfinished_restore(Path(folder))
     clock.set_offset(CommonSettings.load().clock_offset)
     for name in MIGRATIONS:
         if name in services or name in _OF_ALL:

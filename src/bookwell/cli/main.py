@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from bookwell.cli.backup.command import backup, restore
+from bookwell.cli.backup.unfinished import refuse_unfinished_restore
 from bookwell.cli.demo_accounts import refuse_demo_accounts
 from bookwell.cli.doctor.command import doctor
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
@@ -145,6 +146,7 @@ def migrate(
     if unknown:
         raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(MIGRATIONS)}")
     chosen = services or services_in_use()
+    refuse_unfinished_restore(CommonSettings.load().data_dir)
     await_databases(chosen, seconds=0)  # what is wrong with a URL is one line
     for name in chosen:
         MIGRATIONS[name]()

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bookwell.cli.back_office import prepare_back_office
+from bookwell.cli.backup.unfinished import refuse_unfinished_restore
 from bookwell.cli.management import MIGRATIONS
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import load_samples
@@ -39,11 +40,13 @@ def prepare_databases(services: Collection[str], *, seconds: float, is_demo: boo
     Any number of processes may do so at once: one works, the others find it done.
 
     Raises:
+        RestoreUnfinished
         DatabaseMissing: if one does not answer within `seconds`.
     """
     settings = _Prepared.load()
     clock.set_offset(settings.clock_offset)
     make_private_folder(settings.data_dir)
+    refuse_unfinished_restore(settings.data_dir)
     if is_demo and "tables" in services:
         prepare_back_office(settings.data_dir.absolute(), backoffice_url=settings.back_office, tables_url="")
     await_databases(services, seconds=seconds)

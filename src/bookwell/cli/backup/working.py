@@ -15,6 +15,7 @@ from bookwell.cli.backup.data_folder import fill_folder, list_files, list_presen
 from bookwell.cli.backup.manifest import Backup, BackupUnusable, Part, describe, read_backup
 from bookwell.cli.backup.programs import ProgramFailed
 from bookwell.cli.backup.stores import SKIPPED_IDS, store_of
+from bookwell.cli.backup.unfinished import marked_as_unfinished
 from bookwell.cli.doctor.site import read_site
 from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
@@ -84,15 +85,15 @@ def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None])
     refusals = [line for part in backup.parts for line in _refusals(backup, part, databases, data_dir, is_forced)]
     if refusals:
         raise RestoreRefused("\n".join(refusals))
-    with _nobody_in(data_dir):
+    with _nobody_in(data_dir), marked_as_unfinished(data_dir):
         for part in backup.parts:
             say(f"restoring {part.service}")
             if part.kind == "folder":
                 fill_folder(folder / part.file, data_dir)
             else:
                 store_of(databases[part.service]).fill(folder / part.file)
-    if "tables" in databases and any(part.service == "tables" for part in backup.parts):
-        _skip_places(databases["tables"])
+        if "tables" in databases and any(part.service == "tables" for part in backup.parts):
+            _skip_places(databases["tables"])
     for service, count in _untold(databases).items():
         say(f"{service}: {count} messages were under way; what was sent after the backup goes again")
 
