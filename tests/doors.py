@@ -23,7 +23,7 @@ from tests.infrastructure.servers import free_port
 __all__ = ["DOOR_FOLDER", "Door", "in_front_of_a_world", "python27_door"]
 
 DOOR_FOLDER = Path(__file__).resolve().parents[1] / "deploy/python27"
-_START_SECONDS = 30
+_START_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ Behaviour = Literal["refuse", "refuse_content", "later", "accept_slowly", "never
 _ACCEPTED = "accepted.jsonl"
 _RULES = "rules.json"
 _USED = "used.txt"
-_START_SECONDS = 20
+_START_SECONDS = 60
 _ANSWERS_TO_RCPT = {"refuse": "550 5.1.1 No such mailbox", "later": "451 4.7.1 Try again later"}
 _DRIP = b"250-One moment\r\n"
 

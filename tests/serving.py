@@ -23,6 +23,7 @@ from tests.infrastructure.servers import free_port
 
 __all__ = ["Served", "serving", "token_of"]
 
+_START_SECONDS = 120
 _THREADS_OF_A_WORKER = 3
 """A worker of the server has at least so many; what else runs below the server has one or two."""
 
@@ -51,7 +52,7 @@ class Served:
         with self.log.open("ab") as stream:
             self.process = spawn(command, env=environment, output=stream)
         with httpx2.Client(base_url=self.url, trust_env=False, timeout=5) as http:
-            wait_until(lambda: _is_ready(http) or self._has_ended())
+            wait_until(lambda: _is_ready(http) or self._has_ended(), seconds=_START_SECONDS)
         assert not self._has_ended(), self.log.read_text()
 
     def kill_worker(self, chance: random.Random) -> None:

@@ -29,7 +29,7 @@ __all__ = [
 
 COMMIT = "(committed)"
 THREADS_ARE_NO_MATTER = "ignore:This process .* is multi-threaded:DeprecationWarning"
-_CHILD_SECONDS = 30
+_CHILD_SECONDS = 120
 _TRIES = 20
 _FEWEST_STATEMENTS = 8
 

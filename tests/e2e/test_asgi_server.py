@@ -83,7 +83,7 @@ def test_sigterm__a_request_runs__is_answered_first(
         answer = running.result(30)
 
     assert (answer.status_code, answer.json()) == (200, "finished")
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
 
 
 def _answers(http: httpx2.Client) -> bool:

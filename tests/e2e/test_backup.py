@@ -32,7 +32,8 @@ pytestmark = pytest.mark.timeout(360)
 
 _PASSWORD = "one-for-all-of-them"
 _READERS, _BOOKS = 3, 100
-_PAUSE_SECONDS = 0.4
+_READER_PAUSE_SECONDS, _GUEST_PAUSE_SECONDS = 1.2, 0.4
+"""A reader has something left to reserve for two minutes, however long a backup takes."""
 _SETTLING_SECONDS = 120
 _COMMAND = [sys.executable, "-m", "bookwell.cli.main"]
 _CHANGES = {
@@ -107,13 +108,13 @@ class Load:
 
     def _reserve(self, token: str, over: threading.Event) -> None:
         for book in self.books:
-            if over.wait(_PAUSE_SECONDS):
+            if over.wait(_READER_PAUSE_SECONDS):
                 return
             self.reserve(token, book)
 
     def _order(self, over: threading.Event) -> None:
         number = 0
-        while not over.wait(_PAUSE_SECONDS):
+        while not over.wait(_GUEST_PAUSE_SECONDS):
             number += 1
             self.order(number)
 

@@ -43,7 +43,7 @@ class Visit:
 
     def wait_for_mails(self, username: str, number: int) -> list[dict[str, Any]]:
         """So many mails, newest first."""
-        wait_until(lambda: len(self.mails(username)) >= number, seconds=30)
+        wait_until(lambda: len(self.mails(username)) >= number)
         return self.mails(username)
 
     def state_of(self, reservation_id: int) -> str:

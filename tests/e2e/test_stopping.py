@@ -139,6 +139,7 @@ def test_partners__told_to_stop_while_a_hold_is_placed__waits_for_the_partner_wi
     site.call("simulators", "PUT", "/control/library-2", {"latency_ms": 2500, "only": "POST"})
 
     answered = _stopped_while_a_hold_is_placed(site)
+    site.call("simulators", "PUT", "/control/library-2", {"latency_ms": 10_000, "only": "POST"})
     monkeypatch.setitem(site.changes, "BOOKWELL_STOP_SECONDS", "1")
     cut = _stopped_while_a_hold_is_placed(site)
 

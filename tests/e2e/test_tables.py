@@ -53,7 +53,7 @@ class Restaurant:
 
     def wait_for_mails(self, address: str, number: int) -> list[dict[str, Any]]:
         """So many mails, first to last."""
-        wait_until(lambda: len(self._mails(address)) >= number, seconds=30)
+        wait_until(lambda: len(self._mails(address)) >= number)
         return self._mails(address)[::-1]
 
     def back_office_says(self, booking_id: int) -> str:
@@ -64,7 +64,7 @@ class Restaurant:
 
     def press_in_back_office(self, booking_id: int, button: str) -> httpx2.Response:
         """Press a button of the employee's form, as a browser does; the page that comes after it."""
-        wait_until(lambda: bool(self.back_office_says(booking_id)), seconds=30)
+        wait_until(lambda: bool(self.back_office_says(booking_id)))
         found = re.search(rf'<button formaction="([^"]+)"[^>]*>{button}</button>', self.back_office_says(booking_id))
         assert found is not None
         url = urljoin(self.addresses["backoffice_url"], found[1])
@@ -154,7 +154,7 @@ def test_tables_alone__the_back_office_confirms__and_only_the_guests_button_canc
         pressed = browser.post(link[0], data={})
     told = restaurant.wait_for_mails(guest, 3)[2]
 
-    wait_until(lambda: "<dd>cancelled</dd>" in restaurant.back_office_says(order["id"]), seconds=30)
+    wait_until(lambda: "<dd>cancelled</dd>" in restaurant.back_office_says(order["id"]))
     assert (page.status_code, order["table_type"], order["price"]) == (200, "cabin", 25)
     assert [answer.status_code for answer in (*looked, pressed)] == [200] * 4
     assert looked[0].text == looked[2].text
@@ -212,8 +212,8 @@ def test_tables__beside_the_library__take_its_tokens_and_time_goes_on_where_it_s
         wait_until(lambda: "<dd>confirmed</dd>" in today.back_office_says(answered["id"]), seconds=60)
         below = up.descendants()
         up.process.send_signal(signal.SIGINT)
-        status = up.process.wait(30)
-        wait_until(lambda: not any(is_alive(pid) for pid in below), seconds=20)
+        status = up.process.wait(60)
+        wait_until(lambda: not any(is_alive(pid) for pid in below))
 
     with run_up(tmp_path, "--demo", "--only", "tables", password=_PASSWORD, clock_offset=5 * 3600) as up:
         up.wait_until_ready()

@@ -17,7 +17,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _get(url: str) -> str:
-    with _OPENER.open(url, timeout=5) as response:
+    with _OPENER.open(url, timeout=30) as response:
         return str(response.read().decode())
 
 
@@ -61,7 +61,7 @@ def test_server__interrupted_and_told_to_stop_at_once__ends_every_time(tmp_path:
         server.send_signal(signal.SIGINT)
         server.send_signal(signal.SIGTERM)
 
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
 
 
 def test_server__told_to_stop_while_its_workers_start__ends_at_once(tmp_path: Path) -> None:
@@ -75,6 +75,6 @@ def test_server__told_to_stop_while_its_workers_start__ends_at_once(tmp_path: Pa
 
         server.send_signal(signal.SIGINT)
 
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
     finally:
         stop(server)

@@ -27,7 +27,7 @@ def test_relay__its_database_never_answers__ends_itself_and_is_started_again(tmp
         line.fall_silent()
         _write(site, 2 * _EVENTS)
         wait_until(lambda: f"relay ended with status {STATUS}; starting it again" in said.read_text())
-        site.settle(seconds=60)
+        site.settle(seconds=120)
 
         assert "process.hangs" in log.read_text()
         outcome = Outcome.of(site)

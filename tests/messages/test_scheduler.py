@@ -29,7 +29,7 @@ def test_scheduler__told_to_stop_while_it_calls__finishes_its_call_and_goes_on_w
         try:
             wait_until(lambda seen=seen: len(_ids(sent)) > seen + 10)  # type: ignore[misc]  # its default is bound now
             scheduler.send_signal(signal.SIGTERM)
-            assert scheduler.wait(30) == 0
+            assert scheduler.wait(60) == 0
         finally:
             stop(scheduler)
 

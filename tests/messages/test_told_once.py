@@ -18,7 +18,7 @@ def test_commit__its_process_is_killed_at_once__is_told(tmp_path: Path) -> None:
         site.run("tests.messages.writing", str(site.ledger.file), "--die", expected=-signal.SIGKILL)
 
         site.start()
-        site.settle(seconds=30)
+        site.settle(seconds=120)
 
         outcome = Outcome.of(site)
         assert len(outcome.mails) == 1
@@ -35,7 +35,7 @@ def test_three_relays_and_two_schedulers__nothing_is_killed__tell_all_once_and_i
         _call_at_once("library.remind", site)
         wait_until(lambda: len(_reminders(site)) >= OVERDUE)
 
-        site.settle(seconds=60)
+        site.settle(seconds=120)
 
         outcome = Outcome.of(site)
         assert len(outcome.rows) >= EVENTS

@@ -77,7 +77,7 @@ def test_worker__asked_to_end__finishes_what_it_began(worker: _Worker) -> None:
     wait_until(lambda: worker.names("started") == ["long"])
 
     worker.process.send_signal(signal.SIGTERM)
-    status = worker.process.wait(30)
+    status = worker.process.wait(60)
 
     assert status == 0
     assert worker.names("done") == ["long"]

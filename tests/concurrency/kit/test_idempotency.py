@@ -186,7 +186,7 @@ def test_the_first_is_slow__whoever_ends_first_answers_for_both() -> None:
         return answer
 
     def duplicate() -> Answer:
-        assert has_begun.wait(20)
+        assert has_begun.wait(60)
         return _ask(effect, key)
 
     first, second = race([lambda: _ask(slowly, key), duplicate])
@@ -210,7 +210,7 @@ def test_the_first_crashes_while_others_wait__one_of_them_has_the_effect() -> No
         loser.close()
 
     def duplicate() -> Answer | None:
-        assert is_kept.wait(20)
+        assert is_kept.wait(60)
         return _ask(effect, key)
 
     outcomes = race([lose, *[duplicate] * 6])

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, delete, func, inspect, select
 from bookwell.kit.adapters.sqlalchemy import engine_of, reading, writing
 from bookwell.kit.adapters.sqlalchemy.log_table import LogTable, ensure_log_table, log_record
 from bookwell.kit.log_records import LogRecord
+from tests.e2e.embedded import wait_until
 from tests.infrastructure import drop_database, new_database
 
 _PATIENCE_SECONDS = 60
@@ -107,10 +108,21 @@ child.join()
     assert numbers(logs, "server") == list(range(50))
 
 
-def test_sink__killed__loses_at_most_what_waited(log_url: str, logs: Engine) -> None:
-    script = "tell(0, 700); time.sleep(2); tell(700, 1000); os.kill(os.getpid(), signal.SIGKILL)"
+def test_sink__killed__loses_at_most_what_waited(log_url: str, logs: Engine, tmp_path: Path) -> None:
+    script = """
+tell(0, 700)
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.01)
+tell(700, 1000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    go_on = tmp_path / "go-on"
 
-    assert run(_BEGIN + script, log_url, "killed") == -signal.SIGKILL
+    killed = start(_BEGIN + script, log_url, "killed", str(go_on))
+    wait_until(lambda: len(numbers(logs, "killed")) == 700)
+    go_on.touch()
+
+    assert killed.wait(_PATIENCE_SECONDS) == -signal.SIGKILL
 
     stored = numbers(logs, "killed")
     assert stored[:700] == list(range(700))
@@ -134,7 +146,7 @@ def watch(records):
     write(records)
 sink._writer.write = watch
 statuses = [Client().get("/api/nothing/", HTTP_HOST="localhost").status_code for _ in range(10)]
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 40
 while not callers and time.monotonic() < deadline:
     time.sleep(0.05)
 statuses += [Client().get("/api/nothing/", HTTP_HOST="localhost").status_code for _ in range(90)]

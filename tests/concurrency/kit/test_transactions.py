@@ -230,7 +230,7 @@ def test_run__two_lock_the_same_rows_in_opposite_order__both_are_done() -> None:
             first, second = order
             _count_up(first)
             if next(attempts) == 1 and connection.vendor != "sqlite":
-                both_hold_one.wait(20)
+                both_hold_one.wait(60)
             _count_up(second)
 
         return lambda: run_in_transaction(work)

@@ -114,7 +114,7 @@ def test_line__its_holder_is_killed__goes_on(database: str) -> None:
     os.kill(holder.pid, signal.SIGKILL)
 
     assert waits_for_the_holder
-    assert entered.wait(10)
+    assert entered.wait(60)
     holder.join()
 
 

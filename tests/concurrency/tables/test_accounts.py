@@ -33,7 +33,7 @@ race: Any = partial(race_by_django, by_django=False)
 LATER = NOW + dt.timedelta(minutes=1)
 TOO_LATE = LATER + GRACE + dt.timedelta(seconds=1)
 RIVALS = 8
-_CHILD_SECONDS = 30
+_CHILD_SECONDS = 120
 
 
 def _refresh(database: Database, token: Any, now: dt.datetime = LATER) -> Opened | None:

@@ -162,12 +162,12 @@ def test_run__while_the_first_holds_what_it_needs__waits_and_replays(restaurant:
 
     def slow(connection: Connection) -> Answer:
         began.set()
-        assert second_began.wait(10)
+        assert second_began.wait(60)
         connection.execute(select(house.c.id).with_for_update())
         return effect(connection)
 
     def second() -> Answer:
-        assert began.wait(10)
+        assert began.wait(60)
         second_began.set()
         return run(restaurant, effect, key)
 

@@ -45,10 +45,10 @@ def _race(database: Database, book: Callable[[], Any], house: House, locking: th
         change_house(connection, house=house, actor=STAFF, public_url=SITE, now=NOW, is_dry_run=False)
         has_changed.set()
         if connection.dialect.name == "postgresql":  # on SQLite who books waits before the transaction
-            assert locking.wait(10)
+            assert locking.wait(60)
 
     def follow() -> Any:
-        assert has_changed.wait(10)
+        assert has_changed.wait(60)
         return book()
 
     changed, outcome = race([lambda: database.write(change), follow], by_django=False)
