@@ -60,8 +60,11 @@ class Failure(StrEnum):
 MYSQL: Mapping[int, Failure] = MappingProxyType(
     dict.fromkeys((1020, 1213), Failure.GIVEN_UP)
     | {1205: Failure.WAITED}
-    # 0 is PyMySQL's word for a connection that was closed before; 1040 no room, 2002 and 2003 not answering.
-    | dict.fromkeys((0, 1040, 1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031), Failure.UNREACHABLE)
+    # 0 is PyMySQL's word for a connection that was closed before; 2002 and 2003 not answering.
+    | dict.fromkeys((0, 1053, 1927, 2002, 2003, 2006, 2013, 2055, 3169, 4031), Failure.UNREACHABLE)
+    # No room, for anybody or for this user; being maintained; one that another server has taken the place of, which
+    # only reads: a new connection may find that one.
+    | dict.fromkeys((1040, 1203, 1226, 3032, 3168, 1290, 1836), Failure.UNREACHABLE)
 )
 SQLITE: Mapping[int, Failure] = MappingProxyType(
     {

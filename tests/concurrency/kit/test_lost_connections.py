@@ -111,3 +111,17 @@ def test_run__the_database_is_nowhere__is_told_so_until_it_is_back(monkeypatch: 
             run_in_transaction(_add_row)
 
     assert _has(run_in_transaction(_add_row))
+
+
+@pytest.mark.only_on("mysql")
+@pytest.mark.parametrize("code", [1040, 1053, 1203, 1226, 1290, 1836, 3032])
+def test_run__the_server_takes_nobody_in_or_only_reads__another_connection_is_tried_later(code: int) -> None:
+    def work() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = %s, MESSAGE_TEXT = 'as a server would'", (code,))
+
+    with capture_logs() as events, pytest.raises(DatabaseUnavailable):
+        run_in_transaction(work)
+
+    assert [(event["event"], event["code"]) for event in events] == [("database.connection_lost", code)]
+    assert connection.connection is None

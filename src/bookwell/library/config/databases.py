@@ -19,10 +19,11 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000",
 }
 # Locks are held for milliseconds. The transaction runner waits this long once more, then tells to try again.
+# The server would close connections after a night without readers, and each thread's first request would find that out.
 _MYSQL_OPTIONS = {
     "charset": "utf8mb4",
     "isolation_level": "read committed",
-    "init_command": "SET innodb_lock_wait_timeout = 5, sql_mode = 'TRADITIONAL'",
+    "init_command": "SET innodb_lock_wait_timeout = 5, wait_timeout = 2147483, sql_mode = 'TRADITIONAL'",
 }
 # At Django's 300 entries, its cache would throw away failed log-ins and counters that have not expired.
 _MAX_CACHE_ENTRIES = 1_000_000
