@@ -41,7 +41,9 @@ class TablesSettings(CommonSettings):
     tables_decision_secrets: SecretStr = Field(
         default=SecretStr(""), description="What signs the back office's decisions: whsec_…, or two with a comma"
     )
-    tables_demo: bool = Field(default=False, description="The loopback may have any number of open orders, however long")
+    tables_demo: bool = Field(
+        default=False, description="The loopback may have any number of open orders, of any length"
+    )
 
     @field_validator("tables_signing_keys")
     @classmethod
