@@ -160,10 +160,9 @@ def _door_environment_begun() -> Iterator[None]:
 def _print_summary(sessions: Sequence[Session], counts: Sequence[Counts], servers: dict[str, Server]) -> None:
     print("\n== Ran")
     for session, count in zip(sessions, counts, strict=True):
-        version = f" ({servers[session.database].version})" if session.database in servers else ""
-        print(f"{session.name}{version}: {count}")
+        print(f"{servers.get(session.name, session.name)}: {count}")
     others = [server for server in servers.values() if server.kind not in DATABASES]
-    print(f"with {', '.join(f'{server.kind} ({server.version})' for server in others)}")
+    print(f"with {', '.join(map(str, others))}")
 
 
 def _arguments() -> tuple[argparse.Namespace, list[str]]:

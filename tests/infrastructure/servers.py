@@ -46,6 +46,11 @@ class Server:
     url: str
     version: str
 
+    def __str__(self) -> str:
+        """What answers: a MySQL may have been given for a MariaDB, whose version has that name in it."""
+        product = "mysql" if self.kind == "mariadb" and "mariadb" not in self.version.lower() else self.kind
+        return f"{product} ({self.version})"
+
 
 @contextmanager
 def running_servers(kinds: Sequence[str] = tuple(KINDS), *, durable: bool = False) -> Iterator[dict[str, Server]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infrastructure.run import DATABASES, Counts, Session, counts_in, keep_bytecode, other_kinds, plan
+from tests.infrastructure.servers import Server
 
 
 def test_plan__nothing_chosen__runs_integration_on_every_database() -> None:
@@ -50,6 +51,18 @@ def test_counts_in__a_report__counts_every_outcome(tmp_path: Path, suite: str, s
     report.write_text(f"<testsuites><testsuite {suite}/></testsuites>")
 
     assert counts_in(report, status) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "told"),
+    [
+        ("mariadb", "10.11.19-MariaDB-0+deb12u1", "mariadb (10.11.19-MariaDB-0+deb12u1)"),
+        ("mariadb", "9.7.4", "mysql (9.7.4)"),
+        ("postgresql", "15.1", "postgresql (15.1)"),
+    ],
+)
+def test_summary__a_server_was_given__tells_what_it_is(kind: str, version: str, told: str) -> None:
+    assert str(Server(kind, "", version)) == told
 
 
 def test_counts_in__the_session_died_without_a_report__is_a_failure(tmp_path: Path) -> None:
