@@ -164,7 +164,7 @@ def test_changed__names_the_former_place_and_keeps_the_state(restaurant: Databas
     assert facts["previous_ends_at"] == _instant(EVENING + 1.5 * HOUR)
     assert facts["starts_at"] == _instant(EVENING + HOUR)
     assert (facts["was_confirmed"], facts["state"] == "confirmed") == (is_confirmed, is_confirmed)
-    assert notice.expires_at == EVENING + 2.5 * HOUR
+    assert notice.expires_at == (EVENING + 2.5 * HOUR if is_confirmed else NOW + 4 * HOUR)
 
 
 @pytest.mark.parametrize(("email", "is_by_mail"), [("ada@example.org", True), ("", False)])

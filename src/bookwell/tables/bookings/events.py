@@ -1,8 +1,6 @@
 """What leaves the context: every change of a booking that its guest is told of, in the shape of a `Notice`."""
 
 import datetime as dt
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from bookwell.contracts.bookings import BookingFacts
@@ -12,15 +10,7 @@ from bookwell.kit.outbox import OutgoingMessage
 __all__ = ["guest_forgotten", "guest_notice", "has_contact", "staff_notice"]
 
 _QUEUES = {ChannelName.EMAIL: "mail", ChannelName.SMS: "sms"}
-_WRONG_AFTER: Mapping[str, str] = MappingProxyType(
-    {
-        "booking.requested": "decide_by",
-        "booking.escalated": "decide_by",
-        "booking.reminder": "starts_at",
-    }
-)
-"""The fact after which a message would be wrong; of every other kind the end of the visit."""
-_OPTIONAL = frozenset({"booking.reminder"})
+_REMINDER = "booking.reminder"
 
 
 def has_contact(booked: Any) -> bool:
@@ -76,6 +66,13 @@ def guest_forgotten(*, booking_id: int, version: int) -> OutgoingMessage:
 
 
 def _notice(kind: str, recipient: Recipient, facts: BookingFacts) -> Notice:
-    expires_at: dt.datetime | None = getattr(facts, _WRONG_AFTER.get(kind, "ends_at"))
     told = facts.model_dump(mode="json")
-    return Notice(recipient=recipient, is_mandatory=kind not in _OPTIONAL, expires_at=expires_at, facts=told)
+    is_mandatory = kind != _REMINDER
+    return Notice(recipient=recipient, is_mandatory=is_mandatory, expires_at=_wrong_after(kind, facts), facts=told)
+
+
+def _wrong_after(kind: str, facts: BookingFacts) -> dt.datetime:
+    """When a message begins to be wrong: that an order waits, at its deadline; else when the visit begins or ends."""
+    if facts.decide_by is not None:
+        return facts.decide_by
+    return facts.starts_at if kind == _REMINDER else facts.ends_at
