@@ -198,6 +198,16 @@ def test_rotate__told_to_end_the_former_at_once__does() -> None:
     assert [_status(client_id, secret) for secret in (former, new)] == [401, 200]
 
 
+@pytest.mark.parametrize("hours", ["-1", "8761", "nan", "a day"])
+def test_rotate__no_such_time__is_refused(hours: str) -> None:
+    client_id, secret = _add()
+
+    with pytest.raises(CommandError, match="0 to 8760 hours"):
+        call_command("rotate_client", client_id, f"--both-for={hours}")
+
+    assert _status(client_id, secret) == 200
+
+
 def test_rotate__twice__leaves_the_last_two() -> None:
     client_id, first = _add()
 

@@ -1,6 +1,8 @@
 """`bookwell clients rotate`."""
 
 import datetime as dt
+from argparse import ArgumentTypeError
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -40,7 +42,7 @@ class Command(BaseCommand):
 
 
 def _hours(text: str) -> float:
-    hours = float(text)
-    if not 0 <= hours <= _MOST_HOURS:
-        raise ValueError(text)
-    return hours
+    with suppress(ValueError):
+        if 0 <= (hours := float(text)) <= _MOST_HOURS:
+            return hours
+    raise ArgumentTypeError(f"0 to {_MOST_HOURS} hours")
