@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from sqlalchemy import Engine, delete, func, inspect, select
+from sqlalchemy import Engine, delete, func, inspect, select, text
 
 from bookwell.kit.adapters.sqlalchemy import engine_of, reading, writing
 from bookwell.kit.adapters.sqlalchemy.log_table import LogTable, ensure_log_table, log_record
@@ -25,6 +25,7 @@ _PATIENCE_SECONDS = 60
 _BEGIN = """
 import os, signal, sys, time
 import structlog
+from bookwell.kit import log_sink
 from bookwell.kit.logs import configure
 configure({"level": "ERROR", "service": sys.argv[2], "table": {
     "level": "INFO", "url": sys.argv[1], "writer": "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"}})
@@ -67,7 +68,7 @@ def run(script: str, *arguments: str) -> int:
 def numbers(logs: Engine, service: str) -> list[int]:
     wanted = select(log_record.c.fields).where(log_record.c.service == service).order_by(log_record.c.id)
     with reading(logs) as session:
-        return [json.loads(text)["number"] for text in session.scalars(wanted)]
+        return [json.loads(fields)["number"] for fields in session.scalars(wanted)]
 
 
 def test_sink__two_processes_at_once__every_record_is_stored_once(log_url: str, logs: Engine) -> None:
@@ -86,6 +87,8 @@ time.sleep(1)  # the thread has a connection now
 tell(100, 200)
 child = os.fork()
 tell(1000, 1100) if child == 0 else tell(200, 300)
+[sink] = log_sink._opened.values()
+sink.stop(50)  # its end would give the child's connection two seconds
 if child:
     os.waitpid(child, 0)
 """
@@ -200,6 +203,26 @@ def test_ensure__by_many_at_once_and_again__makes_one_table(log_url: str, logs: 
     with reading(logs) as session:
         assert session.scalar(select(func.count()).select_from(log_record)) == 1
     assert log_indexes == {f"log_record_{name}" for name in ("at", "level", "service", "event", "request")}
+
+
+@pytest.mark.only_on("mysql")
+@pytest.mark.parametrize("is_old", [False, True])
+def test_ensure__texts_of_the_table__are_compared_byte_by_byte(log_url: str, logs: Engine, is_old: bool) -> None:
+    if is_old:  # as the first version made it
+        with writing(logs) as session:
+            session.execute(text("ALTER TABLE log_record CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"))
+            session.execute(text("UPDATE log_schema SET version = 1"))
+
+    ensure_log_table(log_url)
+
+    with writing(logs) as session:
+        session.execute(log_record.insert().values(
+            at=1, service="x", level="info", event="Ändern", request_id="", logger="", fields="{}"
+        ))  # fmt: skip
+        counted = [
+            session.scalar(select(func.count()).where(log_record.c.event == name)) for name in ("Ändern", "andern")
+        ]
+    assert counted == [1, 0]
 
 
 @pytest.mark.django_db

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import DataError, IntegrityError
@@ -33,6 +34,7 @@ from bookwell.kit.log_sink import RecordsRefused
 __all__ = ["LogTable", "ensure_log_table", "log_record"]
 
 _LOCK = "bookwell-log-table"
+_COLLATION = "utf8mb4_bin"
 _COLUMNS = tuple(column.name for column in fields(LogRecord))
 """Those that a record fills."""
 
@@ -54,6 +56,7 @@ log_record = Table(
     Index("log_record_event", "event", "at", "id"),
     Index("log_record_request", "request_id", "at", "id"),
     mysql_charset="utf8mb4",
+    mysql_collate=_COLLATION,
 )
 _version = Table("log_schema", _metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
@@ -121,5 +124,11 @@ def _create(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-_STEPS: tuple[Callable[[Connection], None], ...] = (_create,)
+def _compare_by_bytes(connection: Connection) -> None:
+    """MySQL and MariaDB gave a table whose character set alone was named their own collation: `Ä` was `a`."""
+    if connection.dialect.name == "mysql":
+        connection.execute(text(f"ALTER TABLE log_record CONVERT TO CHARACTER SET utf8mb4 COLLATE {_COLLATION}"))
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (_create, _compare_by_bytes)
 """By version, from 1; each may run again after it was broken off."""
