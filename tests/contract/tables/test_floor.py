@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.db import Database
-from tests.restaurant import EVENING, a_table, an_order, booked, mails
+from tests.restaurant import EVENING, a_table, an_order, booked, holders, mails
 from tests.waiters import bearer
 
 HOUR = dt.timedelta(hours=1)
@@ -250,6 +250,32 @@ def test_open_table__gives_back_what_was_closed(staff: Staff, restaurant: Databa
     }
     an_order(restaurant, table.id)
     assert staff.post("open_table", id=table.id).json()["closures"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "misspelt"),
+    [
+        ("close_table", {"dryrun": "true"}),
+        ("close_table", {"to": "2030-05-07T20:00:00"}),
+        ("open_table", {"dry-run": "true"}),
+        ("remove_table", {"Dry_run": "true"}),
+    ],
+)
+def test_floor__a_parameter_is_misspelt__nothing_is_done(
+    staff: Staff, restaurant: Database, name: str, misspelt: dict[str, str]
+) -> None:
+    table = a_table(restaurant)
+    staff.post("close_table", id=table.id, **{"from": "2030-06-01T12:00:00"})
+    order, before = an_order(restaurant, table.id), holders(restaurant, table.id)
+
+    answer = staff.post(name, id=table.id, **misspelt)
+
+    assert answer.status_code == 422, answer.text
+    assert [(each["code"], each["parameter"]) for each in answer.json()["errors"]] == [
+        ("extra_forbidden", *misspelt),
+    ]
+    assert booked(restaurant, order.id).state == State.REQUESTED
+    assert holders(restaurant, table.id) == before
 
 
 @pytest.mark.parametrize("name", ["close_table", "open_table"])

@@ -113,6 +113,13 @@ def test_settings__what_makes_no_sense__is_refused(
     assert own.read(get_house) == House()
 
 
+def test_settings__dry_run_is_misspelt__nothing_is_done(staff: TestClient, own: Database) -> None:
+    answer = staff.put(PATH, json=changed(staff, name="Other"), params={"dryrun": "true"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "dryrun")
+    assert own.read(get_house) == House()
+
+
 def test_settings__one_is_left_out__is_refused(staff: TestClient, own: Database) -> None:
     document = changed(staff)
     del document["buffer_minutes"]

@@ -173,21 +173,25 @@ def set_price(site: SiteDep, caller: Staff, sent: Annotated[NewPrice, parameters
 
 
 @router.post("/api/admin/remove_table/", response_model=HitsOut)
-def remove_table(site: SiteDep, caller: Staff, sent: Annotated[Removal, parameters(Removal)]) -> Response:
+def remove_table(
+    site: SiteDep, caller: Staff, sent: Annotated[Removal, parameters(Removal, no_others=True)]
+) -> Response:
     """Retire a table; its orders are declined and its bookings cancelled, and each guest is told."""
     remove = partial(closing.remove_table, table_id=sent.id)
     return _hits(site, caller, remove, is_dry_run=sent.dry_run)
 
 
 @router.post("/api/admin/close_table/", response_model=HitsOut)
-def close_table(site: SiteDep, caller: Staff, sent: Annotated[Closing, parameters(Closing)]) -> Response:
+def close_table(
+    site: SiteDep, caller: Staff, sent: Annotated[Closing, parameters(Closing, no_others=True)]
+) -> Response:
     """Close a table or the restaurant; orders in that time are declined, bookings cancelled, and each guest is told."""
     wanted = closing.Closing(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at, reason=sent.reason)
     return _hits(site, caller, partial(closing.close_tables, closing=wanted), is_dry_run=sent.dry_run)
 
 
 @router.post("/api/admin/open_table/", response_model=OpenedOut)
-def open_table(site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters(Opening)]) -> Response:
+def open_table(site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters(Opening, no_others=True)]) -> Response:
     """Take back closures of a table, or those of the restaurant; a table stays closed while the restaurant is."""
     now = clock.now()
     wanted = closing.Opening(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at)

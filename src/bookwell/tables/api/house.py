@@ -68,7 +68,7 @@ def view_settings(request: Request, site: SiteDep, caller: Staff) -> Response:  
 
 @router.put(_PATH, response_model=HouseChangeOut)
 def change_settings(
-    request: Request, site: SiteDep, caller: Staff, sent: Annotated[_Whole, parameters(HouseIn)]
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[_Whole, parameters(HouseIn, no_others=True)]
 ) -> Response:
     """Replace the settings; with `If-Match` only those that were read.
 

@@ -42,10 +42,11 @@ async def _raw_body(request: Request) -> bytes:
 _RawBody = Annotated[bytes, Depends(_raw_body)]
 
 
-def parameters(model: type[BaseModel], *, forms: bool = False) -> Any:
+def parameters(model: type[BaseModel], *, forms: bool = False, no_others: bool = False) -> Any:
     """A dependency: the request's parameters as `model`; of a GET, those of its query.
 
-    With `forms` a body may be an HTML form's too, whose fields that the model does not know are nobody's.
+    With `forms` a body may be an HTML form's too, whose fields that the model does not know are nobody's. So are such
+    parameters of a query, but with `no_others`: where much would be lost if one was misspelt.
 
     Raises:
         HttpRefusal: 415, 400 or 422 for a body that `kit.strict_json` refuses; 422 for what breaks the model, and for
@@ -58,6 +59,8 @@ def parameters(model: type[BaseModel], *, forms: bool = False) -> Any:
         return read_sent(request, await _raw_body(request))
 
     def read_sent(request: Request, raw: _RawBody) -> BaseModel:
+        if no_others:
+            _refuse_others(request, model)
         sent = _query_of(request, model)
         return _validate(model, sent, _members_of(request, raw) if request.method.lower() in WRITES else {})
 
@@ -118,6 +121,13 @@ async def _read_form(request: Request, model: type[BaseModel]) -> dict[str, Any]
 
 def _query_of(request: Request, model: type[BaseModel]) -> dict[str, Any]:
     return _texts_of(request.query_params.multi_items(), model)
+
+
+def _refuse_others(request: Request, model: type[BaseModel]) -> None:
+    others = sorted(request.query_params.keys() - _kinds_of(model).keys())
+    if others:
+        detail = "There is no such parameter"
+        _refuse(*(FieldProblem(code="extra_forbidden", detail=detail, parameter=name) for name in others))
 
 
 def _texts_of(items: Iterable[tuple[str, str]], model: type[BaseModel]) -> dict[str, Any]:
