@@ -13,6 +13,7 @@ from bookwell.kit.tokens import Claims, TokenInvalid
 from bookwell.kit.usernames import fold_username
 from bookwell.library.accounts.errors import UserNotFound
 from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
+from bookwell.library.accounts.recent_sessions import RecentSessions
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 
@@ -21,6 +22,9 @@ __all__ = [
     "Caller",
     "ClientCaller",
     "EmailStanding",
+    "ExpectedCaller",
+    "SessionEnded",
+    "expect_caller",
     "find_caller",
     "find_client_caller",
     "find_email_standing",
@@ -43,6 +47,8 @@ _OUTSIDE_ACCOUNT = (
     "SELECT a.id, a.home_branch_id, a.is_active "
     "FROM outside_identity o JOIN account a ON a.id = o.user_id WHERE o.digest = %s"
 )
+
+_recent = RecentSessions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,40 @@ def find_caller(token: str) -> Caller | None:
         return None
     row = fetch_one(_CALLER, (claims.session_id,))
     if row is None or claims.subject != str(row[0]):
+        _recent.forget(claims.session_id)
         return None
+    _recent.remember(claims.session_id, row[0])
     return Caller(row[0], Role(row[1]), row[2], claims.session_id)
+
+
+class SessionEnded(Exception):
+    """The session of an expected caller is not live any more, or the account not active: nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCaller:
+    """Whoever a good token stands for whose session was live a moment ago: who that is, but not that it may be served.
+
+    What is done for such a caller has to begin with a lock that finds the session live, and to raise `SessionEnded`
+    where that does not.
+    """
+
+    user_id: int
+    session_id: str
+    token: str
+
+    def confirmed(self) -> Caller | None:
+        """The caller, if the session is live now."""
+        return find_caller(self.token)
+
+
+def expect_caller(token: str) -> ExpectedCaller | None:
+    """The caller of an access token of ours, without a statement; None where nobody is to be expected."""
+    claims = _own_claims(token)
+    user_id = _recent.find_user(claims.session_id) if claims is not None and claims.session_id is not None else None
+    if claims is None or claims.session_id is None or user_id is None or claims.subject != str(user_id):
+        return None
+    return ExpectedCaller(user_id, claims.session_id, token)
 
 
 def find_outside_claims(token: str) -> Claims | None:

@@ -1,10 +1,12 @@
 """The library's HTTP API: every resource's router, under the conventions of `ProblemAPI`."""
 
 from django.conf import settings
+from ninja.errors import AuthenticationError
 from ninja.openapi.docs import Swagger
 
 from bookwell.kit.adapters.django.http.api import ProblemAPI
 from bookwell.kit.adapters.django.http.throttle import CallerThrottle
+from bookwell.library.accounts.queries import SessionEnded
 from bookwell.library.api import (
     audit,
     availability,
@@ -30,6 +32,8 @@ api = ProblemAPI(
     docs=Swagger(settings={"persistAuthorization": True}),
     throttle=CallerThrottle(limit=settings.RATE_LIMIT_PER_MINUTE),
 )
+
+api.add_exception_handler(SessionEnded, lambda request, _error: api.on_exception(request, AuthenticationError()))
 
 api.add_router("/reservations", reservations.router)
 api.add_router("/desk", desk.router)

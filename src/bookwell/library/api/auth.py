@@ -8,7 +8,15 @@ from ninja.security import HttpBearer
 
 from bookwell.kit.permissions import RoleForbidden, ScopeMissing
 from bookwell.library.accounts.outside_login import find_outside_caller
-from bookwell.library.accounts.queries import Caller, ClientCaller, find_caller, find_client_caller
+from bookwell.library.accounts.queries import (
+    Caller,
+    ClientCaller,
+    ExpectedCaller,
+    SessionEnded,
+    expect_caller,
+    find_caller,
+    find_client_caller,
+)
 from bookwell.library.accounts.rules import Role, Scope, includes
 from bookwell.library.circulation.rules import Actor
 
@@ -88,6 +96,14 @@ class ReaderOrClient(TokenAuth):
         return caller
 
 
+class PlacerOrClient(ReaderOrClient):
+    """The same for placing, which checks the session of an expected caller by its own first lock."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        """Ninja's hook: the caller, perhaps an expected one; None for 401."""
+        return expect_caller(token) or super().authenticate(request, token)
+
+
 def _find_person(token: str) -> Caller | None:
     caller = find_caller(token)
     return find_outside_caller(token) if caller is None and settings.OUTSIDE_ISSUERS else caller
@@ -97,13 +113,21 @@ reader = TokenAuth(Role.READER)
 librarian = TokenAuth(Role.LIBRARIAN)
 admin = TokenAuth(Role.ADMIN)
 anyone = OptionalToken(Role.READER)
-reader_or_writer = ReaderOrClient(Scope.WRITE_RESERVATIONS)
+reader_or_writer = PlacerOrClient(Scope.WRITE_RESERVATIONS)
 reader_or_looker = ReaderOrClient(Scope.READ_AVAILABILITY)
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """The authenticated caller of an operation that requires one."""
-    caller: Caller = request.auth  # type: ignore[attr-defined]  # set by ninja
+    """The authenticated caller of an operation that requires one.
+
+    Raises:
+        SessionEnded: if the caller was only expected, and may not be served.
+    """
+    caller: Caller | ExpectedCaller | None = request.auth  # type: ignore[attr-defined]  # set by ninja
+    if isinstance(caller, ExpectedCaller):
+        caller = request.auth = caller.confirmed()  # type: ignore[attr-defined]
+    if caller is None:
+        raise SessionEnded
     return caller
 
 

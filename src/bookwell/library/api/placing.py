@@ -11,7 +11,7 @@ from bookwell.kit import clock
 from bookwell.kit.errors import Forbidden
 from bookwell.kit.http_errors import INVALID, HttpRefusal
 from bookwell.kit.idempotency import Answer
-from bookwell.library.accounts.queries import ClientCaller
+from bookwell.library.accounts.queries import ClientCaller, ExpectedCaller
 from bookwell.library.api.answers import respond_in_transaction
 from bookwell.library.api.auth import actor_of
 from bookwell.library.api.elsewhere import choose_partner, known_elsewhere
@@ -71,13 +71,18 @@ def place(request: HttpRequest, body: PlaceReservation) -> HttpResponse:
     for name in _FOR_CLIENTS:
         if getattr(body, name) is not None:
             raise MachineClientsOnly(name)
+    if isinstance(caller, ExpectedCaller) and body.library is None and body.reader_id in (None, caller.user_id):
+        own = Actor(caller.user_id, is_librarian=False)  # for oneself, everybody acts as a reader
+        return _place(request, body, own, session_id=caller.session_id)
     actor = actor_of(request)
     if body.reader_id not in (None, actor.user_id) and not actor.is_librarian:
         raise ForAnotherReader
     return _place(request, body, actor)
 
 
-def _place(request: HttpRequest, body: PlaceReservation, actor: Actor) -> HttpResponse:
+def _place(
+    request: HttpRequest, body: PlaceReservation, actor: Actor, *, session_id: str | None = None
+) -> HttpResponse:
     book_id, now = _needed(body.book_id, "book_id"), clock.now()
     choice = choose_partner(body.library, book_id=book_id, isbn=None) if body.library else None
     wish: dict[str, Any] = {
@@ -90,7 +95,7 @@ def _place(request: HttpRequest, body: PlaceReservation, actor: Actor) -> HttpRe
 
     def work() -> Answer:
         if choice is None:
-            return _answer(services.place_reservation(library=body.library, **wish))
+            return _answer(services.place_reservation(library=body.library, session_id=session_id, **wish))
         placed = services.place_at_partner(choice=choice, **wish)
         return _answer(queries.get_view(reservation_id=placed.pk, actor=actor, now=now))
 

@@ -13,6 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Q
 
 from bookwell.kit.adapters.django.statements import Rows, Statement, execute_together, fetch_all
+from bookwell.library.accounts.queries import SessionEnded
 from bookwell.library.circulation.errors import (
     BookWithdrawn,
     CopyNotFound,
@@ -69,6 +70,11 @@ class LockedReader:
 
 
 _LOCK_READER = "SELECT id, username, email, language, channels, home_branch_id FROM account WHERE id = %s"
+# As others lock them: the account, then its session.
+_LOCK_CALLER = (
+    "SELECT a.id, a.username, a.email, a.language, a.channels, a.home_branch_id FROM account a "
+    "JOIN token_session s ON s.user_id = a.id WHERE a.id = %s AND a.is_active AND s.sid = %s AND s.revoked_at IS NULL"
+)
 _LOCK_BOOK = (
     "SELECT book_id, copies_total, copies_available, queue_length, next_queue_no, version FROM holding "
     "WHERE book_id = %s"
@@ -103,15 +109,25 @@ def lock_book(book_id: int) -> LockedBook:
 
 
 def lock_reader_and_book(
-    *, reader_id: int, book_id: int, then: Sequence[Statement] = ()
+    *, reader_id: int, book_id: int, session_id: str | None = None, then: Sequence[Statement] = ()
 ) -> tuple[LockedReader, LockedBook, Sequence[Rows]]:
     """Lock an active reader, then the book, and read `then`, statement by statement, behind both locks.
 
+    With `session_id`, the reader's session is locked with the reader, and has to be live.
+
     Raises:
+        SessionEnded: if it is not, or the reader is not active.
         ReaderNotFound, BookWithdrawn: as the two locks alone.
     """
-    readers, books, *read = execute_together(_lock_reader(reader_id, is_active=True), _lock_book(book_id), *then)
+    first = _lock_caller(reader_id, session_id) if session_id else _lock_reader(reader_id, is_active=True)
+    readers, books, *read = execute_together(first, _lock_book(book_id), *then)
+    if session_id and not readers:
+        raise SessionEnded
     return _reader_of(readers), _book_of(books), read
+
+
+def _lock_caller(reader_id: int, session_id: str) -> Statement:
+    return Statement(_LOCK_CALLER + _for_update(), (reader_id, session_id))
 
 
 def _lock_reader(reader_id: int, *, is_active: bool) -> Statement:

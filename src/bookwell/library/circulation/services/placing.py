@@ -65,16 +65,20 @@ def place_reservation(
     now: dt.datetime,
     library: str | None = None,
     reserved_until: dt.datetime | None = None,
+    session_id: str | None = None,
 ) -> ReservationView:
     """Set a free copy aside for the reader, or put the reader at the end of the book's queue.
 
+    `session_id` is that of a reader who is only expected to have it still.
+
     Raises:
+        SessionEnded: if the reader has not.
         ReaderNotFound, BookWithdrawn, LibraryUnknown: if one of them is not there.
         ReservationExists, BorrowingBlocked, ReservationLimitReached, ReservedUntilInPast
     """
     asked = get_branch_named(library, now=now) if library else None
     reads = placing_reads(reader_id=reader_id, book_id=book_id)
-    reader, book, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, then=reads)
+    reader, book, rows = lock_reader_and_book(reader_id=reader_id, book_id=book_id, session_id=session_id, then=reads)
     if _serve_the_queue_first(book, actor=actor, now=now):
         rows = execute_together(*reads)
     facts = facts_of(rows[0], reader_id=reader_id, book_id=book_id, now=now)

@@ -55,7 +55,7 @@ class _DirectRun:
                 request, result, operation.api.create_temporal_response(request)
             )
         except Exception as error:  # noqa: BLE001 -- ninja raises what has no handler
-            return operation.api.on_exception(request, error)
+            return operation.api.on_exception(request, _first_refusal(request, error))
 
     def _check(self, request: HttpRequest) -> None:
         """Find out who calls, and count the call.
@@ -85,6 +85,21 @@ class _DirectRun:
                 pass  # ninja tells what is wrong, and where
         values: dict[str, Any] = operation._get_values(request, path, None)  # type: ignore[arg-type]  # noqa: SLF001
         return values
+
+
+def _first_refusal(request: HttpRequest, error: Exception) -> Exception:
+    """What to tell: that a caller who was only expected may not be served comes before all that is wrong besides.
+
+    Such a caller has a method `confirmed`, which answers the caller or None.
+    """
+    confirmed = getattr(getattr(request, "auth", None), "confirmed", None)
+    if confirmed is None:
+        return error
+    try:
+        request.auth = confirmed()  # type: ignore[attr-defined]
+    except Exception as failure:  # noqa: BLE001 -- told like any other
+        return failure
+    return error if request.auth else AuthenticationError()  # type: ignore[attr-defined]
 
 
 def _only_body(operation: Operation) -> tuple[str, type[StrictBody]] | None:
