@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     with pytest.MonkeyPatch.context() as patch:  # left in place it would make xdist's workers load settings early
         patch.setenv("DJANGO_SETTINGS_MODULE", "bookwell.library.config.settings")
         django.setup()
+    _hash_cheaply()
     settings.DATABASES.pop("logs", None)  # tests read log records where everything else is
     settings.LOG_DATABASE = "default"
     database = settings.DATABASES["default"]
@@ -95,6 +96,16 @@ def rabbitmq_url(_rabbitmq: str) -> str:
 
     forget_queues(_rabbitmq, QUEUES)
     return _rabbitmq
+
+
+def _hash_cheaply() -> None:
+    from django.conf import settings  # noqa: PLC0415 -- not before the environment is set
+
+    from bookwell.tables.accounts import passwords  # noqa: PLC0415 -- the same
+    from tests.hashing import CHEAP  # noqa: PLC0415 -- the same
+
+    settings.PASSWORD_HASHERS = ["tests.hashing.CheapHasher"]
+    passwords._HASHER = CHEAP  # noqa: SLF001 -- it has no setting, and needs none in use
 
 
 def _refuse_flushing(items: list[pytest.Item]) -> None:
