@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -68,6 +69,7 @@ def serve_asgi(serving: Serving) -> None:
 
 
 def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
+    _refuse_taken(serving.host, serving.port)
     server = Granian(
         serving.target,
         address=serving.host,
@@ -88,6 +90,22 @@ def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
         stop = server.signal_handler_interrupt
         server.signal_handler_interrupt = _drain_first(serving.drain_seconds, notice, stop)  # type: ignore[method-assign]  # its hook
         server.serve(target_loader=partial(_load, os.getpid(), notice))
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Say in one line what the server would say in a hundred: the port is taken, or the address is no one of ours.
+
+    Raises:
+        SystemExit
+    """
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):  # as the server has them
+                probe.setsockopt(socket.SOL_SOCKET, option, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SystemExit(f"Nothing can listen at {host}, port {port}: {error.strerror}") from None
 
 
 def _drain_first(seconds: float, notice: Path, stop: Callable[[], None]) -> Callable[..., None]:

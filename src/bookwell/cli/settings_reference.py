@@ -137,7 +137,7 @@ def _kind(field: FieldInfo) -> str:
         return "text, *secret*"
     words = " or ".join(_names(field.annotation))
     bounds = [
-        f"{sign} {getattr(each, name):g}" for each in field.metadata for name, sign in _BOUNDS if _has(each, name)
+        f"{sign} {getattr(each, name):.12g}" for each in field.metadata for name, sign in _BOUNDS if _has(each, name)
     ]
     return f"{words} {', '.join(bounds)}".strip()
 

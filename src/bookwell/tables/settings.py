@@ -23,7 +23,7 @@ class TablesSettings(CommonSettings):
     tables_database_url: str = Field(
         default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
     )
-    tables_port: int = Field(default=9000, ge=1, le=32767, description="Where the tables service listens")
+    tables_port: int = Field(default=9000, ge=1, le=65535, description="Where the tables service listens")
     tables_hosts: str = Field(
         default="localhost,127.0.0.1,[::1]", description="Names by which it may be asked, with commas"
     )
