@@ -34,3 +34,11 @@ def test_options__the_url_names_an_authority__the_certificate_is_verified(is_mar
     assert made["client"][name.replace("_", "-")] == '"/etc/ca"'
     assert made["client"]["ssl-cert"] == '"/etc/own.pem"'
     assert "charset" not in made["client"]
+
+
+def test_options__the_url_names_a_socket__is_the_way_there() -> None:
+    made = _sections(mysql_options("mysql://bookwell@localhost/bookwell?unix_socket=/run/db.sock", is_mariadb=True))
+
+    assert made["client"]["socket"] == '"/run/db.sock"'
+    assert made["client"]["protocol"] == '"socket"'
+    assert not {"host", "port"} & set(made["client"])

@@ -212,10 +212,13 @@ class _Mysql:
 def mysql_options(url: str, *, is_mariadb: bool) -> str:
     """The option file with which the programs of MariaDB or MySQL reach a server, which is a MariaDB or a MySQL.
 
-    The server's certificate is verified when the URL has `ssl_ca` or `ssl_capath`, as it is by the services then.
+    All as the services do it: by `unix_socket` where the URL has it, else by host and port; with a look at the server's
+    certificate when it has `ssl_ca` or `ssl_capath`.
     """
     parsed = make_url(url)
-    values = {"host": parsed.host or "127.0.0.1", "port": parsed.port or 3306, "user": parsed.username or ""}
+    socket = str(parsed.query.get("unix_socket", ""))
+    values = {"socket": socket, "protocol": "socket"} if socket else _address(parsed)
+    values |= {"user": parsed.username or ""}
     values |= {"password": str(parsed.password)} if parsed.password else {}
     given = {name: value for name, value in parsed.query.items() if name in _CERTIFICATES}
     values |= {name.replace("_", "-"): value for name, value in given.items()}
@@ -224,6 +227,10 @@ def mysql_options(url: str, *, is_mariadb: bool) -> str:
     of_mariadb = _VERIFIED if is_verified else (*(() if is_mariadb else _FOR_STRANGERS), *_UNVERIFIED)
     lines = [f'{name}="{_escaped(str(value))}"' for name, value in values.items()]
     return "\n".join(["[client]", *lines, *of_mysql, *_FOR_DUMPS, "[client-mariadb]", *of_mariadb, ""])
+
+
+def _address(parsed: URL) -> dict[str, str]:
+    return {"host": parsed.host or "127.0.0.1", "port": str(parsed.port or 3306)}
 
 
 def _escaped(value: str) -> str:
