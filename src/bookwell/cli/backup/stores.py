@@ -221,11 +221,11 @@ def mysql_options(url: str, *, is_mariadb: bool) -> str:
     values |= {"user": parsed.username or ""}
     values |= {"password": str(parsed.password)} if parsed.password else {}
     given = {name: value for name, value in parsed.query.items() if name in _CERTIFICATES}
-    values |= {name.replace("_", "-"): value for name, value in given.items()}
+    values |= {name.replace("_", "-"): str(value) for name, value in given.items()}
     is_verified = "ssl_ca" in given or "ssl_capath" in given
     of_mysql = ["loose-ssl-mode=VERIFY_IDENTITY"] if is_verified else []
     of_mariadb = _VERIFIED if is_verified else (*(() if is_mariadb else _FOR_STRANGERS), *_UNVERIFIED)
-    lines = [f'{name}="{_escaped(str(value))}"' for name, value in values.items()]
+    lines = [f'{name}="{_escaped(value)}"' for name, value in values.items()]
     return "\n".join(["[client]", *lines, *of_mysql, *_FOR_DUMPS, "[client-mariadb]", *of_mariadb, ""])
 
 
