@@ -8,6 +8,9 @@ from django.db import connection
 
 __all__ = ["from_database", "to_database"]
 
+_UTC = "+00:00"
+"""How an instant in UTC ends."""
+
 
 def to_database(instant: dt.datetime | None) -> Any:
     """A parameter for an aware instant: text without a zone, which is UTC, but for PostgreSQL the instant itself.
@@ -16,7 +19,8 @@ def to_database(instant: dt.datetime | None) -> Any:
     """
     if instant is None or _takes_instants():
         return instant
-    return str(instant.astimezone(dt.UTC).replace(tzinfo=None))
+    utc = instant if instant.tzinfo is dt.UTC else instant.astimezone(dt.UTC)
+    return utc.isoformat(" ")[: -len(_UTC)]
 
 
 def from_database(value: dt.datetime | str | None) -> dt.datetime | None:

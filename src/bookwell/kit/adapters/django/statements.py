@@ -144,5 +144,6 @@ def _is_watched(database: Any) -> bool:
 
 def _make_usable(database: Any) -> None:
     database.close_if_health_check_failed()
-    database.ensure_connection()
+    if database.connection is None:
+        database.ensure_connection()
     database.validate_no_broken_transaction()
