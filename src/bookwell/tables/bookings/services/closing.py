@@ -65,7 +65,8 @@ def close_tables(
     table_ids = _lock(connection, closing.table_id)
     house = get_house(connection)
     starts_at, ends_at = _period(house, closing, now)
-    hit = list_hit(connection, table_ids=table_ids, starts_at=starts_at, ends_at=ends_at, buffer=house.buffer)
+    since = max(starts_at, now)
+    hit = list_hit(connection, table_ids=table_ids, starts_at=since, ends_at=ends_at, buffer=house.buffer)
     hit = [each for each in hit if milliseconds(now) < each.ends_at]
     if is_dry_run:
         return hit
