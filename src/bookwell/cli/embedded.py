@@ -1,11 +1,9 @@
 """`bookwell up`: every service on this machine, with one data folder and nothing else installed."""
 
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bookwell.cli.back_office import prepare_back_office
+from bookwell.cli.folder_lock import folder_to_ourselves
 from bookwell.cli.processes import spawn, stop
 from bookwell.cli.samples import DEMO_FILE, SAMPLED, read_demo_file, users_told, write_demo_file
 from bookwell.cli.server import serving_command
@@ -74,7 +73,8 @@ def run_embedded(settings: EmbeddedSettings, *, only: Sequence[str], is_demo: bo
     """
     folder = settings.data_dir.absolute()
     make_private_folder(folder)
-    with _folder_to_ourselves(folder):
+    taken = StartFailed(f"Another `bookwell up` is running with {folder}.")
+    with folder_to_ourselves(folder, refusal=taken):
         back_office = _back_office(settings, folder) if is_demo and "tables" in only else {}
         environment = {**_environment(folder, is_demo=is_demo), **back_office}
         wanted = {name for name in _SERVERS if _is_wanted(name, only, settings)}
@@ -174,14 +174,3 @@ def _tell(servers: Sequence[Service], folder: Path, *, is_demo: bool, say: Calla
         if not users and any(server.name in SAMPLED for server in servers):
             say("The database was not empty, so no demo users were made. Choose another folder with --data-dir.")
     say("Bookwell is ready")
-
-
-@contextmanager
-def _folder_to_ourselves(folder: Path) -> Iterator[None]:
-    """SQLite's writers would starve one another in two servers."""
-    with (folder / ".up.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StartFailed(f"Another `bookwell up` is running with {folder}.") from None
-        yield

@@ -1,10 +1,8 @@
 """Makes a backup of everything that the settings name, and puts one back."""
 
 import datetime as dt
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from bookwell.cli.backup.programs import ProgramFailed
 from bookwell.cli.backup.stores import SKIPPED_IDS, store_of
 from bookwell.cli.backup.unfinished import marked_as_unfinished
 from bookwell.cli.doctor.site import read_site
+from bookwell.cli.folder_lock import folder_to_ourselves
 from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading, writing
@@ -85,7 +84,9 @@ def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None])
     refusals = [line for part in backup.parts for line in _refusals(backup, part, databases, data_dir, is_forced)]
     if refusals:
         raise RestoreRefused("\n".join(refusals))
-    with _nobody_in(data_dir), marked_as_unfinished(data_dir):
+    make_private_folder(data_dir)
+    taken = RestoreRefused(f"`bookwell up` is running with {data_dir}; stop it first")
+    with folder_to_ourselves(data_dir, refusal=taken), marked_as_unfinished(data_dir):
         for part in backup.parts:
             say(f"restoring {part.service}")
             if part.kind == "folder":
@@ -164,22 +165,6 @@ def _untold(databases: Mapping[str, str]) -> Mapping[str, int]:
         finally:
             engine.dispose()
     return {service: count for service, count in found.items() if count}
-
-
-@contextmanager
-def _nobody_in(data_dir: Path) -> Iterator[None]:
-    """Keep `bookwell up` out of its folder meanwhile.
-
-    Raises:
-        RestoreRefused: if it is running there.
-    """
-    make_private_folder(data_dir)
-    with (data_dir / ".up.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RestoreRefused(f"`bookwell up` is running with {data_dir}; stop it first") from None
-        yield
 
 
 FAILURES = (BackupUnusable, RestoreRefused, SettingsUnusable, ProgramFailed, SQLAlchemyError, OSError)
