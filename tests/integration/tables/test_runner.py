@@ -1,6 +1,7 @@
 """The runner on SQLAlchemy: what is run again, what is not, and what a violated constraint becomes."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,15 @@ class _Failing:
         return self.runs
 
 
-def _engine(folder: Path) -> Engine:
-    return engine_of(f"sqlite:///{folder / 'runner.sqlite3'}")
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = engine_of(f"sqlite:///{tmp_path / 'runner.sqlite3'}")
+    yield made
+    made.dispose()
 
 
-def test_run_in_transaction__given_up_twice__runs_a_third_time(tmp_path: Path) -> None:
-    assert run_in_transaction(_engine(tmp_path), _Failing(_Deadlock, 2), constraints={}) == 3
+def test_run_in_transaction__given_up_twice__runs_a_third_time(engine: Engine) -> None:
+    assert run_in_transaction(engine, _Failing(_Deadlock, 2), constraints={}) == 3
 
 
 @pytest.mark.parametrize(
@@ -67,12 +71,12 @@ def test_run_in_transaction__given_up_twice__runs_a_third_time(tmp_path: Path) -
     ],
 )
 def test_run_in_transaction__never_succeeds__ends(
-    tmp_path: Path, reason: type[Exception], runs: int, error: type[Exception]
+    engine: Engine, reason: type[Exception], runs: int, error: type[Exception]
 ) -> None:
     work = _Failing(reason, 99)
 
     with pytest.raises(error):
-        run_in_transaction(_engine(tmp_path), work, constraints={})
+        run_in_transaction(engine, work, constraints={})
 
     assert work.runs == runs
 
