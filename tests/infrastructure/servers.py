@@ -68,9 +68,13 @@ def running_servers(kinds: Sequence[str] = tuple(KINDS), *, durable: bool = Fals
     with ExitStack() as stack:
         urls = given | stack.enter_context(running_containers({kind.name: free_port() for kind in in_containers}))
         root = stack.enter_context(_scratch_folder())
-        for kind in absent:
-            if kind.name not in urls:
-                urls[kind.name] = stack.enter_context(_running(kind, root / kind.name, durable=durable))
+        begun = [
+            stack.enter_context(_begun(kind, root / kind.name, durable=durable))
+            for kind in reversed(absent)  # the broker takes longest, and starts while databases are laid out
+            if kind.name not in urls
+        ]
+        for server in begun:
+            urls[server.kind.name] = _url_when_up(server)
         versions = {kind.name: _version_when_up(kind, urls[kind.name]) for kind in wanted}
         yield {name: Server(name, urls[name], version) for name, version in versions.items()}
 
@@ -163,18 +167,34 @@ class OwnServer:
         Raises:
             MissingServers: when it does not, with the end of its log.
         """
-        launch, log_file = self.launch, self.folder / "server.log"
+        self.begin()
+        self.wait_until_up()
+
+    def begin(self) -> None:
+        """Start it; it needs a while until it answers. Call it from the main thread."""
+        launch = self.launch
         commands = [launch.companion, launch.command] if launch.companion else [launch.command]
-        with log_file.open("ab") as log:
+        with self._log.open("ab") as log:
             for command in commands:
                 child = spawn(
                     command, env=launch.environment, user=self.user, output=log, death_signal=launch.stop_signal
                 )
                 self._processes.append(child)
+
+    def wait_until_up(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            MissingServers: when it does not, with the end of its log.
+        """
         try:
-            _version_when_up(self.kind, launch.url, self._processes[-1])
+            _version_when_up(self.kind, self.launch.url, self._processes[-1])
         except MissingServers as error:
-            raise MissingServers(f"{error}\n{log_file.read_text(errors='replace')[-2000:]}") from error
+            raise MissingServers(f"{error}\n{self._log.read_text(errors='replace')[-2000:]}") from error
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "server.log"
 
     @property
     def is_running(self) -> bool:
@@ -211,16 +231,22 @@ def killable_server(name: str) -> Iterator[OwnServer]:
 
 
 @contextmanager
-def _running(kind: Kind, folder: Path, *, durable: bool) -> Iterator[str]:
-    """A throw-away server started from local programs; yields its URL."""
+def _begun(kind: Kind, folder: Path, *, durable: bool) -> Iterator[OwnServer]:
+    """A throw-away server from local programs, which has begun to start."""
     server = OwnServer.prepare(kind, folder, durable=durable)
     try:
-        server.start()
-        if kind.has_databases:
-            new_database(server.launch.url, name="bookwell")
-        yield server.launch.url
+        server.begin()
+        yield server
     finally:
         server.stop()
+
+
+def _url_when_up(server: OwnServer) -> str:
+    """Its URL, whose database is there."""
+    server.wait_until_up()
+    if server.kind.has_databases:
+        new_database(server.launch.url, name="bookwell")
+    return server.launch.url
 
 
 def _version_when_up(kind: Kind, url: str, child: subprocess.Popen[bytes] | None = None) -> str:
