@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from bookwell.kit.errors import DomainError
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings import errors
 from bookwell.tables.bookings.models import booking, outbox
-from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import Decision, Exemption, State
 from bookwell.tables.bookings.services import closing, deadlines, deciding, ending, moving, placing
 from bookwell.tables.bookings.services.closing import Closing, Opening

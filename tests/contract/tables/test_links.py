@@ -14,8 +14,9 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from bookwell.kit.languages import LANGUAGES
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.models import guest_token, reminder_opt_out
-from bookwell.tables.bookings.queries import digest_of, instant_at
+from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.bookings.services.deciding import accept_booking
 from bookwell.tables.bookings.services.ending import mark_booking

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.errors import OrderExpired
-from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.services import deciding, moving
 from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House

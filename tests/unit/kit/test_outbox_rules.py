@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from bookwell.kit.outbox.rules import Pace, RowState, gap_after, milliseconds, state_of, travels_alone
+from bookwell.kit.outbox.rules import Pace, RowState, gap_after, instant_at, milliseconds, state_of, travels_alone
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_state__columns_of_a_row__is_what_a_person_sees(
 
 def test_milliseconds__an_instant__is_whole_and_since_1970() -> None:
     assert milliseconds(dt.datetime(1970, 1, 1, 0, 0, 1, 234_999, tzinfo=dt.UTC)) == 1234
+
+
+@pytest.mark.parametrize("moment", [0, 1, 1_904_380_200_057, 2_152_242_299_186, 7_258_118_399_999, 253_370_764_800_000])
+def test_instant_at__is_where_milliseconds_come_from(moment: int) -> None:
+    assert instant_at(moment).tzinfo is dt.UTC
+    assert milliseconds(instant_at(moment)) == moment

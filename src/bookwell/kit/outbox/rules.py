@@ -11,11 +11,13 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["KEEP_DEAD", "Pace", "RowState", "gap_after", "milliseconds", "state_of", "travels_alone"]
+__all__ = ["KEEP_DEAD", "Pace", "RowState", "gap_after", "instant_at", "milliseconds", "state_of", "travels_alone"]
 
 KEEP_DEAD = dt.timedelta(days=90)
 """So long at least are messages kept that nobody was told, for people to look into."""
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 _MAX_DOUBLINGS = 30
 _TRUSTED_PUBLICATIONS = 2
 
@@ -65,5 +67,10 @@ def state_of(*, done_at: int | None, published_at: int | None, error: str) -> Ro
 
 
 def milliseconds(instant: dt.datetime) -> int:
-    """An instant as the rows have it: milliseconds since 1970."""
-    return int(instant.timestamp() * 1000)
+    """An instant as the rows have it: whole milliseconds since 1970."""
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def instant_at(value: int) -> dt.datetime:
+    """The instant, in UTC, of the rows' milliseconds since 1970."""
+    return _EPOCH + value * _MILLISECOND

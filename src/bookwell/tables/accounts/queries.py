@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.kit.usernames import fold_username
 from bookwell.tables.accounts.models import account, login_failure, machine_client, token_session
 from bookwell.tables.accounts.rules import failure_keys, lockout_seconds
@@ -67,7 +67,7 @@ def find_lockout_seconds(
     )
     ends: dict[str, list[dt.datetime]] = {key: [] for key in keys}
     for row in connection.execute(chosen):
-        ends[row.key].append(dt.datetime.fromtimestamp(row.expires_at / 1000, tz=dt.UTC))
+        ends[row.key].append(instant_at(row.expires_at))
     allowed = zip(keys, (limits.per_account, limits.per_address), strict=True)
     waits = [lockout_seconds(ends[key], allowed=count, now=now) for key, count in allowed]
     return max((wait for wait in waits if wait is not None), default=None)

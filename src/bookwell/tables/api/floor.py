@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from bookwell.kit import clock
 from bookwell.kit.adapters.fastapi.parameters import parameters
 from bookwell.kit.idempotency import Answer
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.kit.request_types import Id, Moment, StrictBody
 from bookwell.tables.api.access import Caller, Staff
 from bookwell.tables.api.answers import json_answer, respond_in_transaction, response_of
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
 from bookwell.tables.api.types import Price, TableOut, table_out
-from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.services import closing
 from bookwell.tables.floor.queries import DiningTable
 from bookwell.tables.floor.rules import FOREVER, TableType

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from bookwell.tables.bookings.queries import instant_at
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.floor.rules import TableType
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select
 
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.backoffice.errors import CursorForgotten, CursorUnknown
 from bookwell.tables.backoffice.rules import cursor_of, position_of
 from bookwell.tables.bookings.models import feed_event, feed_head
-from bookwell.tables.bookings.queries import instant_at
 
 __all__ = ["FeedItem", "FeedPage", "has_unplaced", "read_feed"]
 

@@ -26,7 +26,7 @@ from bookwell.contracts.bookings import FreeTable
 from bookwell.kit.adapters.sqlalchemy.next_id import next_id
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, ask
 from bookwell.kit.outbox.gauges import Backlog
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
 from bookwell.tables.bookings.locks import lock_booking_and_ask
@@ -45,7 +45,6 @@ __all__ = [
     "get_booking",
     "get_booking_id_of_token",
     "get_outlook",
-    "instant_at",
     "list_active",
     "list_alternatives",
     "list_backlogs",
@@ -115,11 +114,6 @@ _SURROUNDINGS = Statement(
         func.coalesce(_LAST.scalar_subquery(), literal_column("0")).label("last_end"),
     ).where(booking.c.id == bindparam("booking_id"))
 )
-
-
-def instant_at(value: int) -> dt.datetime:
-    """Milliseconds of a column as an instant."""
-    return dt.datetime.fromtimestamp(value / 1000, tz=dt.UTC)
 
 
 def digest_of(token: str) -> str:

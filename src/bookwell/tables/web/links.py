@@ -23,6 +23,7 @@ from bookwell.kit.errors import Conflict, DomainError, NotFound, Unavailable
 from bookwell.kit.http_errors import NOT_ACCEPTABLE, HttpRefusal
 from bookwell.kit.languages import Speech
 from bookwell.kit.negotiation import preferred_type
+from bookwell.kit.outbox.rules import milliseconds
 from bookwell.kit.problems import status_of
 from bookwell.kit.request_types import StrictBody
 from bookwell.tables.api.answers import json_answer, response_of
@@ -236,7 +237,7 @@ def _what_can_be_cancelled(booked: Any, now: dt.datetime) -> dict[str, str]:
         return {"said": "cancel_done"}
     if state not in OPEN_STATES:
         return {"said": "cancel_over"}
-    is_late = booked.starts_at <= now.timestamp() * 1000
+    is_late = booked.starts_at <= milliseconds(now)
     return {"said": "cancel_late"} if is_late else {"asked": "cancel_asked"}
 
 

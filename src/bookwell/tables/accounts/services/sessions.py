@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from bookwell.kit import ids
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.kit.refresh_tokens import RefreshToken, Standing, standing_of
 from bookwell.tables.accounts.locks import lock_session, share_unchanged
 from bookwell.tables.accounts.models import account, login_failure, token_session
@@ -128,7 +128,7 @@ def _standing(token: RefreshToken, session: Any, chain: Chain, now: dt.datetime)
         token,
         generation=session.generation,
         digest=session.refresh_hash,
-        rotated_at=dt.datetime.fromtimestamp(session.rotated_at / 1000, tz=dt.UTC),
+        rotated_at=instant_at(session.rotated_at),
         now=now,
         key=chain.key,
     )

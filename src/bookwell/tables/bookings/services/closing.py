@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.bookings.locks import lock_bookings
 from bookwell.tables.bookings.models import booking, booking_at_table
-from bookwell.tables.bookings.queries import instant_at, list_hit, list_offers
+from bookwell.tables.bookings.queries import list_hit, list_offers
 from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State
 from bookwell.tables.bookings.services.changing import end_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx

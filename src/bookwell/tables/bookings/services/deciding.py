@@ -5,16 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, select
 
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.errors import NotConfirmed, SlotTaken
 from bookwell.tables.bookings.locks import lock_booking, lock_bookings
 from bookwell.tables.bookings.models import booking
-from bookwell.tables.bookings.queries import (
-    Surroundings,
-    instant_at,
-    list_alternatives,
-    list_offers,
-    lock_with_surroundings,
-)
+from bookwell.tables.bookings.queries import Surroundings, list_alternatives, list_offers, lock_with_surroundings
 from bookwell.tables.bookings.rules import (
     Actor,
     Decision,

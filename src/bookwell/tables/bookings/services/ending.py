@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.locks import lock_booking
-from bookwell.tables.bookings.queries import get_booking_id_of_token, instant_at
+from bookwell.tables.bookings.queries import get_booking_id_of_token
 from bookwell.tables.bookings.rules import (
     Actor,
     State,

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.bookings.errors import OrderExpired, SlotTaken, StateRefused, TableNotBookable
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import guest_token
-from bookwell.tables.bookings.queries import instant_at, list_alternatives
+from bookwell.tables.bookings.queries import list_alternatives
 from bookwell.tables.bookings.rules import OPEN_STATES, Actor, State, decide_by, escalate_at
 from bookwell.tables.bookings.services.changing import change_in_tx, flag_waiting_in_tx
 from bookwell.tables.bookings.services.telling import tell_of_move_in_tx

@@ -19,10 +19,9 @@ from bookwell.kit import ids
 from bookwell.kit.adapters.sqlalchemy.outbox_writing import append_in_tx
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox import OutgoingMessage
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.bookings.locks import lock_feed
 from bookwell.tables.bookings.models import feed_event, feed_head
-from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import Actor
 
 __all__ = ["CALLED", "forget_events", "forget_feed_in_tx", "place_events", "publish_in_tx"]

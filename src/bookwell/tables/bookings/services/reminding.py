@@ -6,10 +6,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, or_, select, update
 
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import booking, booking_step
-from bookwell.tables.bookings.queries import instant_at
 from bookwell.tables.bookings.rules import State, is_reminder_due
 from bookwell.tables.bookings.services.telling import remind_in_tx
 from bookwell.tables.bookings.services.unsubscribing import has_opted_out

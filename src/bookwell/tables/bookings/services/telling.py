@@ -12,9 +12,10 @@ from sqlalchemy import BindParameter, Connection, bindparam, insert
 from bookwell.contracts.bookings import BookingFacts
 from bookwell.kit.adapters.sqlalchemy.outbox_writing import append_in_tx
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
+from bookwell.kit.outbox.rules import instant_at
 from bookwell.tables.bookings.events import guest_notice, has_contact, staff_notice
 from bookwell.tables.bookings.models import guest_token
-from bookwell.tables.bookings.queries import digest_of, instant_at
+from bookwell.tables.bookings.queries import digest_of
 from bookwell.tables.bookings.rules import OPEN_STATES, State, TokenPurpose
 from bookwell.tables.bookings.services.unsubscribing import keep_reminder_link_in_tx
 from bookwell.tables.floor.rules import House

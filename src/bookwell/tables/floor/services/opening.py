@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, update
 
-from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.floor.models import closure, occupancy
 from bookwell.tables.floor.rules import Period, without
 from bookwell.tables.floor.services.occupying import close_in_tx
@@ -34,7 +34,7 @@ def open_in_tx(
 
 
 def _keep(connection: Connection, row: Any, table_ids: Sequence[int], piece: Period, now: dt.datetime) -> None:
-    starts_at, ends_at = (dt.datetime.fromtimestamp(moment / 1000, tz=dt.UTC) for moment in piece)
+    starts_at, ends_at = (instant_at(moment) for moment in piece)
     close_in_tx(
         connection,
         table_ids=table_ids,
