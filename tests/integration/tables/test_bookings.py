@@ -34,7 +34,7 @@ from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, WallTimeMissing
 from bookwell.tables.floor.models import table_price
 from bookwell.tables.floor.queries import Wish, list_tables
-from bookwell.tables.floor.rules import House
+from bookwell.tables.floor.rules import House, TableType
 from bookwell.tables.floor.services.house import keep_house_in_tx
 from bookwell.tables.floor.services.occupying import occupy_in_tx
 from bookwell.tables.floor.services.tables import set_price
@@ -201,7 +201,7 @@ def test_list_tables__by_type_price_and_time(restaurant: Database) -> None:
     _accept(restaurant, an_order(restaurant, dear.id).id)
 
     def found(**wish: Any) -> set[int]:
-        wanted = Wish(table_type=room.table_type, seats=700, **wish)
+        wanted = Wish(table_type=TableType(room.table_type), seats=700, **wish)
         return {table.id for table in restaurant.read(lambda connection: list_tables(connection, wanted, now=NOW))}
 
     assert found() == {room.id, dear.id}

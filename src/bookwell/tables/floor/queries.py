@@ -106,11 +106,11 @@ _HELD_BY_OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class DiningTable:
-    """A table as people see it, with the price of the moment in hundredths."""
+    """A table as people see it: a `TableType`'s value, the price of the moment in hundredths."""
 
     id: int
     name: str
-    table_type: TableType
+    table_type: str
     seats: int
     price: int
     can_be_booked: bool
@@ -214,4 +214,4 @@ def _search(given: frozenset[str]) -> Statement:
 
 
 def _table_of(row: Any) -> DiningTable:
-    return DiningTable(row.id, row.name, TableType(row.table_type), row.seats, row.price, row.can_be_booked)
+    return DiningTable(row.id, row.name, row.table_type, row.seats, row.price, row.can_be_booked)
