@@ -1,4 +1,4 @@
-"""A caller whose session was seen a moment ago: placing finds out for itself whether it is live still."""
+"""A caller with a good token: placing finds out for itself whether the session is live still."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from bookwell.kit.ids import new_id
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.services import open_session
+from bookwell.library.catalog.models import Book
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.plumbing.models import IdempotencyKeyRow
 from tests.contract.library.world import World
@@ -37,17 +38,29 @@ def _deactivate(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
-def test_place__session_was_just_seen__takes_no_statement_for_it(world: World) -> None:
-    client = Client(headers=world.headers("other"))
-    taken = []
+def _place_and_tell(client: Client, book: Book) -> tuple[int, list[str]]:
+    """The status, and what was asked of the session."""
+    with CaptureQueriesContext(connection) as captured:
+        status = _place(client, {"book_id": book.pk}).status_code
+    return status, [query["sql"] for query in captured if "token_session" in query["sql"]]
 
-    for book in (world.unborrowed_book, world.bare_book):
-        with CaptureQueriesContext(connection) as captured:
-            assert _place(client, {"book_id": book.pk}).status_code == 201
-        taken.append([query["sql"] for query in captured if "token_session" in query["sql"]])
 
-    assert [len(statements) for statements in taken] == [1, 1]
-    assert "account a JOIN token_session" in taken[1][0]
+def test_place__session_is_live__takes_no_statement_for_it(world: World) -> None:
+    status, (lock,) = _place_and_tell(Client(headers=world.headers("other")), world.unborrowed_book)
+
+    assert status == 201
+    assert "account a JOIN token_session" in lock
+
+
+def test_place__session_was_found_ended__is_asked_for_before_the_next_request_is_counted(world: World) -> None:
+    client = _seen(world, "other")
+    _end_sessions(world.other)
+    assert _place_and_tell(client, world.unborrowed_book)[0] == 401
+
+    status, (asked,) = _place_and_tell(client, world.unborrowed_book)
+
+    assert status == 401
+    assert "account a JOIN token_session" not in asked
 
 
 @pytest.mark.parametrize("end", [_end_sessions, _deactivate])

@@ -11,9 +11,9 @@ from bookwell.kit.adapters.django.statements import fetch_one
 from bookwell.kit.pages import Position
 from bookwell.kit.tokens import Claims, TokenInvalid
 from bookwell.kit.usernames import fold_username
+from bookwell.library.accounts.ended_sessions import EndedSessions
 from bookwell.library.accounts.errors import UserNotFound
 from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
-from bookwell.library.accounts.recent_sessions import RecentSessions
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 
@@ -48,7 +48,7 @@ _OUTSIDE_ACCOUNT = (
     "FROM outside_identity o JOIN account a ON a.id = o.user_id WHERE o.digest = %s"
 )
 
-_recent = RecentSessions()
+_ended = EndedSessions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ def find_caller(token: str) -> Caller | None:
         return None
     row = fetch_one(_CALLER, (claims.session_id,))
     if row is None or claims.subject != str(row[0]):
-        _recent.forget(claims.session_id)
+        _ended.add(claims.session_id)
         return None
-    _recent.remember(claims.session_id, row[0])
+    _ended.discard(claims.session_id)
     return Caller(row[0], Role(row[1]), row[2], claims.session_id)
 
 
@@ -86,7 +86,7 @@ class SessionEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCaller:
-    """Whoever a good token stands for whose session was live a moment ago: who that is, but not that it may be served.
+    """Whoever a good token stands for that nobody has found ended: who that is, but not that it may be served.
 
     What is done for such a caller has to begin with a lock that finds the session live, and to raise `SessionEnded`
     where that does not.
@@ -104,10 +104,10 @@ class ExpectedCaller:
 def expect_caller(token: str) -> ExpectedCaller | None:
     """The caller of an access token of ours, without a statement; None where nobody is to be expected."""
     claims = _own_claims(token)
-    user_id = _recent.find_user(claims.session_id) if claims is not None and claims.session_id is not None else None
-    if claims is None or claims.session_id is None or user_id is None or claims.subject != str(user_id):
+    if claims is None or claims.session_id is None or claims.session_id in _ended:
         return None
-    return ExpectedCaller(user_id, claims.session_id, token)
+    subject = claims.subject or ""
+    return ExpectedCaller(int(subject), claims.session_id, token) if subject.isdecimal() else None
 
 
 def find_outside_claims(token: str) -> Claims | None:
