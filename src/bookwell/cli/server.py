@@ -1,5 +1,6 @@
 """The HTTP server of every service; the one place that knows which it is (docs/adr/0007)."""
 
+import gc
 import os
 import select
 import signal
@@ -159,8 +160,15 @@ def metrics_folder(workers: int) -> Iterator[None]:
 
 
 def _load(parent: int, notice: Path, target: str) -> Any:
-    """In a new worker: the application, after making sure that the worker ends with its parent."""
+    """In a new worker: the application, after making sure that the worker ends with its parent.
+
+    What is loaded by then stays as long as the worker. Python is told, or it would look through all of it for what may
+    go, again and again, and each time hold up every request for a tenth of a second.
+    """
     die_with_parent(parent, signal.SIGKILL)
     watch_notice(notice)
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    application = getattr(import_module(module), name)
+    gc.collect()
+    gc.freeze()
+    return application
