@@ -33,6 +33,7 @@ _QUEUE = "webhook"
 _WHAT = {"ordered": "requested", "set": "confirmed", "moved": "changed"}
 # Bytes of JSON in ASCII. What people wrote is cut there, so that a body stays under 20 kB whatever it was.
 _ROOM = {"name": 2_500, "email": 2_000, "phone": 200, "comment": 6_000, "reason": 4_000}
+_LONGEST_CHARACTER = len(json.dumps("😀")) - 2
 _PERSONAL = ("name", "email", "phone", "comment", "reason")
 _AT_ONCE = 1000
 _EVENT = Statement(insert(feed_event).inline())
@@ -127,7 +128,7 @@ def _event_of(booked: Any, actor: Actor) -> BookingEvent:
 
 def _cut(text: str, room: int) -> str:
     """As much of a text as fits, with an ellipsis where something is left out."""
-    if len(json.dumps(text)) <= room:
+    if len(text) * _LONGEST_CHARACTER + 2 <= room or len(json.dumps(text)) <= room:
         return text
     left = room - len(json.dumps("…"))
     kept = []
