@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -43,12 +43,16 @@ _BYTECODE = Path(sys.prefix) / ".bytecode"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One pytest process: some folders on one database, but for those that another session runs."""
+    """One run of pytest: some folders on one database, but for those that another session runs.
+
+    It has one of its `processes` for each core of CI's, and one more where most tests wait for programs.
+    """
 
     name: str
     database: str
     paths: tuple[str, ...]
     without: tuple[str, ...] = ()
+    processes: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def plan(*, databases: Sequence[str], paths: Sequence[str], is_chaos: bool) -> l
         for database in databases
     ]
     if "sqlite" in databases:
-        sessions.insert(0, Session("any database", "sqlite", _present((*once, *WITHOUT_DATABASE))))
+        sessions.insert(0, Session("any database", "sqlite", _present((*once, *WITHOUT_DATABASE)), processes=3))
     return [session for session in sessions if session.paths]
 
 
@@ -133,6 +137,8 @@ def _run_session(session: Session, *, arguments: Sequence[str], servers: dict[st
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *session.paths]
         command += [f"--ignore={folder}" for folder in session.without]
+        if session.processes > 1:
+            command += ["-n", str(session.processes), "--dist", "loadfile", "--no-loadscope-reorder"]
         child = spawn(command, env=environment)
         try:
             status = child.wait()
@@ -169,7 +175,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m tests.infrastructure.run", epilog="Other options go to pytest.")
     parser.add_argument("--database", default=",".join(DATABASES), help="some of them, separated by commas")
     parser.add_argument("--chaos", action="store_true", help="the long versions of race and kill tests")
-    parser.add_argument("--workers", default=3, type=int, help="parallel processes of each session")
+    parser.add_argument("--workers", type=int, help="parallel processes of each session")
     parser.add_argument("paths", nargs="*")
     return parser.parse_known_args()
 
@@ -178,8 +184,6 @@ def _pytest_arguments(chosen: argparse.Namespace, others: Sequence[str]) -> list
     seed = os.environ.get("BOOKWELL_TEST_SEED") or random.randrange(2**32)  # noqa: S311 -- no secret
     print(f"Random seed: {seed} (BOOKWELL_TEST_SEED={seed} repeats the order)")
     arguments = ["-p", "randomly", f"--randomly-seed={seed}", "--durations=5", "--durations-min=5", *others]
-    if chosen.workers > 1:
-        arguments += ["-n", str(chosen.workers), "--dist", "loadfile", "--no-loadscope-reorder"]
     if chosen.chaos:
         os.environ["BOOKWELL_CHAOS"] = "1"
         arguments.append(f"--timeout={_CHAOS_TIMEOUT_SECONDS}")
@@ -193,6 +197,8 @@ def _main() -> int:
     started = time.monotonic()
     databases = chosen.database.split(",")
     sessions = plan(databases=databases, paths=chosen.paths, is_chaos=chosen.chaos)
+    if chosen.workers:
+        sessions = [replace(session, processes=chosen.workers) for session in sessions]
     arguments = _pytest_arguments(chosen, others)
     kinds = [kind for kind in databases if kind in KINDS] + other_kinds(sessions)
     has_doors = needs_python27(sessions)
