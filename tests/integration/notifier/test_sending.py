@@ -221,10 +221,10 @@ def test_deliver__every_sender_dies__is_given_up(database: Database) -> None:
 def test_deliver__a_slow_server__no_lease_runs_out_and_another_sender_takes_no_mail_twice(database: Database) -> None:
     class Slow(RememberingChannel):
         def send(self, message: Any) -> Verdict:
-            time.sleep(0.3)
+            time.sleep(0.4)  # all of them take longer than a lease, and each far less, on a busy machine too
             return super().send(message)
 
-    hurry = {"smtp_deadline_seconds": 0.5, "mail_lease_seconds": 1.0}
+    hurry = {"smtp_deadline_seconds": 1.0, "mail_lease_seconds": 2.5}
     first, channel = make_notifier(database, channel=Slow(), **hurry)
     rival, _ = make_notifier(database, channel=channel, **hurry)
     envelopes = [an_envelope(aggregate=f"reservation:{number}") for number in range(8)]
