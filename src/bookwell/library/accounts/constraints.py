@@ -16,6 +16,7 @@ def map_constraints() -> None:
     """Register them with the transaction runner."""
     map_constraint("account_username_once", UsernameTaken, sqlite_columns="account.username_key")
     map_constraint("account_email_confirmed_once", EmailTaken, sqlite_columns="account.confirmed_email")
+    map_constraint("unique_verified_email", EmailTaken, sqlite_columns="account_emailaddress.email")  # allauth's
     map_constraint("account_card_number_once", CardNumberTaken, sqlite_columns="account.card_number")
     map_constraint("outside_identity_once", IdentityKnown, sqlite_columns="outside_identity.digest")
     map_constraint(

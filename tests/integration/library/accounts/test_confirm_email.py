@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.test import Client
 from django.urls import resolve
 
 from bookwell.kit.adapters.django.transactions import run_in_transaction
-from bookwell.library.accounts.errors import ConfirmationInvalid
+from bookwell.library.accounts.errors import ConfirmationInvalid, EmailTaken
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.rules import LANGUAGES
 from bookwell.library.accounts.services.emails import confirm_email_in_tx
@@ -160,3 +161,15 @@ def test_link__says_in_its_mail_until_when_it_is_good() -> None:
     [(kind, notice)] = notices_about(f"user:{user.pk}")
     assert (kind, notice.is_mandatory) == ("confirm_email", True)
     assert notice.expires_at == dt.datetime(2026, 5, 7, 12, tzinfo=dt.UTC)
+
+
+@pytest.mark.only_on("postgresql", "sqlite")  # others have no unique index of some rows
+def test_address__two_requests_confirm_it_at_once__is_taken_for_the_second() -> None:
+    first, second = make_user(), make_user()
+
+    def confirm(user: User) -> None:
+        EmailAddress.objects.create(user=user, email="raced@example.org", primary=False, verified=True)
+
+    run_in_transaction(lambda: confirm(first))
+    with pytest.raises(EmailTaken):
+        run_in_transaction(lambda: confirm(second))
