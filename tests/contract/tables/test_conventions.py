@@ -174,6 +174,23 @@ def test_limits__of_who_has_a_token__count_whatever_is_asked(counting: TestClien
     assert counting.get(TABLES).status_code == 200  # the address has a count of its own
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/admin/accept_booking/", {"Accept": "text/html"}, 406),
+        ("/api/backoffice/decisions", {"webhook-id": "guess", "webhook-signature": "v1,guess"}, 401),
+    ],
+)
+def test_limits__what_is_refused_at_once__counts_as_well(
+    counting: TestClient, path: str, headers: dict[str, str], status: int
+) -> None:
+    token = bearer(counting.app.state.site)  # type: ignore[attr-defined]  # Starlette's application
+
+    answers = [counting.post(path, json={}, headers=token | headers) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [status, status, 429]
+
+
 def test_operation__with_a_token_that_is_counted__runs_in_one_thread(
     counting: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

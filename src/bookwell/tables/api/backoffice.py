@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from bookwell.contracts.backoffice import BookingEvent, DecisionRequest
 from bookwell.kit import clock
-from bookwell.kit.adapters.fastapi.parameters import body, parameters
+from bookwell.kit.adapters.fastapi.parameters import RawBody, body, parameters
 from bookwell.kit.http_errors import SIGNATURE_INVALID, HttpRefusal
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.pages import DEFAULT_LIMIT, MAX_LIMIT
@@ -77,9 +77,8 @@ class FeedOut(BaseModel):
     next: str
 
 
-async def _signed(request: Request, site: SiteDep) -> str:
+def _signed(request: Request, site: SiteDep, raw: RawBody) -> str:
     """The id of a webhook that the back office signed: looked at before anything else of it is."""
-    raw = request.state.raw_body = await request.body()
     try:
         return verify(dict(request.headers), raw, secrets=site.settings.decision_secrets(), now=clock.now())
     except SignatureInvalid:

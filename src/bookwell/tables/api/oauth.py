@@ -1,13 +1,14 @@
 """The token endpoint of machine clients: OAuth 2.0's client-credentials grant, on the wire as `kit.token_requests`."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.fastapi.parameters import RawBody
 from bookwell.kit.adapters.fastapi.throttle import address_of
 from bookwell.kit.machine_clients import ClientToken
 from bookwell.kit.openapi import TOKEN_REQUEST
@@ -32,12 +33,8 @@ class ClientTokenOut(BaseModel):
     scope: str
 
 
-async def _body_of(request: Request) -> bytes:
-    return await request.body()
-
-
 @router.post("/identity/o/api/token", response_model=ClientTokenOut, responses={401: {}}, openapi_extra=_EXTRA)
-def issue_client_token(request: Request, site: SiteDep, body: Annotated[bytes, Depends(_body_of)]) -> Response:
+def issue_client_token(request: Request, site: SiteDep, body: RawBody) -> Response:
     """An access token for a machine client that proves its secret, by Basic authentication or in the form.
 
     Clients are made by `bookwell tables clients add`. Where an outside issuer alone is trusted, that one is asked.

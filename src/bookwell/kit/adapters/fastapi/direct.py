@@ -5,7 +5,7 @@ is served directly if its path is fixed, it is no coroutine, it answers a `Respo
 request, or comes from dependencies of which the same is true.
 
 Asynchronous dependencies are asked first; the others in turn, and then the operation, in one thread of the event loop's
-executor.
+executor. Whatever may refuse a request is one of the others: they come behind `BEFORE_WORK`, which counts it.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from bookwell.kit.negotiation import accepts_json
 __all__ = ["json_only"]
 
 
-async def json_only(request: Request) -> None:
+def json_only(request: Request) -> None:
     """A dependency of what answers JSON alone.
 
     Raises:

@@ -19,7 +19,7 @@ from bookwell.kit.http_errors import INVALID, HttpRefusal
 from bookwell.kit.openapi import WRITES
 from bookwell.kit.strict_json import read_json
 
-__all__ = ["body", "is_in_body_alone", "model_of", "parameters", "takes_forms"]
+__all__ = ["RawBody", "body", "is_in_body_alone", "model_of", "parameters", "takes_forms"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,7 +39,8 @@ async def _raw_body(request: Request) -> bytes:
     return raw
 
 
-_RawBody = Annotated[bytes, Depends(_raw_body)]
+RawBody = Annotated[bytes, Depends(_raw_body)]
+"""A parameter: the body as it was sent, which the request's state keeps as `raw_body`."""
 
 
 def parameters(model: type[BaseModel], *, forms: bool = False, no_others: bool = False) -> Any:
@@ -58,7 +59,7 @@ def parameters(model: type[BaseModel], *, forms: bool = False, no_others: bool =
             return _validate(model, _query_of(request, model), await _read_form(request, model))
         return read_sent(request, await _raw_body(request))
 
-    def read_sent(request: Request, raw: _RawBody) -> BaseModel:
+    def read_sent(request: Request, raw: RawBody) -> BaseModel:
         if no_others:
             _refuse_others(request, model)
         sent = _query_of(request, model)
@@ -77,7 +78,7 @@ def body(model: type[BaseModel]) -> Any:
         HttpRefusal: as `parameters` does.
     """
 
-    def read(request: Request, raw: _RawBody) -> BaseModel:
+    def read(request: Request, raw: RawBody) -> BaseModel:
         return _validate(model, {}, _members_of(request, raw))
 
     setattr(read, _MODEL, model)
