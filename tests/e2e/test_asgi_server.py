@@ -69,6 +69,23 @@ def test_requests__at_once__have_ids_of_their_own(served: tuple[subprocess.Popen
     assert [answer.headers["x-request-id"] for answer in told] == names
 
 
+def test_serve__a_second_server_on_the_port__ends_and_says_so(
+    served: tuple[subprocess.Popen[bytes], httpx2.Client], tmp_path: Path
+) -> None:
+    process, http = served
+
+    second = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, str(tmp_path / "serve.py"), str(http.base_url.port)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (second.returncode, "Address already in use" in second.stderr) == (1, True), second.stderr
+    assert process.poll() is None
+
+
 def test_sigterm__a_request_runs__is_answered_first(
     served: tuple[subprocess.Popen[bytes], httpx2.Client], tmp_path: Path
 ) -> None:

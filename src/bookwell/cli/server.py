@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -70,43 +70,56 @@ def serve_asgi(serving: Serving) -> None:
 
 
 def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
-    _refuse_taken(serving.host, serving.port)
-    server = Granian(
-        serving.target,
-        address=serving.host,
-        port=serving.port,
-        interface=interface,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(max_buffer_size=_HEADER_BUFFER_BYTES),
-        websockets=False,
-        workers=serving.workers,
-        respawn_failed_workers=True,
-        workers_kill_timeout=ceil(serving.stop_seconds),
-        log_level=LogLevels.warning,  # what happens to requests, the application logs
-        **options,
-    )
-    os.register_at_fork(after_in_child=_end_when_told)
-    with metrics_folder(serving.workers), TemporaryDirectory(prefix="bookwell-server-") as folder:
+    with (
+        _port_to_ourselves(serving.host, serving.port),
+        metrics_folder(serving.workers),
+        TemporaryDirectory(prefix="bookwell-server-") as folder,
+    ):
+        server = Granian(
+            serving.target,
+            address=serving.host,
+            port=serving.port,
+            interface=interface,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(max_buffer_size=_HEADER_BUFFER_BYTES),
+            websockets=False,
+            workers=serving.workers,
+            respawn_failed_workers=True,
+            workers_kill_timeout=ceil(serving.stop_seconds),
+            log_level=LogLevels.warning,  # what happens to requests, the application logs
+            **options,
+        )
+        os.register_at_fork(after_in_child=_end_when_told)
         notice = Path(folder) / "draining"
         stop = server.signal_handler_interrupt
         server.signal_handler_interrupt = _drain_first(serving.drain_seconds, notice, stop)  # type: ignore[method-assign]  # its hook
         server.serve(target_loader=partial(_load, os.getpid(), notice))
 
 
-def _refuse_taken(host: str, port: int) -> None:
-    """Say in one line what the server would say in a hundred: the port is taken, or the address is no one of ours.
+@contextmanager
+def _port_to_ourselves(host: str, port: int) -> Iterator[None]:
+    """Keep the port, which the workers listen at, from other servers for as long as the block runs.
+
+    A socket that is bound and never listens does: workers may share the port with it (SO_REUSEPORT), the probe of
+    another server may not, also while no worker listens yet or one is replaced. Connections that a former server left
+    behind (TIME_WAIT) hinder neither.
 
     Raises:
-        SystemExit
+        SystemExit: in one line, where the server would say it in a hundred: the port is taken, or the address is no
+            one of ours.
     """
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
-            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):  # as the server has them
-                probe.setsockopt(socket.SOL_SOCKET, option, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
         raise SystemExit(f"Nothing can listen at {host}, port {port}: {error.strerror}") from None
+    with socket.socket(family, kind) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with suppress(OSError):  # another program's connections in TIME_WAIT: the listening workers will have to do
+            holder.bind(address)
+        yield
 
 
 def _drain_first(seconds: float, notice: Path, stop: Callable[[], None]) -> Callable[..., None]:

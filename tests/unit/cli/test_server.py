@@ -3,6 +3,8 @@
 import gc
 import os
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,25 @@ import pytest
 from bookwell.cli import server
 from bookwell.cli.server import Serving, serve_wsgi
 from tests.infrastructure.servers import free_port
+
+
+def as_worker(port: int) -> socket.socket:
+    """A socket that listens beside others, as the server gives every worker one."""
+    return _listening(port, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def as_another_program(port: int) -> socket.socket:
+    """One that shares its port with nobody."""
+    return _listening(port, socket.SO_REUSEADDR)
+
+
+def _listening(port: int, *options: int) -> socket.socket:
+    made = socket.socket()
+    for option in options:
+        made.setsockopt(socket.SOL_SOCKET, option, 1)
+    made.bind(("127.0.0.1", port))
+    made.listen()
+    return made
 
 
 def test_serve__the_port_is_taken__says_so_in_one_line() -> None:
@@ -20,6 +41,33 @@ def test_serve__the_port_is_taken__says_so_in_one_line() -> None:
             serve_wsgi(Serving("nowhere:at_all", "127.0.0.1", port, stop_seconds=1), threads=1)
 
     assert str(refused.value) == f"Nothing can listen at 127.0.0.1, port {port}: Address already in use"
+
+
+@pytest.mark.parametrize("listening", [0, 2])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- as in a container
+def test_serve__another_server_has_the_port__is_refused_with_workers_and_without(host: str, listening: int) -> None:
+    port = free_port()
+    with server._port_to_ourselves("127.0.0.1", port), ExitStack() as workers:  # noqa: SLF001 -- what a server holds
+        for _ in range(listening):
+            workers.enter_context(as_worker(port))
+
+        with pytest.raises(SystemExit, match="Address already in use"):
+            serve_wsgi(Serving("nowhere:at_all", host, port, stop_seconds=1), threads=1)
+
+        with as_worker(port):  # a replaced one
+            pass
+
+
+@pytest.mark.parametrize("listen", [as_worker, as_another_program])
+def test_serve__its_connections_of_before_are_in_time_wait__has_the_port_again(
+    listen: Callable[[int], socket.socket],
+) -> None:
+    port = free_port()
+    with listen(port) as former, socket.create_connection(("127.0.0.1", port)):
+        former.accept()[0].close()
+
+    with server._port_to_ourselves("127.0.0.1", port), as_worker(port):  # noqa: SLF001 -- what a server holds
+        pass
 
 
 def test_serve__the_address_is_of_another_machine__says_so_in_one_line() -> None:
