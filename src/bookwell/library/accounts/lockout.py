@@ -9,7 +9,6 @@ behind one address would lock one another out.
 """
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from django.core.cache import cache
 
 from bookwell.kit import clock
 from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
+from bookwell.kit.limits import subscriber_of
 from bookwell.kit.usernames import fold_username
 
 __all__ = ["count_guess", "record_failure", "refuse_locked_out"]
@@ -85,16 +85,11 @@ def _seconds_until_free(slots: _Slots, now: float) -> int | None:
 
 
 def _slots_of(username: str, address: str) -> Iterator[_Slots]:
-    account = hashlib.sha256(fold_username(username).encode()).hexdigest()
+    account, subscriber = (_digest(text) for text in (fold_username(username), subscriber_of(address)))
     yield _Slots(f"account:{account}", settings.LOGIN_FAILURES_PER_ACCOUNT, ACCOUNT_WINDOW_SECONDS)
-    yield _Slots(f"address:{_subscriber(address)}", settings.LOGIN_FAILURES_PER_ADDRESS, ADDRESS_WINDOW_SECONDS)
+    yield _Slots(f"address:{subscriber}", settings.LOGIN_FAILURES_PER_ADDRESS, ADDRESS_WINDOW_SECONDS)
 
 
-def _subscriber(address: str) -> str:
-    """One subscriber of IPv6 has a whole /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return hashlib.sha256(address.encode()).hexdigest()
-    prefix = 64 if parsed.version == 6 else 32
-    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False).network_address).replace(":", "-")
+def _digest(text: str) -> str:
+    """Nothing that a cache would not take as a key."""
+    return hashlib.sha256(text.encode()).hexdigest()

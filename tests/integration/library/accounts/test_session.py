@@ -222,6 +222,25 @@ def test_lockout__twenty_failures_of_one_address__whatever_the_account() -> None
     Api(address="10.9.9.8").log_in(user)
 
 
+@pytest.mark.parametrize(
+    ("guessers", "bystander"),
+    [
+        ([f"192.0.2.1:{40_000 + number}" for number in range(20)], "192.0.2.2:40000"),
+        (["::ffff:192.0.2.3"] * 20, "::ffff:192.0.2.4"),
+        ([f"2001:db8:1:1::{number:x}" for number in range(20)], "2001:db8:1:2::1"),
+    ],
+)
+def test_lockout__however_a_proxy_writes_addresses__is_of_the_guesser_alone(
+    guessers: list[str], bystander: str
+) -> None:
+    for address in guessers:
+        record_failure(username=unique("nobody"), address=address)
+
+    refuse_locked_out(username=unique("other"), address=bystander)
+    with pytest.raises(HttpRefusal, match="locked_out"):
+        refuse_locked_out(username=unique("other"), address=guessers[0])
+
+
 def test_lockout__hundreds_of_other_names_fail__holds(settings: Any) -> None:
     settings.CACHES = {"default": cache_settings(redis_url="", embedded_file=None)}
     for _ in range(5):
