@@ -134,6 +134,8 @@ def test_get__unchanged__is_304_and_changes_with_the_counters(world: World) -> N
     assert first["Cache-Control"] == "public, no-cache"
     assert "Authorization" in first["Vary"]
     assert (same.status_code, same.content, same["ETag"]) == (304, b"", first["ETag"])
+    for name in ("Content-Type", "Content-Security-Policy", "Cache-Control", "Vary"):
+        assert same[name] == first[name]  # a cache puts them in the place of those it has
     assert changed.status_code == 200
     assert changed.json()["copies_available"] == first.json()["copies_available"] - 1
 

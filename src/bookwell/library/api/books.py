@@ -143,7 +143,7 @@ def get_book(request: HttpRequest, book_id: Id) -> HttpResponse:
     etag = etag_of(body)
     headers = {"ETag": etag, "Cache-Control": f"{scope}, no-cache", "Vary": "Accept, Authorization"}
     if is_known(request.headers.get("If-None-Match", ""), etag):
-        return HttpResponse(status=304, headers=headers)
+        return response_of(Answer(304, b"", headers))
     return response_of(Answer(200, body, headers))
 
 
