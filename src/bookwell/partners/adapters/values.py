@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+from stdnum import isbn as stdnum_isbn
 
 __all__ = [
     "Answer",
@@ -14,6 +15,7 @@ __all__ = [
     "Many",
     "Text",
     "day_of",
+    "hyphenated_middle",
     "instant_of",
     "isbn_forms",
     "isbns_in",
@@ -27,6 +29,8 @@ _MAX_WORDS = 200
 _MAX_ADDRESS = 2000
 _MOST = 5000
 _CENTURIES = range(1900, 2200)
+_ZONED_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)")
+"""XML Schema's dates may name their zone; Python reads that as an hour, or not at all."""
 _ISBN = re.compile(r"(?<![0-9X])(?:97[89])?[0-9]{9}[0-9X](?![0-9X])")
 
 
@@ -63,9 +67,9 @@ def instant_of(text: str | None, zone: ZoneInfo) -> dt.datetime | None:
     if text is None:
         return None
     try:
-        value = dt.datetime.fromisoformat(text)
-        if "T" not in text.upper() and ":" not in text:
-            value = value.replace(hour=23, minute=59, second=59, tzinfo=zone)
+        value, is_day = _read(text)
+        if is_day:
+            value = value.replace(hour=23, minute=59, second=59, tzinfo=value.tzinfo or zone)
         elif value.tzinfo is None:
             value = value.replace(tzinfo=zone)
         return value.astimezone(dt.UTC) if value.year in _CENTURIES else None
@@ -78,11 +82,22 @@ def day_of(text: str | None, zone: ZoneInfo) -> dt.date | None:
     if text is None:
         return None
     try:
-        value = dt.datetime.fromisoformat(text)
-        day = (value.astimezone(zone) if value.tzinfo else value).date()
+        value, is_day = _read(text)
+        day = (value.astimezone(zone) if value.tzinfo and not is_day else value).date()
     except (ValueError, OverflowError):
         return None
     return day if day.year in _CENTURIES else None
+
+
+def _read(text: str) -> tuple[dt.datetime, bool]:
+    """A date or time of ISO 8601, and whether it is a whole day.
+
+    Raises:
+        ValueError
+    """
+    if zoned := _ZONED_DAY.fullmatch(text):
+        return dt.datetime.fromisoformat(f"{zoned[1]}T00:00:00{zoned[2]}"), True
+    return dt.datetime.fromisoformat(text), "T" not in text.upper() and ":" not in text
 
 
 def web_address(text: str | None) -> str | None:
@@ -104,6 +119,15 @@ def isbn_forms(isbn13: str) -> list[str]:
     body = isbn13[3:12]
     rest = sum((10 - place) * int(digit) for place, digit in enumerate(body)) % 11
     return [isbn13, body + "0X987654321"[rest]]
+
+
+def hyphenated_middle(isbn13: str) -> str | None:
+    """What an ISBN's forms of 13 and of 10 digits share where they are printed with hyphens: group to publication.
+
+    None for numbers of which nobody has told where the hyphens are.
+    """
+    parts = stdnum_isbn.split(isbn13)[1:4]
+    return "-".join(parts) if all(parts) else None
 
 
 def isbns_in(raw: str | None) -> set[str]:

@@ -115,14 +115,24 @@ async def test_daia__each_id_on_a_page_of_its_own__are_taken_together() -> None:
     assert (told.state, told.copies_available) == (PartnerState.AVAILABLE, 1)
 
 
-async def test_daia__items_of_documents_that_nobody_asked_for__say_nothing() -> None:
+@pytest.mark.parametrize("call", ["fetch_availability", "place_hold"])
+async def test_daia__items_of_documents_that_nobody_asked_for__are_malformed(call: str) -> None:
     partner = Partner({"GET /daia": [(200, {"document": [{"id": EDITION, "item": [{"available": []}]}]})]})
+    about = {"fetch_availability": ISBN, "place_hold": HOLD}[call]
 
-    told = await daia(partner, lambda adapter: adapter.fetch_availability(ISBN))
     with pytest.raises(PartnerFailed) as failed:
-        await daia(partner, lambda adapter: adapter.place_hold(HOLD))
+        await daia(partner, lambda adapter: getattr(adapter, call)(about))
 
-    assert (told.state, told.copies_available) == (PartnerState.UNKNOWN, None)
+    assert failed.value.code is Failure.MALFORMED
+
+
+async def test_daia__services_that_nobody_knows__are_malformed() -> None:
+    document = {"id": EDITION, "requested": f"ppn:{ISBN}", "item": [{"available": [{"service": "teleported"}]}]}
+    partner = Partner({"GET /daia": [(200, {"document": [document]})]})
+
+    with pytest.raises(PartnerFailed) as failed:
+        await daia(partner, lambda adapter: adapter.fetch_availability(ISBN))
+
     assert failed.value.code is Failure.MALFORMED
 
 
@@ -325,6 +335,20 @@ async def test_koha__find__asks_with_a_filter_and_basic() -> None:
     assert json.loads(first.url.params["q"]) == {"isbn": {"-like": f"%{ISBN}%"}}
     assert first.headers["authorization"] == "Basic dTpw"
     assert first.headers["accept"] == "application/json"
+
+
+@pytest.mark.parametrize("raw", ["978-0-439-02348-1 (pbk.)", "0-439-02348-3 :"])
+async def test_koha__isbn_typed_with_hyphens__is_found(raw: str) -> None:
+    typed = {"biblio_id": 5, "title": "The Hunger Games", "isbn": raw}
+    another = {"biblio_id": 6, "title": "Another", "isbn": "0-439-02348-1, misprinted"}
+    partner = koha_script(items=[(200, [{"item_id": 1}])])
+    partner.script["GET /api/v1/biblios"] = [(200, []), (200, []), (200, [another, typed])]
+
+    told = await koha(partner, lambda adapter: adapter.fetch_availability(ISBN))
+
+    assert (told.state, told.copies_available) == (PartnerState.AVAILABLE, 1)
+    asked = [request.url.params["q"] for request in partner.requests if request.url.path.endswith("/biblios")]
+    assert [json.loads(query)["isbn"]["-like"] for query in asked] == [f"%{ISBN}%", "%0439023483%", "%0-439-02348%"]
 
 
 async def test_koha__checked_out_date__is_a_due_date() -> None:

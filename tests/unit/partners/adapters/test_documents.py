@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bookwell.contracts.partners import PartnerState
-from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, matching
+from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, is_strange, matching
 from bookwell.partners.adapters.protocol import Availability
 
 UTC = ZoneInfo("UTC")
@@ -53,6 +53,21 @@ def test_availability_of__items__are_counted(
     answer = told(*items)
 
     assert (answer.state, answer.copies_available) == (state, copies)
+
+
+@pytest.mark.parametrize(
+    ("items", "is_it"),
+    [
+        ([{"available": [{"service": "teleported"}]}, {"unavailable": [{"service": "beamed"}]}], True),
+        ([{"available": [{"service": "teleported"}, {"service": "http://example.org/scan"}]}], False),
+        ([{"available": [{"service": "teleported"}]}, HERE], False),
+        ([{"available": [{"service": "teleported"}]}, {}], True),
+        ([{}], False),
+        ([], False),
+    ],
+)
+def test_is_strange__nothing_but_services_that_nobody_knows__is(items: list[dict[str, Any]], is_it: bool) -> None:
+    assert is_strange([Document.model_validate({"id": "http://a/1", "item": items})]) is is_it
 
 
 @pytest.mark.parametrize(

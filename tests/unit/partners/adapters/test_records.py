@@ -17,7 +17,7 @@ from bookwell.partners.adapters.koha.records import (
     matching,
     state_of,
 )
-from bookwell.partners.adapters.protocol import PartnerFailed
+from bookwell.partners.adapters.protocol import Failure, PartnerFailed
 
 UTC = ZoneInfo("UTC")
 TODAY = dt.date(2026, 11, 22)
@@ -44,6 +44,7 @@ def free(items: list[Item], holds: list[Hold]) -> int | None:
         {"lost_status": 2},
         {"withdrawn": 1},
         {"damaged_status": 1},
+        {"restricted_status": 1},
     ],
 )
 def test_availability_of__something_is_the_matter__is_not_free(facts: dict[str, Any]) -> None:
@@ -56,6 +57,7 @@ def test_availability_of__nothing_is_the_matter__is_free() -> None:
         "lost_status": 0,
         "withdrawn": 0,
         "damaged_status": 0,
+        "restricted_status": 0,
         "checked_out_date": None,
     }
 
@@ -71,6 +73,14 @@ def test_availability_of__readers_wait_for_any_copy__are_served_first() -> None:
     told = availability_of([item(1), item(2)], [hold(1), hold(2), hold(3)], today=TODAY, zone=UTC, href=None)
 
     assert (told.state, told.copies_available, told.queue) == (PartnerState.UNAVAILABLE, 0, 3)
+
+
+def test_availability_of__a_hold_in_an_unknown_status__is_malformed() -> None:
+    with pytest.raises(PartnerFailed) as failed:
+        free([item(1), item(2)], [hold(status="teleported")])
+
+    assert failed.value.code is Failure.MALFORMED
+    assert free([item()], [hold(status="teleported", cancellation_date="2026-11-01")]) == 1
 
 
 @pytest.mark.parametrize("suspended", [True, 1])

@@ -3,7 +3,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookwell.partners.adapters.values import day_of, instant_of, isbn_forms, isbns_in, shortened, web_address
+from bookwell.partners.adapters.values import (
+    day_of,
+    hyphenated_middle,
+    instant_of,
+    isbn_forms,
+    isbns_in,
+    shortened,
+    web_address,
+)
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 
@@ -13,6 +21,9 @@ WARSAW = ZoneInfo("Europe/Warsaw")
     [
         ("2026-12-01", dt.datetime(2026, 12, 1, 22, 59, 59, tzinfo=dt.UTC)),
         ("2026-12-01T10:00:00", dt.datetime(2026, 12, 1, 9, tzinfo=dt.UTC)),
+        ("2026-12-01Z", dt.datetime(2026, 12, 1, 23, 59, 59, tzinfo=dt.UTC)),
+        ("2026-12-01+01:00", dt.datetime(2026, 12, 1, 22, 59, 59, tzinfo=dt.UTC)),
+        ("2026-12-01+25:00", None),
         ("2026-12-01T10:00:00+03:00", dt.datetime(2026, 12, 1, 7, tzinfo=dt.UTC)),
         ("2026-12-01T10:00:00Z", dt.datetime(2026, 12, 1, 10, tzinfo=dt.UTC)),
         ("unknown", None),
@@ -30,6 +41,10 @@ def test_instant_of__deadline__is_in_utc(text: str | None, instant: dt.datetime 
     [
         ("2026-12-01", dt.date(2026, 12, 1)),
         ("2026-12-01T23:30:00Z", dt.date(2026, 12, 2)),
+        ("2026-12-01Z", dt.date(2026, 12, 1)),
+        ("2026-12-01+14:00", dt.date(2026, 12, 1)),
+        ("2026-12-01-05:00", dt.date(2026, 12, 1)),
+        ("2026-12-01 23:30:00+00:00", dt.date(2026, 12, 2)),
         ("2026-12-01T23:30:00", dt.date(2026, 12, 1)),
         ("unknown", None),
         ("12/01/2026", None),
@@ -58,6 +73,14 @@ def test_isbn_forms__978__has_both() -> None:
     assert isbn_forms("9780439023481") == ["9780439023481", "0439023483"]
     assert isbn_forms("9780804429573") == ["9780804429573", "080442957X"]
     assert isbn_forms("9791090636071") == ["9791090636071"]
+
+
+@pytest.mark.parametrize(
+    ("isbn", "middle"),
+    [("9783161484100", "3-16-148410"), ("9791090636071", "10-90636-07"), ("9786990000000", None)],
+)
+def test_hyphenated_middle__stands_in_both_forms_of_the_number(isbn: str, middle: str | None) -> None:
+    assert hyphenated_middle(isbn) == middle
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from bookwell.contracts.partners import HoldRequest, HoldState, PartnerState
+from bookwell.contracts.partners import HoldRequest, HoldState
 from bookwell.kit import clock
-from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, matching
+from bookwell.partners.adapters.daia.documents import DaiaAnswer, Document, availability_of, is_strange, matching
 from bookwell.partners.adapters.daia.options import DaiaOptions
 from bookwell.partners.adapters.daia.paia import PaiaHolds
 from bookwell.partners.adapters.protocol import Availability, Failure, PartnerFailed, PartnerRefused, Refusal
@@ -37,8 +37,8 @@ class DaiaAdapter:
         """All documents that the partner has for the ISBN, in either of its forms."""
         with within(self._options.timeout_seconds):
             found = await self._documents(isbn)
-        if found is None:
-            return Availability(PartnerState.UNKNOWN)
+        if is_strange(found):
+            raise PartnerFailed(Failure.MALFORMED, detail="services that nobody knows")
         today = clock.now().astimezone(self._zone).date()
         return availability_of(found, today=today, zone=self._zone)
 
@@ -47,8 +47,6 @@ class DaiaAdapter:
         holds = self._account()
         with within(self._options.hold_timeout_seconds):
             found = await self._documents(hold.isbn)
-            if found is None:
-                raise PartnerFailed(Failure.MALFORMED, detail="documents that nobody asked for")
             documents = [document for document in found if document.item]
             if not documents:  # servers may name what they do not have, without items
                 raise PartnerRefused(Refusal.NOT_HELD)
@@ -78,10 +76,11 @@ class DaiaAdapter:
             key=lambda one: -(availability_of([one], today=today, zone=self._zone).copies_available or 0),
         )
 
-    async def _documents(self, isbn: str) -> list[Document] | None:
-        """The documents of an ISBN; None where the partner tells of items, but of none that can be known as these.
+    async def _documents(self, isbn: str) -> list[Document]:
+        """The documents of an ISBN. A server may answer for a part of the ids and link to the rest.
 
-        A server may answer for a part of the ids and link to the rest.
+        Raises:
+            PartnerFailed: "malformed", too, where the partner tells of items, but of none that can be known as these.
         """
         identifiers = [self._options.id_prefix + form for form in isbn_forms(isbn)]
         arguments = {"id": "|".join(identifiers), "format": "json"}
@@ -97,7 +96,9 @@ class DaiaAdapter:
                 break
             url = further
         found = matching(told, identifiers)
-        return None if not found and any(document.item for document in told) else found
+        if not found and any(document.item for document in told):
+            raise PartnerFailed(Failure.MALFORMED, detail="documents that nobody asked for")
+        return found
 
     def _authorization(self) -> dict[str, str]:
         token = self._options.access_token

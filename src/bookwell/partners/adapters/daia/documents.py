@@ -10,7 +10,7 @@ from bookwell.contracts.partners import PartnerState
 from bookwell.partners.adapters.protocol import Availability
 from bookwell.partners.adapters.values import Answer, Count, Many, Text, day_of, web_address
 
-__all__ = ["DaiaAnswer", "Document", "availability_of", "matching"]
+__all__ = ["DaiaAnswer", "Document", "availability_of", "is_strange", "matching"]
 
 _LOAN = "loan"
 
@@ -91,6 +91,14 @@ def _state(count: int, *, has_items: bool, is_understood: bool) -> PartnerState:
     if has_items and not is_understood:
         return PartnerState.UNKNOWN
     return PartnerState.AVAILABLE if count else PartnerState.UNAVAILABLE
+
+
+def is_strange(documents: Iterable[Document]) -> bool:
+    """Whether items tell of services, but only of such as neither the protocol nor a URI names."""
+    items = [item for document in documents for item in document.item]
+    names = [service.service for item in items for service in (*item.available, *item.unavailable)]
+    is_known = any(":" in name for name in names) or any(_tells_of_loan(item) for item in items)
+    return bool(names) and not is_known
 
 
 _KNOWN_SERVICES = frozenset({"presentation", _LOAN, "remote", "interloan", "openaccess"})

@@ -31,7 +31,7 @@ from bookwell.partners.adapters.protocol import (
     PartnerRefused,
     Refusal,
 )
-from bookwell.partners.adapters.values import isbn_forms, shortened
+from bookwell.partners.adapters.values import hyphenated_middle, isbn_forms, shortened
 from bookwell.partners.adapters.wire import Reply, Wire, read_as, within
 
 __all__ = ["KohaAdapter"]
@@ -111,8 +111,8 @@ class KohaAdapter:
         return self._options.patron_id
 
     async def _biblios(self, isbn: str) -> list[Biblio]:
-        """Records with the ISBN; the older form is searched for where the newer one finds nothing."""
-        for form in isbn_forms(isbn):
+        """Records with the ISBN: searched for in its newer form, else in the older one, else in both with hyphens."""
+        for form in filter(None, (*isbn_forms(isbn), hyphenated_middle(isbn))):
             if found := matching(await self._staff.biblios(form), isbn):
                 return found[:_MAX_RECORDS]
         return []

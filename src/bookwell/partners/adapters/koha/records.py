@@ -49,12 +49,14 @@ class Item(Answer):
     lost_status: Code | None = None
     withdrawn: Code | None = None
     damaged_status: Code | None = None
+    restricted_status: Code | None = None
     checked_out_date: Text = None
 
     @property
     def can_be_lent(self) -> bool:
-        """Now or later; negative `not_for_loan_status` is on order."""
-        return not (self.lost_status or self.withdrawn or self.damaged_status or (self.not_for_loan_status or 0) > 0)
+        """Now or later; negative `not_for_loan_status` is on order. Koha lends nothing that is restricted."""
+        is_set_apart = self.lost_status or self.withdrawn or self.damaged_status or self.restricted_status
+        return not (is_set_apart or (self.not_for_loan_status or 0) > 0)
 
     @property
     def is_in(self) -> bool:
@@ -109,8 +111,14 @@ def matching(biblios: Iterable[Biblio], isbn: str) -> list[Biblio]:
 def availability_of(
     items: Sequence[Item], holds: Sequence[Hold], *, today: dt.date, zone: ZoneInfo, href: str | None
 ) -> Availability:
-    """A copy is available if it is in, set aside for nobody, and not the next one for somebody who waits."""
+    """A copy is available if it is in, set aside for nobody, and not the next one for somebody who waits.
+
+    Raises:
+        PartnerFailed: "malformed", for a hold in a status that Koha does not have: nobody knows if it takes a copy.
+    """
     live = [hold for hold in holds if hold.is_live]
+    if any(hold.status not in _STATES for hold in live):
+        raise PartnerFailed(Failure.MALFORMED, detail="a status that Koha does not have")
     set_aside = {hold.item_id for hold in live if hold.status is not None}
     waiting = sum(hold.is_waiting for hold in live)
     on_shelf = sum(item.is_in and item.item_id not in set_aside for item in items)
