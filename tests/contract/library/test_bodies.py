@@ -24,3 +24,12 @@ def test_body__other_type_than_the_documents__is_422(path: str, body: dict[str, 
     response = Client().post(path, body, content_type="application/json", headers=world.headers("admin"))
 
     assert (response.status_code, response.json()["code"]) == (422, "request.invalid")
+
+
+@pytest.mark.parametrize("until", [None, "2100-03-12T18:00:00+02:00", "2100-03-12T18:00:00"])
+def test_place__what_it_answers__is_what_is_read_afterwards(until: str | None, world: World) -> None:
+    client, body = Client(headers=world.headers("other")), {"book_id": world.unborrowed_book.pk}
+
+    placed = client.post("/api/reservations/", body | {"reserved_until": until}, content_type="application/json")
+
+    assert client.get(placed["Location"]).json() == placed.json()

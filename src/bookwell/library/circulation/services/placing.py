@@ -136,8 +136,10 @@ def _facts_of(pickup: _Pickup, now: dt.datetime) -> BranchFacts:
 
 
 def _instant_at(pickup: _Pickup, moment: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
-    if moment is None or moment.tzinfo is not None:
-        return moment
+    if moment is None:
+        return None
+    if moment.tzinfo is not None:
+        return moment.astimezone(dt.UTC)  # as it is read back
     return wall_time(_facts_of(pickup, now).calendar, moment)
 
 
