@@ -21,13 +21,17 @@ class BackupUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file: a service's database of a kind (`mysql`, `postgresql`, `sqlite`), or the data folder (`folder`)."""
+    """One file: a service's database of a kind (`mysql`, `postgresql`, `sqlite`), or the data folder (`folder`).
+
+    With the migrations that the database had had; backups of before do not tell them.
+    """
 
     service: str
     kind: str
     file: str
     sha256: str
     size: int
+    migrations: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class Backup:
                 yield f"{part.file} is not what was saved: its digest differs"
 
 
-def describe(service: str, kind: str, file: Path) -> Part:
+def describe(service: str, kind: str, file: Path, *, migrations: Sequence[str] = ()) -> Part:
     """A file as a part of a backup."""
-    return Part(service, kind, file.name, _digest(file), file.stat().st_size)
+    return Part(service, kind, file.name, _digest(file), file.stat().st_size, migrations)
 
 
 def read_backup(folder: Path) -> Backup:
@@ -68,11 +72,12 @@ def read_backup(folder: Path) -> Backup:
     """
     try:
         document = json.loads((folder / MANIFEST).read_text())
-        parts = [Part(**part) for part in document["parts"]]
+        is_ours = document["form"] == _FORM
+        parts = [Part(**part) for part in document["parts"] if is_ours]
         backup = Backup(folder, document["made_at"], document["version"], parts)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BackupUnusable(f"{folder} holds no backup that can be read: {type(error).__name__}") from None
-    if document.get("form") != _FORM or any(Path(part.file).name != part.file for part in parts):
+    if not is_ours or any(Path(part.file).name != part.file for part in parts):
         raise BackupUnusable(f"{folder} was made by a program that this one does not know")
     if damages := list(backup.damages()):
         raise BackupUnusable("\n".join(damages))

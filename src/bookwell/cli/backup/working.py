@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookwell.cli.backup.data_folder import fill_folder, list_files, list_present, save_folder
 from bookwell.cli.backup.manifest import Backup, BackupUnusable, Part, describe, read_backup
+from bookwell.cli.backup.migrations import list_applied, list_unknown
 from bookwell.cli.backup.programs import ProgramFailed
 from bookwell.cli.backup.stores import SKIPPED_IDS, store_of
 from bookwell.cli.backup.unfinished import marked_as_unfinished
@@ -122,7 +123,7 @@ def _saved(folder: Path, databases: Mapping[str, str], say: Callable[[str], None
         say(f"saving {service}")
         file = folder / f"{service}.{store.ending}"
         store.save(file)
-        yield describe(service, store.kind, file)
+        yield describe(service, store.kind, file, migrations=list_applied(service, url))
 
 
 def _refusals(
@@ -136,6 +137,11 @@ def _refusals(
     if part.service not in databases:
         yield f"{part.service}: its database is not in the settings"
         return
+    if unknown := list_unknown(part.service, part.migrations):
+        yield (
+            f"{part.service}: the backup is of a newer version than this program ({', '.join(unknown)}); "
+            f"install the one that made it, {backup.version}, or newer"
+        )
     store = store_of(databases[part.service])
     if store.kind != part.kind:
         yield f"{part.service}: the backup is of {part.kind}, the settings name {store.kind}"

@@ -1,5 +1,7 @@
 """Brings the tables of a service without Django up to date, by its Alembic scripts."""
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +42,16 @@ class Migrations:
 
     def are_applied(self, connection: Connection) -> bool:
         """Whether the database has the tables that this code expects."""
+        return set(self.heads(connection)) == set(ScriptDirectory.from_config(self.configuration()).get_heads())
+
+    def heads(self, connection: Connection) -> Sequence[str]:
+        """The last migration that the database has had; none of one that is new."""
         context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
-        return set(context.get_current_heads()) == set(ScriptDirectory.from_config(self.configuration()).get_heads())
+        return context.get_current_heads()
+
+    def known(self) -> AbstractSet[str]:
+        """Every migration of this code."""
+        return {each.revision for each in ScriptDirectory.from_config(self.configuration()).walk_revisions()}
 
     def missing(self, connection: Connection) -> list[str]:
         """The migrations that the database lacks, in their order.
@@ -49,9 +59,8 @@ class Migrations:
         Raises:
             CommandError: Alembic's, if the database has one that this code does not know.
         """
-        context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
         scripts = ScriptDirectory.from_config(self.configuration())
-        heads = scripts.get_revisions(context.get_current_heads())
+        heads = scripts.get_revisions(tuple(self.heads(connection)))
         applied = {each.revision for head in heads if head for each in scripts.iterate_revisions(head.revision, "base")}
         known = reversed(list(scripts.walk_revisions()))
         return [each.revision for each in known if each.revision not in applied]
