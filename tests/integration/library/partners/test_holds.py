@@ -19,7 +19,7 @@ from bookwell.library.circulation.partner_tasks import poll_due
 from bookwell.library.circulation.queries.readers import list_open_ids
 from bookwell.library.circulation.tasks import expire_due
 from bookwell.library.plumbing.models import OutboxRow
-from tests.errands import pending, run_errands_once
+from tests.errands import envelopes_about, handle_errands, pending, run_errands_once
 from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReservationFactory
 from tests.fake_gateway import ISBN, PARTNER, FakeGateway
 from tests.notices import notice_of
@@ -513,6 +513,40 @@ def test_worker__hold_of_the_book_is_being_placed__is_asked_for_after_that(
 
     assert gateway.placed[-1]["other_refs"] == [f"reservation:{first.pk}"]
     assert set(Reservation.objects.values_list("state", flat=True)) == {"accepted"}
+
+
+def test_worker__somebody_wanted_the_book_before__is_asked_for_after_that(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    first = _place(api, book)
+    run_errands_once()
+    gateway.is_down = True
+    api.delete(f"/api/reservations/{first.pk}/")
+    early, late = (_place(api_as(make_user(category_id=PolicyFactory.create().category_id)), book) for _ in range(2))
+    run_errands_once()  # nothing is asked for while one is to be taken back, and that cannot be done now
+    gateway.is_down = False
+    handle_errands([one for one in envelopes_about(first.pk) if one.type == "partner.cancel_hold"])
+
+    handle_errands(envelopes_about(late.pk))
+    assert len(gateway.placed) == 1
+    handle_errands(envelopes_about(early.pk))
+    handle_errands(envelopes_about(late.pk))
+
+    assert [hold["reference"] for hold in gateway.placed[1:]] == [f"reservation:{one.pk}" for one in (early, late)]
+    assert pending() == []
+
+
+def test_worker__who_wanted_the_book_before_has_given_up__waits_for_nobody(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    early = _place(api, book)
+    late = _place(api_as(make_user(category_id=PolicyFactory.create().category_id)), book)
+    api.delete(f"/api/reservations/{early.pk}/")
+
+    handle_errands(envelopes_about(late.pk))
+
+    late.refresh_from_db()
+    assert late.state == "accepted"
 
 
 def test_worker__hold_of_the_book_was_ended_by_the_partner__waits_for_nothing(

@@ -2,14 +2,21 @@
 
 import datetime as dt
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.rules import State
 from bookwell.library.partners.models import PartnerAnswer
 
-__all__ = ["find_hold_to_cancel", "has_unsettled_hold", "list_due_polls", "list_other_refs", "list_unchecked_books"]
+__all__ = [
+    "find_hold_to_cancel",
+    "has_earlier_wish",
+    "has_unsettled_hold",
+    "list_due_polls",
+    "list_other_refs",
+    "list_unchecked_books",
+]
 
 
 def list_other_refs(reservation: Reservation) -> list[str]:
@@ -24,10 +31,19 @@ def has_unsettled_hold(reservation: Reservation) -> bool:
     """Whether another hold for the same book at the same partner is being placed, or still to be taken back there."""
     is_being_placed = Q(asked_at__isnull=False, answered_at=None)
     is_to_take_back = Q(reservation__state__in=(State.CANCELLED, State.EXPIRED), cancelled_at=None) & ~Q(ref="")
-    others = PartnerHold.objects.filter(
+    return _others_of_book(reservation).filter(is_being_placed | is_to_take_back).exists()
+
+
+def has_earlier_wish(reservation: Reservation) -> bool:
+    """Whether somebody wanted the same book of the same partner before, for whom it has not been asked yet."""
+    is_wanted = Q(reservation__state=State.REQUESTED, asked_at=None, answered_at=None)
+    return _others_of_book(reservation).filter(is_wanted, pk__lt=reservation.pk).exists()
+
+
+def _others_of_book(reservation: Reservation) -> QuerySet[PartnerHold]:
+    return PartnerHold.objects.filter(
         reservation__book_id=reservation.book_id, reservation__partner=reservation.partner
     ).exclude(pk=reservation.pk)
-    return others.filter(is_being_placed | is_to_take_back).exists()
 
 
 def find_hold_to_cancel(reservation_id: int) -> tuple[str, str] | None:

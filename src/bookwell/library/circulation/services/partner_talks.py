@@ -12,7 +12,12 @@ from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import claim_hold, claim_poll, lock_book_of_reservation, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
 from bookwell.library.circulation.partner_rules import GONE_AFTER, PARTNER_GONE, end_without_partner
-from bookwell.library.circulation.queries.partners import find_hold_to_cancel, has_unsettled_hold, list_other_refs
+from bookwell.library.circulation.queries.partners import (
+    find_hold_to_cancel,
+    has_earlier_wish,
+    has_unsettled_hold,
+    list_other_refs,
+)
 from bookwell.library.circulation.rules import OPEN_STATES, SYSTEM, State
 
 __all__ = [
@@ -37,7 +42,8 @@ def begin_hold(*, reservation_id: int, until: dt.datetime, now: dt.datetime) -> 
     that there may be, to take it back.
 
     Of one book, a partner is asked for one hold at a time, and for none while one is to be taken back: a protocol
-    that cannot carry our reference would give both reservations the same hold.
+    that cannot carry our reference would give both reservations the same hold. Whoever wanted it first is asked for
+    first, though errands that were postponed come back out of order: there may be one copy, or one hold, for all of us.
 
     Raises:
         ReservationNotFound, HoldUnsettled
@@ -52,6 +58,8 @@ def begin_hold(*, reservation_id: int, until: dt.datetime, now: dt.datetime) -> 
     if has_unsettled_hold(reservation):  # also when it is asked again: another may have been cancelled meanwhile
         raise HoldUnsettled
     if hold.asked_at is None:
+        if has_earlier_wish(reservation):
+            raise HoldUnsettled
         hold.asked_at = now
         hold.save(update_fields=["asked_at"])
     others = list_other_refs(reservation)
