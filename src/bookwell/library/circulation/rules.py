@@ -356,22 +356,30 @@ def _morning(instant: dt.datetime, days: int, time_zone: str) -> dt.datetime:
 
 
 def estimate_ready_on(
-    *, position: int, loans_due_at: Sequence[dt.datetime], copies: int, loan_days: int, now: dt.datetime
+    *,
+    position: int,
+    loans_due_at: Sequence[dt.datetime],
+    copies: int,
+    loan_days: int,
+    time_zone: str,
+    now: dt.datetime,
 ) -> dt.date | None:
     """The day on which a waiting reader's turn is expected; None when no copy will come back.
 
     `copies` counts those in service. They come back in the order of their due dates (those overdue: today); whoever
-    gets one before this reader keeps it for `loan_days`. Those set aside but not yet lent count as lent today.
+    gets one before this reader keeps it for `loan_days`. Those set aside but not yet lent count as lent today. Days are
+    those of `time_zone`.
     """
     if copies < 1:
         return None
-    loan = dt.timedelta(days=max(loan_days, 1))
-    due = sorted(max(instant, now) for instant in loans_due_at)[:copies]
-    due += [now + loan] * (copies - len(due))
+    zone, loan = ZoneInfo(time_zone), dt.timedelta(days=max(loan_days, 1))
+    today = now.astimezone(zone).date()
+    due = sorted(max(instant.astimezone(zone).date(), today) for instant in loans_due_at)[:copies]
+    due += [today + loan] * (copies - len(due))
     latest = max(due)
     # Up to `latest` every copy may serve several readers; from then on each serves one in every `loan`.
     turns = sorted(first + loan * number for first in due for number in range((latest - first) // loan + 1))
     if position <= len(turns):
-        return turns[position - 1].date()
+        return turns[position - 1]
     rounds, turn = divmod(position - len(turns) - 1, copies)
-    return (turns[-copies:][turn] + loan * (rounds + 1)).date()
+    return turns[-copies:][turn] + loan * (rounds + 1)

@@ -59,7 +59,7 @@ def _loan(**terms: Any) -> Reservation:
 def test_placed__with_all_copies_lent__tells_position_estimate_and_whose_time_it_is() -> None:
     branch = BranchFactory.create(time_zone="Europe/Warsaw")
     reader = ReaderFactory.create(home_branch=branch, language="pl", channels=["email", "sms"])
-    loan = ReservationFactory.borrowed(book=BookFactory.create(title="Solaris"), now=NOW)
+    loan = ReservationFactory.borrowed(book=BookFactory.create(title="Solaris", branch=branch), now=NOW)
 
     waiting = ReservationFactory.place(reader, loan.book, now=NOW)
 

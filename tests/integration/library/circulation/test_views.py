@@ -1,6 +1,8 @@
 """What readers are told before they reserve, and while they wait: as placing does it, and as copies can serve."""
 
 import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -78,10 +80,10 @@ def test_list_books__of_a_branch__leaves_out_what_it_has_lost() -> None:
     assert [row[0] for row in rows] == [kept.pk]
 
 
-def _estimates(book: Book) -> tuple[dt.date | None, dt.date | None, dt.date | None]:
+def _estimates(book: Book, **of_reader: Any) -> tuple[dt.date | None, dt.date | None, dt.date | None]:
     """What is told to whoever places, to whoever waits, and to the public."""
     now = clock.now()
-    reader = ReaderFactory.create()
+    reader = ReaderFactory.create(**of_reader)
     public = get_outlooks([book.pk], now=now)[book.pk].expected_on
     placed = run_in_transaction(
         lambda: services.place_reservation(reader_id=reader.pk, book_id=book.pk, actor=LIBRARIAN, now=now)
@@ -115,3 +117,15 @@ def test_estimate__copy_is_set_aside__counts_as_lent_today() -> None:
     ReservationFactory.place(ReaderFactory.create(), book)
 
     assert _estimates(book) == tuple([clock.now().date() + dt.timedelta(days=28)] * 3)
+
+
+def test_estimate__the_branch_is_behind_greenwich__is_the_due_date_there() -> None:
+    branch = BranchFactory.create(time_zone="America/Los_Angeles")
+    loan = ReservationFactory.borrowed(book=BookFactory.create(branch=branch))
+    assert loan.due_at is not None
+    due = loan.due_at.astimezone(ZoneInfo(branch.time_zone)).date()
+    assert due < loan.due_at.date()
+
+    placed, waiting, _ = _estimates(loan.book, home_branch=branch)
+
+    assert (placed, waiting) == (due, due)

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -284,7 +285,7 @@ def test_estimate_ready_on(position: int, due_in_days: list[int], copies: int, e
     expected = None if expected_in_days is None else (NOW + dt.timedelta(days=expected_in_days)).date()
 
     estimate = estimate_ready_on(
-        position=position, loans_due_at=_in_days(*due_in_days), copies=copies, loan_days=10, now=NOW
+        position=position, loans_due_at=_in_days(*due_in_days), copies=copies, loan_days=10, time_zone="UTC", now=NOW
     )
 
     assert estimate == expected
@@ -311,16 +312,36 @@ def test_estimate_ready_on__any_queue__is_as_if_copies_were_handed_out_one_by_on
     position: int, due: list[int], copies: int, loan_days: int
 ) -> None:
     estimate = estimate_ready_on(
-        position=position, loans_due_at=_in_days(*due), copies=copies, loan_days=loan_days, now=NOW
+        position=position, loans_due_at=_in_days(*due), copies=copies, loan_days=loan_days, time_zone="UTC", now=NOW
     )
 
     assert estimate == _by_hand(position, due, copies, loan_days)
 
 
 def test_estimate_ready_on__a_policy_without_loan_days__counts_one_day_a_loan() -> None:
-    estimate = estimate_ready_on(position=3, loans_due_at=[NOW], copies=1, loan_days=0, now=NOW)
+    estimate = estimate_ready_on(position=3, loans_due_at=[NOW], copies=1, loan_days=0, time_zone="UTC", now=NOW)
 
     assert estimate == (NOW + dt.timedelta(days=2)).date()
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "now", "position", "expected"),
+    [
+        ("America/New_York", dt.datetime(2026, 3, 2, 15, tzinfo=dt.UTC), 1, dt.date(2026, 3, 5)),
+        ("America/New_York", dt.datetime(2026, 3, 2, 15, tzinfo=dt.UTC), 2, dt.date(2026, 3, 12)),  # summer has come
+        ("Pacific/Auckland", dt.datetime(2026, 3, 9, 15, tzinfo=dt.UTC), 1, dt.date(2026, 3, 10)),  # overdue: today
+    ],
+)
+def test_estimate_ready_on__a_branch_far_from_greenwich__is_the_branchs_day(
+    time_zone: str, now: dt.datetime, position: int, expected: dt.date
+) -> None:
+    due = dt.datetime(2026, 3, 5, 23, 59, 59, tzinfo=ZoneInfo(time_zone)).astimezone(dt.UTC)
+
+    estimate = estimate_ready_on(
+        position=position, loans_due_at=[due], copies=1, loan_days=7, time_zone=time_zone, now=now
+    )
+
+    assert estimate == expected
 
 
 @pytest.mark.parametrize("shelves", [False, True])

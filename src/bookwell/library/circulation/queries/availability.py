@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Subquery, Sum, Value, When
 
 from bookwell.library.circulation.models import Copy, Holding, Reservation
+from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.rules import DEFAULT_TERMS, CopyStatus, State, estimate_ready_on
 
 __all__ = [
@@ -94,8 +95,12 @@ def due_dates_of_copies(book_ids: Iterable[int]) -> Mapping[int, Sequence[dt.dat
 
 
 def get_outlooks(book_ids: list[int], *, now: dt.datetime) -> dict[int, Outlook]:
-    """The outlook for each of some books, by the same estimate as a reader's who joins the queue; two statements."""
+    """The outlook for each of some books, by the same estimate as a reader's who joins the queue; three statements.
+
+    Nobody has said where the book will be picked up: it is the day at the network's first branch.
+    """
     due_dates = due_dates_of_copies(book_ids)
+    time_zone = get_home_branch(None, now=now).calendar.time_zone if due_dates else "UTC"
     return {
         holding.book_id: Outlook(
             holding.queue_length,
@@ -104,6 +109,7 @@ def get_outlooks(book_ids: list[int], *, now: dt.datetime) -> dict[int, Outlook]
                 loans_due_at=[due for due in due_dates[holding.book_id] if due],
                 copies=len(due_dates[holding.book_id]),
                 loan_days=DEFAULT_TERMS.loan_days,
+                time_zone=time_zone,
                 now=now,
             ),
         )

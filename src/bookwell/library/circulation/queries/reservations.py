@@ -119,10 +119,12 @@ def annotated_reservations() -> QuerySet[Reservation]:
     )
     loan_days = Policy.objects.filter(category__user=OuterRef("reader"), branch__isnull=True).values("loan_days")
     place = Case(When(state=State.WAITING, then=Subquery(upto_mine)), output_field=IntegerField())
+    pickup = Branch.objects.filter(pk=OuterRef("pickup_branch"))
     return Reservation.objects.select_related("copy").annotate(
         place=place,
         loan_days=Subquery(loan_days[:1]),
-        branch_name=Subquery(Branch.objects.filter(pk=OuterRef("pickup_branch")).values("name")),
+        branch_name=Subquery(pickup.values("name")),
+        time_zone=Case(When(state=State.WAITING, then=Subquery(pickup.values("time_zone")))),
     )
 
 
@@ -146,6 +148,7 @@ def _view(row: Reservation, due_dates: Sequence[dt.datetime | None], now: dt.dat
             loans_due_at=[due for due in due_dates if due],
             copies=len(due_dates),
             loan_days=loan_days,
+            time_zone=row.time_zone,  # type: ignore[attr-defined]  # annotated
             now=now,
         )
     return ReservationView(

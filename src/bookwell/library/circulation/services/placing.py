@@ -90,7 +90,8 @@ def place_reservation(
     check_reserved_until(until, now=now)
     placed = _draft(book, reader, copy, pickup, now=now, reserved_until=until)
     if copy is None:
-        placed.estimated_ready_on = _estimate(book, choose_terms(facts.policies, branch_id=None), rows[1], now)
+        everywhere = choose_terms(facts.policies, branch_id=None)
+        placed.estimated_ready_on = _estimate(book, everywhere, rows[1], time_zone=pickup.time_zone, now=now)
     elif may_shelve_at_once(terms, None, is_at_pickup_branch=_is_at(copy, pickup)):
         _shelve(placed, pickup, terms, now)
     placed.id = _insert(book, copy, placed, pickup)
@@ -165,12 +166,15 @@ def _draft(
     )
 
 
-def _estimate(book: LockedBook, terms: PolicyTerms, copies: Rows, now: dt.datetime) -> dt.date | None:
+def _estimate(
+    book: LockedBook, terms: PolicyTerms, copies: Rows, *, time_zone: str, now: dt.datetime
+) -> dt.date | None:
     return estimate_ready_on(
         position=book.queue_length + 1,
         loans_due_at=due_dates_of(copies),
         copies=len(copies),
         loan_days=terms.loan_days,
+        time_zone=time_zone,
         now=now,
     )
 
