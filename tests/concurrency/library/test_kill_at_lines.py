@@ -8,8 +8,11 @@ import pytest
 from django.db import connections
 
 from bookwell.kit import clock
-from bookwell.kit.adapters.django.transactions import run_idempotent
+from bookwell.kit.adapters.django.transactions import run_idempotent, run_in_transaction
 from bookwell.kit.idempotency import Answer, IdempotencyKey
+from bookwell.library.accounts.models import User
+from bookwell.library.accounts.queries import expect_caller
+from bookwell.library.accounts.services import open_session
 from bookwell.library.api.answers import json_answer
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.models import Book
@@ -80,13 +83,17 @@ class Case:
 def _placing() -> Case:
     """A reader takes the last free copy."""
     [reader], book = readers(1), BookFactory.create(copies=1)
-    actor, now = Actor(reader.pk, is_librarian=False), clock.now()
+    return Case(book, _place(reader, book), {State.ASSIGNED: 1}, _new_key())
 
-    def work() -> Answer:
-        placed = services.place_reservation(reader_id=reader.pk, book_id=book.pk, actor=actor, now=now)
-        return json_answer(placed, status=201)
 
-    return Case(book, work, {State.ASSIGNED: 1}, _new_key())
+def _placing_for_an_expected_caller() -> Case:
+    """The same for a reader whose session nobody has looked for: it is locked with the reader."""
+    [reader], book = readers(1), BookFactory.create(copies=1)
+    now = clock.now()
+    pair = run_in_transaction(lambda: open_session(user=reader, now=now))
+    expected = expect_caller(pair.access) if pair else None
+    assert expected is not None
+    return Case(book, _place(reader, book, session_id=expected.session_id), {State.ASSIGNED: 1}, _new_key())
 
 
 def _queueing() -> Case:
@@ -95,13 +102,7 @@ def _queueing() -> Case:
     [reader, *others] = readers(3)
     for other in others:
         placing(other, book)()
-    actor, now = Actor(reader.pk, is_librarian=False), clock.now()
-
-    def work() -> Answer:
-        placed = services.place_reservation(reader_id=reader.pk, book_id=book.pk, actor=actor, now=now)
-        return json_answer(placed, status=201)
-
-    return Case(book, work, {State.ASSIGNED: 1, State.WAITING: 2}, _new_key())
+    return Case(book, _place(reader, book), {State.ASSIGNED: 1, State.WAITING: 2}, _new_key())
 
 
 def _returning() -> Case:
@@ -119,11 +120,23 @@ def _returning() -> Case:
     return Case(book, work, {State.RETURNED: 1, State.ASSIGNED: 1, State.WAITING: 1}, _new_key())
 
 
+def _place(reader: User, book: Book, *, session_id: str | None = None) -> Callable[[], Answer]:
+    actor, now = Actor(reader.pk, is_librarian=False), clock.now()
+
+    def work() -> Answer:
+        placed = services.place_reservation(
+            reader_id=reader.pk, book_id=book.pk, actor=actor, session_id=session_id, now=now
+        )
+        return json_answer(placed, status=201)
+
+    return work
+
+
 def _new_key() -> IdempotencyKey:
     return IdempotencyKey(scope="kill", key=unique("key"), fingerprint="the same request")
 
 
-@pytest.mark.parametrize("new_case", [_placing, _queueing, _returning])
+@pytest.mark.parametrize("new_case", [_placing, _placing_for_an_expected_caller, _queueing, _returning])
 def test_killed_behind_any_statement__all_of_it_is_there_or_nothing_and_the_same_key_makes_it_once(
     new_case: Callable[[], Case],
 ) -> None:
