@@ -44,7 +44,7 @@ class BookPath(BaseModel):
 
 
 class IsbnPath(BaseModel):
-    """A book by its number. No length is demanded: a path that breaks its schema would count as one that is not there."""
+    """A book by its number. No length is demanded: a path that breaks its schema would count as not there."""
 
     isbn: str = Field(description="ISBN-10 or -13, with or without hyphens")
 
