@@ -50,19 +50,20 @@ def test_admin__wrong_passwords__lock_out_too() -> None:
 
 
 def test_admin__machine_clients__are_listed_without_secrets_and_revoked() -> None:
-    admin, name = make_user(Role.ADMIN), unique("client")
-    new = run_in_transaction(lambda: add_client(name=name, scopes=["availability:read"], now=clock.now()))
+    admin, name, client_id = make_user(Role.ADMIN), unique("client"), unique("id")
+    wanted: dict[str, Any] = {"client_id": client_id, "name": name, "scopes": ["availability:read"]}
+    run_in_transaction(lambda: add_client(secret_hash="a hash", now=clock.now(), **wanted))
     browser = _browser(admin)
 
-    listed, shown = browser.get(CLIENTS), browser.get(f"{CLIENTS}{new.client_id}/change/")
-    browser.post(CLIENTS, {"action": "revoke", "_selected_action": [new.client_id]})
+    listed, shown = browser.get(CLIENTS), browser.get(f"{CLIENTS}{client_id}/change/")
+    browser.post(CLIENTS, {"action": "revoke", "_selected_action": [client_id]})
 
-    client = MachineClient.objects.get(pk=new.client_id)
+    client = MachineClient.objects.get(pk=client_id)
     assert (name in listed.text, name in shown.text) == (True, True)
     assert client.secret_hash not in shown.text
     assert client.revoked_at is not None
     entry = AuditEntry.objects.get(action="client.revoked", object_type="client", actor_id=admin.pk)
-    assert new.client_id in entry.data
+    assert client_id in entry.data
 
 
 @pytest.mark.parametrize("path", ["/admin/accounts/machineclient/", "/admin/accounts/outsideidentity/"])

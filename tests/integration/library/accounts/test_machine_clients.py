@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import hashers
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from bookwell.kit import clock
@@ -214,6 +216,22 @@ def test_rotate__twice__leaves_the_last_two() -> None:
     second, third = _rotate(client_id), _rotate(client_id)
 
     assert [_status(client_id, secret) for secret in (first, second, third)] == [401, 200, 200]
+
+
+def test_secrets__are_hashed__before_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    depths, find_hasher = [len(connection.savepoint_ids)], hashers.get_hasher
+
+    def find_and_note(*of: Any) -> Any:
+        depths.append(len(connection.savepoint_ids))
+        return find_hasher(*of)
+
+    monkeypatch.setattr(hashers, "get_hasher", find_and_note)
+
+    client_id, _ = _add()
+    _rotate(client_id)
+
+    assert len(depths) == 3
+    assert len(set(depths)) == 1
 
 
 def test_rotate__revoked_or_unknown__is_refused_and_changes_nothing() -> None:

@@ -198,12 +198,12 @@ def test_token__the_account_was_deleted__is_forgotten(issuer: OutsideIssuer) -> 
 def test_token__that_names_a_session_or_a_client_of_ours__is_neither(issuer: OutsideIssuer) -> None:
     victim = make_user(role=Role.ADMIN)
     session = verifier().verify(api_as(victim).access, now=clock.now()).session_id
-    client = run_in_transaction(
-        lambda: services.add_client(name=unique("c"), scopes=["reservations:write"], now=clock.now())
-    )
+    client_id = unique("id")
+    client: dict[str, Any] = {"client_id": client_id, "name": client_id, "scopes": ["reservations:write"]}
+    run_in_transaction(lambda: services.add_client(secret_hash="", now=clock.now(), **client))
 
     as_victim = _me(issuer.token("reader", sub=str(victim.pk), sid=session))
-    as_client = Api(issuer.token(client_id=client.client_id, scope="reservations:write")).post(
+    as_client = Api(issuer.token(client_id=client_id, scope="reservations:write")).post(
         "/api/reservations/", {"book_id": 1, "reader": "x"}
     )
 

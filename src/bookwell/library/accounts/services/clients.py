@@ -1,18 +1,14 @@
-"""Machine clients: add, give another secret, revoke."""
+"""Machine clients: add, give another secret, revoke. Secrets come hashed, as `accounts.passwords` does it."""
 
 import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
-
 from bookwell.kit.machine_clients import (
     ClientNameTaken,
     ClientUnknown,
-    NewClient,
     check_client_name,
     check_scopes,
-    new_secret,
 )
 from bookwell.library.accounts.locks import lock_client
 from bookwell.library.accounts.models import MachineClient
@@ -24,7 +20,15 @@ __all__ = ["add_client", "revoke_client", "rotate_secret"]
 _NO_NUMBER = 0
 
 
-def add_client(*, name: str, scopes: Collection[str], now: dt.datetime, actor_id: int = SYSTEM) -> NewClient:
+def add_client(
+    *,
+    client_id: str,
+    secret_hash: str,
+    name: str,
+    scopes: Collection[str],
+    now: dt.datetime,
+    actor_id: int = SYSTEM,
+) -> None:
     """Let a program in, with some scopes.
 
     Raises:
@@ -34,20 +38,20 @@ def add_client(*, name: str, scopes: Collection[str], now: dt.datetime, actor_id
     check_scopes(scopes, known=tuple(Scope))
     if MachineClient.objects.filter(name=name).exists():
         raise ClientNameTaken
-    new = NewClient.made()
     MachineClient.objects.create(
-        client_id=new.client_id,
+        client_id=client_id,
         name=name,
-        secret_hash=make_password(new.secret),
+        secret_hash=secret_hash,
         scopes=" ".join(sorted(set(scopes))),
         created_at=now,
     )
-    _record("client.added", new.client_id, actor_id, scopes=sorted(set(scopes)))
-    return new
+    _record("client.added", client_id, actor_id, scopes=sorted(set(scopes)))
 
 
-def rotate_secret(*, name: str, both_for: dt.timedelta, now: dt.datetime, actor_id: int = SYSTEM) -> NewClient:
-    """Another secret for a client, by its name or id; the one before is good for a while besides.
+def rotate_secret(
+    *, name: str, secret_hash: str, both_for: dt.timedelta, now: dt.datetime, actor_id: int = SYSTEM
+) -> str:
+    """Give a client, by its name or id, another secret; the one before is good for a while besides. Its id.
 
     Raises:
         ClientUnknown: also for one that was revoked.
@@ -55,12 +59,11 @@ def rotate_secret(*, name: str, both_for: dt.timedelta, now: dt.datetime, actor_
     client = lock_client(name)
     if client.revoked_at is not None:
         raise ClientUnknown("This machine client was revoked.")
-    new = NewClient(client.pk, new_secret())
     client.former_hash, client.former_until = (client.secret_hash, now + both_for) if both_for else (None, None)
-    client.secret_hash = make_password(new.secret)
+    client.secret_hash = secret_hash
     client.save(update_fields=["secret_hash", "former_hash", "former_until"])
     _record("client.secret_rotated", client.pk, actor_id)
-    return new
+    return client.pk
 
 
 def revoke_client(*, name: str, now: dt.datetime, actor_id: int = SYSTEM) -> None:

@@ -7,7 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
+from bookwell.kit.machine_clients import NewClient
 from bookwell.library.accounts import services
+from bookwell.library.accounts.passwords import hash_password
 from bookwell.library.accounts.rules import Scope
 
 __all__ = ["Command"]
@@ -25,9 +27,11 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Django's hook."""
-        wanted = {"name": options["name"], "scopes": options["scopes"], "now": clock.now()}
+        new = NewClient.made()
+        wanted = {"name": options["name"], "scopes": options["scopes"]}
+        wanted |= {"client_id": new.client_id, "secret_hash": hash_password(new.secret)}
         try:
-            new = run_in_transaction(lambda: services.add_client(**wanted))
+            run_in_transaction(lambda: services.add_client(now=clock.now(), **wanted))
         except DomainError as error:
             raise CommandError(error.detail) from error
         self.stdout.write(str(new))

@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
+from bookwell.kit.machine_clients import NewClient, new_secret
 from bookwell.library.accounts import services
+from bookwell.library.accounts.passwords import hash_password
 
 __all__ = ["Command"]
 
@@ -31,13 +33,13 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Django's hook."""
-        both_for = dt.timedelta(hours=options["both_for"])
-        wanted = {"name": options["name"], "both_for": both_for, "now": clock.now()}
+        secret, both_for = new_secret(), dt.timedelta(hours=options["both_for"])
+        wanted = {"name": options["name"], "secret_hash": hash_password(secret), "both_for": both_for}
         try:
-            new = run_in_transaction(lambda: services.rotate_secret(**wanted))
+            client_id = run_in_transaction(lambda: services.rotate_secret(now=clock.now(), **wanted))
         except DomainError as error:
             raise CommandError(error.detail) from error
-        self.stdout.write(str(new))
+        self.stdout.write(str(NewClient(client_id, secret)))
         self.stderr.write("The secret is not shown again.")
 
 
