@@ -18,13 +18,14 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from bookwell.cli.backup import sessions
 from bookwell.cli.backup.stores import mysql_options
 from bookwell.cli.processes import stop
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
 from tests.e2e.embedded import run_up, wait_until
 from tests.e2e.newcomers import settle
-from tests.infrastructure import new_database, running_servers
+from tests.infrastructure import drop_database, new_database, running_servers
 from tests.infrastructure.servers import free_port
 from tests.production import Production, production
 
@@ -295,6 +296,26 @@ def test_embedded__lost_and_restored__has_all_it_had_acknowledged_and_goes_on(tm
     with run_up(tmp_path, "--only", "library,tables", port=up.port, variables=ours) as second:
         second.wait_until_ready()
         assert load.reserve(load.tokens[0], load.books[-1]) > greatest
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_connected__to_a_server__are_named_until_they_end(
+    servers: dict[str, str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    url = new_database(servers[kind])
+    engine = engine_of(url)
+    try:
+        monkeypatch.setattr(sessions, "_PATIENCE_SECONDS", 0)
+        with engine.connect(), engine.connect():
+            connected = sessions.list_connected(url)
+        engine.dispose()
+        monkeypatch.setattr(sessions, "_PATIENCE_SECONDS", 60)
+
+        assert [each.endswith(", 2 sessions") for each in connected] == [True], connected
+        assert sessions.list_connected(url) == []
+    finally:
+        engine.dispose()
+        drop_database(url)
 
 
 def test_restore__a_file_is_damaged_or_missing__changes_nothing(tmp_path: Path) -> None:

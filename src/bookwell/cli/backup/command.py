@@ -24,6 +24,9 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(help="A backup: the folder with manifest.json.")],
     force: Annotated[bool, typer.Option("--force", help="Drop what the databases hold now.")] = False,
+    ignore_connections: Annotated[
+        bool, typer.Option("--ignore-connections", help="Go on though others are connected to a database.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only look whether the backup is whole.")] = False,
 ) -> None:
     """Put a backup back into the databases that the settings name; stop every service first."""
@@ -35,7 +38,7 @@ def restore(
             found = read_backup(folder)
             typer.echo(f"whole: {', '.join(part.service for part in found.parts)}, made {found.made_at}")
             return
-        restore_backup(folder, is_forced=force, say=_tell)
+        restore_backup(folder, is_forced=force, ignores_others=ignore_connections, say=_tell)
     except FAILURES as error:
         _fail(error)
     typer.echo("restored; now bring it up to date: bookwell migrate")

@@ -13,6 +13,7 @@ from bookwell.cli.backup.data_folder import fill_folder, list_files, list_presen
 from bookwell.cli.backup.manifest import Backup, BackupUnusable, Part, describe, read_backup
 from bookwell.cli.backup.migrations import list_applied, list_unknown
 from bookwell.cli.backup.programs import ProgramFailed
+from bookwell.cli.backup.sessions import list_connected
 from bookwell.cli.backup.stores import SKIPPED_IDS, store_of
 from bookwell.cli.backup.unfinished import marked_as_unfinished
 from bookwell.cli.doctor.site import read_site
@@ -73,8 +74,8 @@ def make_backup(parent: Path, *, say: Callable[[str], None]) -> Path:
     return target
 
 
-def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None]) -> None:
-    """Make everything what it was in the backup. Services must not run meanwhile.
+def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None], ignores_others: bool = False) -> None:
+    """Make everything what it was in the backup. Services must not run meanwhile: others on a database are refused.
 
     Raises:
         BackupUnusable, RestoreRefused, SettingsUnusable: before anything is changed.
@@ -87,17 +88,24 @@ def restore_backup(folder: Path, *, is_forced: bool, say: Callable[[str], None])
         raise RestoreRefused("\n".join(refusals))
     make_private_folder(data_dir)
     taken = RestoreRefused(f"`bookwell up` is running with {data_dir}; stop it first")
-    with folder_to_ourselves(data_dir, refusal=taken), marked_as_unfinished(data_dir):
+    with folder_to_ourselves(data_dir, refusal=taken):
+        if not ignores_others and (occupied := list(_occupied(backup, databases))):
+            raise RestoreRefused("\n".join(occupied))
+        _fill(backup, databases, data_dir, say)
+    for service, count in _untold(databases).items():
+        say(f"{service}: {count} messages were under way; what was sent after the backup goes again")
+
+
+def _fill(backup: Backup, databases: Mapping[str, str], data_dir: Path, say: Callable[[str], None]) -> None:
+    with marked_as_unfinished(data_dir):
         for part in backup.parts:
             say(f"restoring {part.service}")
             if part.kind == "folder":
-                fill_folder(folder / part.file, data_dir)
+                fill_folder(backup.folder / part.file, data_dir)
             else:
-                store_of(databases[part.service]).fill(folder / part.file)
+                store_of(databases[part.service]).fill(backup.folder / part.file)
         if "tables" in databases and any(part.service == "tables" for part in backup.parts):
             _skip_places(databases["tables"])
-    for service, count in _untold(databases).items():
-        say(f"{service}: {count} messages were under way; what was sent after the backup goes again")
 
 
 def _databases() -> Mapping[str, str]:
@@ -147,6 +155,13 @@ def _refusals(
         yield f"{part.service}: the backup is of {part.kind}, the settings name {store.kind}"
     elif not is_forced and not store.is_empty():
         yield f"{part.service}: its database is not empty; --force drops what is there"
+
+
+def _occupied(backup: Backup, databases: Mapping[str, str]) -> Iterator[str]:
+    for part in backup.parts:
+        if part.service in databases and (others := list_connected(databases[part.service])):
+            names = "; ".join(others)
+            yield f"{part.service}: its database is in use ({names}); stop every service, or pass --ignore-connections"
 
 
 def _skip_places(url: str) -> None:
