@@ -93,6 +93,14 @@ def test_branch__added_and_changed__is_audited() -> None:
     assert [entry.action for entry in actions] == ["branch.created", "branch.changed"]
 
 
+def test_branch__a_new_one__is_offered_the_last_place() -> None:
+    last = BranchFactory.create(position=17)
+
+    page = client_of(Role.ADMIN).get("/admin/network/branch/add/")
+
+    assert page.context["adminform"].form["position"].value() == last.position + 1
+
+
 def test_branch__rule_refuses__is_told_and_nothing_changes() -> None:
     client = client_of(Role.ADMIN)
     entries = AuditEntry.objects.count()

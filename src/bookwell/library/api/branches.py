@@ -13,7 +13,7 @@ from bookwell.library.api.auth import admin, caller_of
 from bookwell.library.api.paging import PageQuery, page_request, respond_page
 from bookwell.library.api.types import Body, Day, Id, Name, PageOf, PartialBody
 from bookwell.library.network import queries, services
-from bookwell.library.network.models import Branch, Closure
+from bookwell.library.network.models import LAST_POSITION, Branch, Closure
 from bookwell.library.network.schemas import BranchOut, ClosureOut
 from bookwell.library.network.services import BranchData
 
@@ -26,7 +26,7 @@ Code = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9._
 Zone = Annotated[str, Field(min_length=1, max_length=64)]
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
 Weekdays = Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1, max_length=7)]
-Place = Annotated[int, Field(ge=0, le=32_767)]
+Place = Annotated[int, Field(ge=0, le=LAST_POSITION)]
 Reason = Annotated[str, Field(max_length=200)]
 
 
@@ -38,7 +38,7 @@ class BranchBody(Body):
     time_zone: Zone = "UTC"
     country: Country = ""
     open_weekdays: Weekdays = [1, 2, 3, 4, 5, 6, 7]
-    position: Place = 0
+    position: Place | None = Field(default=None, description="Null: a new branch comes last, another stays in place")
 
 
 class ChangeBranch(PartialBody):

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from bookwell.kit.adapters.django.admin import ServiceAdmin
 from bookwell.library.network import services
 from bookwell.library.network.models import Branch, Closure
+from bookwell.library.network.queries import next_position
 
 __all__ = ["BranchAdmin", "ClosureAdmin"]
 
@@ -25,6 +26,10 @@ class BranchAdmin(ServiceAdmin):
     list_display = ("position", "code", "name", "time_zone", "country")
     list_display_links = ("code",)
     search_fields = ("code", "name")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new branch is offered the last place."""
+        return {"position": next_position(), **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Branch, form: Any, change: bool) -> None:  # noqa: ARG002 -- Django's
         """Create or change the branch."""

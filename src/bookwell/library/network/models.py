@@ -2,6 +2,9 @@
 
 from django.db import models
 
+LAST_POSITION = 32_767
+"""As every database can count in the column."""
+
 
 def _every_day() -> list[int]:
     return [1, 2, 3, 4, 5, 6, 7]

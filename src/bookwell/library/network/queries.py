@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Max
 
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
 from bookwell.library.network.errors import BranchNotFound, ClosureNotFound
-from bookwell.library.network.models import Branch, Closure
+from bookwell.library.network.models import LAST_POSITION, Branch, Closure
 from bookwell.library.network.public_holidays import holidays_of
 from bookwell.library.network.rules import BranchCalendar
 
@@ -27,6 +27,7 @@ __all__ = [
     "list_branches",
     "list_changed_hours",
     "list_closures",
+    "next_position",
 ]
 
 
@@ -121,6 +122,12 @@ def get_branch_by_code(code: str) -> Branch:
 def list_branches(position: Position, *, limit: int) -> list[Branch]:
     """Up to `limit + 1` branches behind `position`, which is a (position, id); the default branch comes first."""
     return keyset_page(Branch.objects.all(), ["position", "id"], position, limit=limit)
+
+
+def next_position() -> int:
+    """The place behind every branch; beside the last one where there are no more numbers."""
+    last = Branch.objects.aggregate(last=Max("position"))["last"] or 0
+    return min(last + 1, LAST_POSITION)
 
 
 def list_changed_hours() -> list[tuple[int, int]]:

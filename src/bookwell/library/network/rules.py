@@ -29,6 +29,8 @@ LONGEST_CLOSURE_DAYS = 730
 
 
 _DAYS_OF_A_WEEK = 7
+_NO_ZONES = ("localtime", "Factory", "posixrules", "posix/", "right/")
+"""What systems keep in the folder of the time zones besides."""
 
 
 def _no_holidays(_day: dt.date) -> bool:
@@ -164,11 +166,13 @@ def check_weekdays(weekdays: Sequence[int]) -> list[int]:
 
 
 def check_time_zone(name: str) -> str:
-    """The name, when it is an IANA time zone.
+    """The name, when it is an IANA time zone: what lies beside them means another time on each host, or none at all.
 
     Raises:
         TimeZoneUnknown
     """
+    if name.startswith(_NO_ZONES):
+        raise TimeZoneUnknown(f"{name!r} is no IANA time zone.")
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:

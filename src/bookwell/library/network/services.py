@@ -22,7 +22,7 @@ from bookwell.library.network.errors import (
 from bookwell.library.network.locks import lock_branch, lock_closure
 from bookwell.library.network.models import Branch, Closure
 from bookwell.library.network.public_holidays import is_known_country
-from bookwell.library.network.queries import get_branch_by_code
+from bookwell.library.network.queries import get_branch_by_code, next_position
 from bookwell.library.network.rules import check_time_zone, check_weekdays
 
 __all__ = [
@@ -45,14 +45,17 @@ map_constraint("closure_once_a_day", ClosureExists, sqlite_columns="closure.bran
 
 @dataclass(frozen=True, slots=True)
 class BranchData:
-    """What is written down about a branch; `open_weekdays` are ISO weekdays, `country` an ISO 3166-1 code or empty."""
+    """What is written down about a branch; `open_weekdays` are ISO weekdays, `country` an ISO 3166-1 code or empty.
+
+    Without a `position` a new branch comes last, so that it is not every reader's default, and another stays in place.
+    """
 
     code: str
     name: str
     time_zone: str = "UTC"
     country: str = ""
     open_weekdays: list[int] = field(default_factory=lambda: list(range(1, 8)))
-    position: int = 0
+    position: int | None = None
 
     def checked(self) -> "BranchData":
         """The same, with its weekdays in order.
@@ -72,7 +75,9 @@ def create_branch(*, data: BranchData, actor_id: int) -> Branch:
     Raises:
         TimeZoneUnknown, CountryUnknown, WeekdaysInvalid, BranchCodeTaken, BranchNameTaken
     """
-    branch = Branch.objects.create(**asdict(data.checked()))
+    checked = data.checked()
+    place = next_position() if checked.position is None else checked.position
+    branch = Branch.objects.create(**asdict(replace(checked, position=place)))
     record_in_tx([Change("branch.created", "branch", branch.pk, {"code": branch.code})], actor_id=actor_id)
     return branch
 
@@ -85,7 +90,8 @@ def change_branch(*, branch_id: int, changes: Mapping[str, Any], actor_id: int) 
     """
     branch = lock_branch(branch_id)
     before = BranchData(**{column.name: getattr(branch, column.name) for column in fields(BranchData)})
-    after = asdict(replace(before, **changes).checked())
+    given = {name: value for name, value in changes.items() if name != "position" or value is not None}
+    after = asdict(replace(before, **given).checked())
     changed = {name: value for name, value in after.items() if value != getattr(before, name)}
     if changed:
         for name, value in changed.items():

@@ -11,7 +11,7 @@ from bookwell.kit.pages import Position
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation.models import Policy
 from bookwell.library.network import errors, queries, services
-from bookwell.library.network.models import Branch, Closure
+from bookwell.library.network.models import LAST_POSITION, Branch, Closure
 from bookwell.library.network.rules import is_open
 from bookwell.library.network.services import BranchData
 from tests.factories import PolicyFactory, ReaderFactory
@@ -181,6 +181,29 @@ def test_get_default_branch_facts__is_the_first_by_position() -> None:
     first = _create()
 
     assert queries.get_default_branch_facts(today=_TODAY).id == first.pk
+
+
+def test_create_branch__without_a_position__comes_last() -> None:
+    first = _create(BranchData("FIRST", "First", position=3))
+
+    others = [_create(BranchData("SECOND", "Second")), _create(BranchData("THIRD", "Third"))]
+
+    assert [branch.position for branch in others] == [4, 5]
+    assert queries.get_default_branch_facts(today=_TODAY).id == first.pk
+
+
+def test_create_branch__there_is_no_place_behind_the_last__comes_beside_it() -> None:
+    _create(BranchData("FIRST", "First", position=LAST_POSITION))
+
+    assert _create(BranchData("SECOND", "Second")).position == LAST_POSITION
+
+
+def test_change_branch__without_a_position__stays_in_place() -> None:
+    branch = _create(BranchData("FIRST", "First", position=3))
+
+    changed = _change(branch, name="Another", position=None)
+
+    assert (changed.name, changed.position) == ("Another", 3)
 
 
 def test_list_branches__behind_a_position__goes_on_there_and_back() -> None:

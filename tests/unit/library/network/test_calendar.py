@@ -179,7 +179,9 @@ def test_check_weekdays__repeated__are_ordered_once() -> None:
     assert check_weekdays([5, 1, 1]) == [1, 5]
 
 
-@pytest.mark.parametrize("name", ["Europe/Nowhere", "", "../etc/passwd", "/etc/passwd", "Europe"])
+@pytest.mark.parametrize(
+    "name", ["Europe/Nowhere", "", "../etc/passwd", "/etc/passwd", "Europe", "localtime", "right/UTC"]
+)
 def test_check_time_zone__unknown__is_refused(name: str) -> None:
     with pytest.raises(TimeZoneUnknown):
         check_time_zone(name)
