@@ -87,11 +87,18 @@ def _read_header(lines: _Lines) -> tuple[dict[str, int], str]:
     first = lines.next()
     if isinstance(first, tuple):
         for delimiter in ",;\t":
-            cells = next(csv.reader([first[1]], delimiter=delimiter), [])
-            header = {cell.strip().lower(): place for place, cell in enumerate(cells)}
+            header = {cell.strip().lower(): place for place, cell in enumerate(_cells_of(first[1], delimiter))}
             if "title" in header:
                 return header, delimiter
-    raise HeaderUnknown("The first line must name the columns, one of them `title`.")
+    raise HeaderUnknown("The first line must name the columns, one of them `title`, and end with a line feed.")
+
+
+def _cells_of(text: str, delimiter: str) -> list[str]:
+    """None of a line that is no CSV, such as a whole file whose lines end with a carriage return alone."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def _read_row(lines: _Lines, delimiter: str, width: int) -> tuple[int, list[str]] | Rejection | None:

@@ -151,7 +151,9 @@ def test_read_csv__title_changes__digest_changes() -> None:
     assert _only("title,control_number\nT,1\n") == one
 
 
-@pytest.mark.parametrize("text", ["", "name,isbn\nT,1\n", "\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "name,isbn\nT,1\n", "\n", b"\xff\xfe\x00", "title\rT\r", f"title,{'x' * 200_000}"]
+)
 def test_read_csv__no_known_header__is_refused(text: str | bytes) -> None:
     with pytest.raises(HeaderUnknown):
         _rows(text)
