@@ -2,9 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect
 
@@ -13,11 +17,13 @@ import bookwell.tables.backoffice.models
 import bookwell.tables.bookings.models  # noqa: F401 -- declare them
 from bookwell.cli.processes import spawn
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
+from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
+from bookwell.tables.bookings.services.ending import cancel_booking
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate
 from bookwell.tables.schema import metadata
 from tests.infrastructure import drop_database, new_database
-from tests.restaurant import tables_url
+from tests.restaurant import NOW, SITE, STAFF, a_table, an_order, booked, tables_url
 
 _MIGRATE = "import sys; from bookwell.tables.migrating import migrate; migrate(sys.argv[1])"
 
@@ -47,6 +53,31 @@ def test_migrate__twice__is_done_once(tmp_path: Path) -> None:
         with reading(engine) as connection:
             assert is_up_to_date(connection)
         engine.dispose()
+
+
+def test_migrate__orders_that_wait__are_counted_by_their_mailboxes(tmp_path: Path) -> None:
+    with tables_url(tmp_path) as url:
+        own = Database.of_url(url)
+        table = a_table(own)
+        emails = ("ada+two@example.org", "+bo@example.org", "")
+        waiting = [an_order(own, table.id, email=email, phone="+48601907319").id for email in emails]
+        over = an_order(own, table.id, email="cy+two@example.org").id
+        what: dict[str, Any] = {"booking_id": over, "actor": STAFF, "public_url": SITE, "now": NOW}
+        own.write(lambda connection: cancel_booking(connection, **what))
+        _migrate_to(own, "0012", by=command.downgrade)
+
+        _migrate_to(own, "head", by=command.upgrade)
+
+        found = [booked(own, each).mailbox for each in (*waiting, over)]
+        own.engine.dispose()
+    assert found == ["ada@example.org", "+bo@example.org", "", ""]
+
+
+def _migrate_to(database: Database, revision: str, *, by: Callable[[Config, str], None]) -> None:
+    with schema_lock(database.engine, MIGRATIONS.lock) as connection:
+        config = MIGRATIONS.configuration()
+        config.attributes["connection"] = connection
+        by(config, revision)
 
 
 def test_migrate__three_processes_at_once__do_it_once(tmp_path: Path) -> None:

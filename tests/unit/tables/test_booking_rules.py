@@ -41,6 +41,7 @@ from bookwell.tables.bookings.rules import (
     decide_by,
     escalate_at,
     is_same_decision,
+    mailbox_of,
 )
 from bookwell.tables.floor.rules import House
 
@@ -222,3 +223,18 @@ def test_check_guest_cancels(state: State, hours: int, expected: bool | type[Dom
 
 def test_actor__reads_as_kind_and_reference() -> None:
     assert (str(Actor("system")), str(Actor("staff", "7"))) == ("system", "staff:7")
+
+
+@pytest.mark.parametrize(
+    ("email", "mailbox"),
+    [
+        ("ada@example.org", "ada@example.org"),
+        ("Ada+one@Example.org", "ada@example.org"),
+        ("ada+one+two@example.org", "ada@example.org"),
+        ("+ada@example.org", "+ada@example.org"),  # nothing stands before it
+        ("ada@plus+plus.example", "ada@plus+plus.example"),
+        ("", ""),
+    ],
+)
+def test_mailbox__what_only_sorts_mail__does_not_count(email: str, mailbox: str) -> None:
+    assert mailbox_of(email) == mailbox

@@ -32,7 +32,8 @@ _STATES = ", ".join(f"'{state.value}'" for state in State)
 
 # `price` is the table's when the order was made. `slot_taken` flags a waiting order whose table is not free any more.
 # `decide_by` is set while an order waits. `decided` is on `decided_version`, the one that the employee saw.
-# `cleared_at` is when what was personal in it was removed.
+# `cleared_at` is when what was personal in it was removed. `mailbox` is what the guest's orders are counted by: the
+# address without what only sorts its mail.
 booking = Table(
     "booking",
     metadata,
@@ -62,6 +63,7 @@ booking = Table(
     Column("reason", Text, nullable=False),
     Column("reminded_at", BigInteger),
     Column("cleared_at", BigInteger),
+    Column("mailbox", String(320), nullable=False, server_default=""),
     ForeignKeyConstraint(["table_id"], ["dining_table.id"], name="booking_table"),
     CheckConstraint(f"state IN ({_STATES})", name="booking_state"),
     CheckConstraint("starts_at < ends_at", name="booking_period"),
@@ -70,7 +72,7 @@ booking = Table(
     Index("booking_board", "state", "starts_at", "id"),
     Index("booking_waiting", "decide_by", postgresql_where=_HAS_DEADLINE, sqlite_where=_HAS_DEADLINE),
     Index("booking_escalation", "escalate_at", postgresql_where=_HAS_HALF_WAY, sqlite_where=_HAS_HALF_WAY),
-    Index("booking_email", "email", postgresql_where=_WAITS, sqlite_where=_WAITS),
+    Index("booking_mailbox", "mailbox", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_phone", "phone", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_address", "from_address", postgresql_where=_WAITS, sqlite_where=_WAITS),
     Index("booking_clearing", "cleared_at", "ends_at"),

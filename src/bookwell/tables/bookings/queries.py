@@ -62,7 +62,7 @@ _FLAGGED = frozenset({State.REQUESTED})
 # In words, not as a parameter: of all orders there ever were, few wait, and the planner is to know it.
 _WAITS = booking.c.state == literal_column(f"'{State.REQUESTED.value}'")
 _FOREVER = milliseconds(FOREVER)
-_BY_EMAIL, _BY_PHONE = booking.c.email == bindparam("email"), booking.c.phone == bindparam("phone")
+_BY_MAILBOX, _BY_PHONE = booking.c.mailbox == bindparam("mailbox"), booking.c.phone == bindparam("phone")
 
 
 def _waiting(whose: ColumnElement[bool]) -> ColumnElement[int]:
@@ -89,7 +89,7 @@ _OUTLOOK = Statement(
         next_id(booking).label("booking_id"),
         PRICE.label("price"),
         _held_from(dining_table.c.id, bindparam("starts_at", type_=BigInteger)).label("held_from"),
-        (_waiting(_BY_EMAIL) + _waiting(and_(_BY_PHONE, _BY_EMAIL.is_not(true())))).label("of_contact"),
+        (_waiting(_BY_MAILBOX) + _waiting(and_(_BY_PHONE, _BY_MAILBOX.is_not(true())))).label("of_contact"),
         _waiting(booking.c.from_address == bindparam("from_address")).label("of_address"),
     ).where(dining_table.c.id == bindparam("table_id"))
 )
@@ -223,14 +223,14 @@ class Outlook:
 def get_outlook(
     connection: Connection, *, table_id: int, starts_at: dt.datetime, now: dt.datetime, contact: Mapping[str, str]
 ) -> Outlook:
-    """What an order for a table meets; of a `contact`, by `email` or `phone`, and its `from_address`.
+    """What an order for a table meets; of a `contact`, by `mailbox` or `phone`, and its `from_address`.
 
     What of the contact is missing or empty is nobody's.
 
     Raises:
         TableNotFound: if there never was a table of that id.
     """
-    known = {name: contact.get(name) or None for name in ("email", "phone", "from_address")}
+    known = {name: contact.get(name) or None for name in ("mailbox", "phone", "from_address")}
     asked = _OUTLOOK(table_id=table_id, starts_at=milliseconds(starts_at), now=milliseconds(now), **known)
     row = next(iter(ask(connection, asked)), None)
     if row is None:

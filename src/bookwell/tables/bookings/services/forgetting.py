@@ -20,7 +20,7 @@ from bookwell.tables.schema import idempotency_key
 __all__ = ["forget_expired_tokens", "forget_guest", "list_forgettable"]
 
 _AT_ONCE = 1000
-_PERSONAL = ("name", "email", "phone", "comment", "from_address", "reason")
+_PERSONAL = ("name", "email", "mailbox", "phone", "comment", "from_address", "reason")
 """What guests said of themselves, and what was said about them: a reason may tell anything of anybody."""
 _FORGOTTEN = "forgotten with its guest"
 _TOKENS_KEPT = dt.timedelta(days=1)

@@ -23,6 +23,7 @@ from bookwell.tables.bookings.rules import (
     check_order,
     decide_by,
     escalate_at,
+    mailbox_of,
 )
 from bookwell.tables.bookings.services.changing import flag_waiting_in_tx, note_step_in_tx, told_of_table
 from bookwell.tables.bookings.services.telling import tell_guest_in_tx
@@ -121,7 +122,7 @@ def _look(
     """
     contact = {}
     if exemption is Exemption.NONE:
-        contact = {"email": request.email, "phone": request.phone, "from_address": request.from_address}
+        contact = {"mailbox": mailbox_of(request.email), "phone": request.phone, "from_address": request.from_address}
         lock_contact(connection, [f"{kind}:{value}" for kind, value in contact.items() if value])
     zone = _UTC if request.starts_at.tzinfo else get_house(connection).zone
     starts_at = instant_of(request.starts_at, zone)
@@ -190,6 +191,7 @@ def _insert(
         "party_size": request.party_size,
         "name": request.name,
         "email": request.email,
+        "mailbox": mailbox_of(request.email),
         "phone": request.phone,
         "comment": request.comment,
         "locale": request.locale,
