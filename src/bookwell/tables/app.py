@@ -36,6 +36,7 @@ from bookwell.kit.outbox.gauges import Backlog, OutboxGauges
 from bookwell.tables.api import (
     active_bookings,
     backoffice,
+    booking_history,
     bookings,
     floor,
     guests,
@@ -72,6 +73,7 @@ _JSON_ROUTERS = (
     house.router,
     bookings.router,
     active_bookings.router,
+    booking_history.router,
     backoffice.router,
 )
 """Operations that answer JSON alone."""

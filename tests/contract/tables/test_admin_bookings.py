@@ -13,6 +13,7 @@ from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, booke
 from tests.waiters import bearer
 
 BOARD = "/api/admin/view_active_bookings/"
+HISTORY = "/api/admin/view_booking_history/"
 PATHS = ["set_booking", "accept_booking", "decline_booking", "cancel_booking", "move_booking", "mark_booking"]
 HOUR = dt.timedelta(hours=1)
 
@@ -331,3 +332,34 @@ def test_view_active_bookings__anothers_cursor__is_refused(desk: Desk, restauran
     answer = desk.board(following.replace(f"table_id={table.id}", "table_id=1"))
 
     assert (answer.status_code, answer.json()["code"]) == (422, "page.cursor_invalid")
+
+
+def test_view_booking_history__tells_who_did_what_when_and_why(desk: Desk, restaurant: Database) -> None:
+    order = an_order(restaurant, a_table(restaurant).id)
+    desk.post("accept_booking", id=order.id, reason="By the window")
+    desk.post("move_booking", id=order.id, duration=60)
+    cancelled = desk.post("cancel_booking", id=order.id, reason="The kitchen burns").json()
+
+    answer = desk.board(HISTORY, id=order.id)
+
+    assert answer.status_code == 200, answer.text
+    booking, steps = answer.json()["booking"], answer.json()["steps"]
+    assert booking == cancelled
+    assert [(each["version"], each["action"], each["state"], each["reason"]) for each in steps] == [
+        (1, "ordered", "requested", ""),
+        (2, "confirmed", "confirmed", "By the window"),
+        (3, "moved", "confirmed", ""),
+        (4, "cancelled", "cancelled", "The kitchen burns"),
+    ]
+    who = [each["by"] for each in steps]
+    assert (who[0], [name.partition(":")[0] for name in who[1:]]) == ("guest", ["staff"] * 3)
+    assert {each["at"] for each in steps} == {"2030-05-06T10:00:00Z"}
+
+
+def test_view_booking_history__no_such_booking__is_not_found(desk: Desk) -> None:
+    answers = [desk.board(HISTORY, id=2**62), desk.board(HISTORY)]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (404, "booking.not_found"),
+        (422, "request.invalid"),
+    ]

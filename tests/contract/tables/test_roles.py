@@ -173,6 +173,7 @@ TABLE: dict[str, Call] = {
         ONLY_STAFF, lambda world: {"id": world.confirmed().id, "state": State.SEATED}
     ),
     "GET /api/admin/view_active_bookings/": Call(ONLY_STAFF),
+    "GET /api/admin/view_booking_history/": Call(ONLY_STAFF, query=the_order),
     "POST /api/backoffice/decisions": Call(
         SIGNED, lambda world: {"booking_id": world.order().id, "decision": "confirm", "version": 1}
     ),

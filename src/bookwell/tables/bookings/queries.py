@@ -30,7 +30,7 @@ from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.kit.pages import Position
 from bookwell.tables.bookings.errors import BookingNotFound, TokenUnknown
 from bookwell.tables.bookings.locks import lock_booking_and_ask
-from bookwell.tables.bookings.models import booking, booking_at_table, guest_token, outbox
+from bookwell.tables.bookings.models import booking, booking_at_table, booking_step, guest_token, outbox
 from bookwell.tables.bookings.rules import OPEN_STATES, Slot, State, TokenPurpose, can_be_ordered
 from bookwell.tables.floor.errors import TableNotFound
 from bookwell.tables.floor.models import dining_table, occupancy
@@ -50,6 +50,7 @@ __all__ = [
     "list_backlogs",
     "list_hit",
     "list_offers",
+    "list_steps",
     "list_to_escalate",
     "list_waiting_past",
     "lock_with_surroundings",
@@ -131,6 +132,13 @@ def get_booking(connection: Connection, booking_id: int) -> Row[Any]:
     if row is None:
         raise BookingNotFound
     return row
+
+
+def list_steps(connection: Connection, booked: Any) -> Sequence[Row[Any]]:
+    """What brought a booking to the version that was read, the first step first."""
+    chosen = select(booking_step).where(booking_step.c.booking_id == booked.id)
+    of_then = chosen.where(booking_step.c.version <= booked.version)
+    return connection.execute(of_then.order_by(booking_step.c.version)).all()
 
 
 def get_booking_id_of_token(

@@ -123,6 +123,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
         "POST /api/admin/move_booking/": _admin(query=_BOOKING, body={"table_id": "{{table_id}}", "duration": 120}),
         "POST /api/admin/mark_booking/": _admin(query=_BOOKING, body={"state": "seated"}),
         "GET /api/admin/view_active_bookings/": _admin(query={"limit": "50"}),
+        "GET /api/admin/view_booking_history/": _admin(query=_BOOKING),
         "POST /api/backoffice/decisions": Example(
             "Back office",
             body={"booking_id": "{{booking_id}}", "decision": "confirm", "version": 1, "backoffice_ref": "A-17"},
