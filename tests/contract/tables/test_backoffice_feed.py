@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select, update
 from starlette.testclient import TestClient
 
 from bookwell.kit import ids
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.app import create_app
 from bookwell.tables.backoffice.rules import cursor_of
-from bookwell.tables.bookings.models import feed_event
-from bookwell.tables.bookings.services.publishing import forget_events
+from bookwell.tables.bookings.models import feed_event, feed_head
+from bookwell.tables.bookings.services.publishing import forget_events, place_events
 from bookwell.tables.db import Database
 from bookwell.tables.settings import TablesSettings
 from tests.receivers import Reply, receiver
@@ -123,6 +123,39 @@ def test_orders__what_is_behind_the_cursor_is_forgotten__says_so(
 
     assert (answer.status_code, answer.json()["code"]) == (409, "feed.cursor_forgotten")
     assert read(client, issuer).json()["items"] == []
+
+
+def test_orders__after_a_restore_that_skipped_places__goes_on_behind_them(
+    client: TestClient, issuer: Outside, own: Database
+) -> None:
+    table = a_table(own)
+    orders = [an_order(own, table.id).id for _ in range(3)]
+    read(client, issuer)
+    own.write(lambda tx: tx.execute(update(feed_head).values(position=feed_head.c.position + 100_000)))
+
+    first = read(client, issuer, limit=2).json()
+    second = read(client, issuer, after=first["next"], limit=2).json()
+    nothing = read(client, issuer, after=second["next"])
+    fresh = an_order(own, table.id).id
+    behind = [read(client, issuer, after=cursor) for cursor in (nothing.json()["next"], cursor_of(70_000))]
+
+    assert [item["data"]["booking_id"] for item in first["items"] + second["items"]] == orders
+    assert (nothing.status_code, nothing.json()["items"]) == (200, [])
+    assert [[item["data"]["booking_id"] for item in answer.json()["items"]] for answer in behind] == [[fresh], [fresh]]
+
+
+def test_forget__places_that_a_restore_skipped__are_passed_over_at_once(own: Database) -> None:
+    table, late = a_table(own), NOW + dt.timedelta(days=1)
+    an_order(own, table.id)
+    own.write(place_events)
+    own.write(lambda tx: tx.execute(update(feed_head).values(position=feed_head.c.position + 100_000)))
+    an_order(own, table.id)
+
+    counts = [own.write(lambda tx: forget_events(tx, before=late, limit=1)) for _ in range(4)]
+
+    assert own.read(lambda tx: tx.scalar(select(func.count()).select_from(feed_event))) == 0
+    assert own.read(lambda tx: tx.scalar(select(feed_head.c.forgotten))) == 100_002
+    assert counts[-1] == 0
 
 
 @pytest.mark.parametrize("limit", [0, -1, "many"])

@@ -54,8 +54,8 @@ def read_feed(connection: Connection, *, after: str, limit: int) -> FeedPage:
         raise CursorForgotten
     chosen = select(feed_event).where(feed_event.c.position > position).order_by(feed_event.c.position).limit(limit)
     rows = connection.execute(chosen).all()
-    is_next_gone = position < head.position and (not rows or rows[0].position > position + 1)
-    if after and is_next_gone:  # since the head was read: places have no gaps
+    forgotten = connection.execute(select(feed_head.c.forgotten)).scalar_one()  # maybe since the head was read
+    if after and position < forgotten:
         raise CursorForgotten
     items = [FeedItem(row.event_id, row.type, instant_at(row.at), json.loads(row.data)) for row in rows]
     return FeedPage(items, cursor_of(rows[-1].position if rows else position))

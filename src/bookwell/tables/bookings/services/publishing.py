@@ -89,7 +89,10 @@ def forget_events(connection: Connection, *, before: dt.datetime, limit: int = _
         feed_event.c.position.is_not(None), feed_event.c.at >= milliseconds(before)
     )
     first_kept = connection.scalar(kept.order_by(feed_event.c.position).limit(1))
-    last = min(head.position if first_kept is None else first_kept - 1, head.forgotten + limit)
+    last = head.position if first_kept is None else first_kept - 1
+    old = select(feed_event.c.position).where(feed_event.c.position <= last).order_by(feed_event.c.position)
+    # The places that a restore skips are passed over at once.
+    last = connection.scalar(old.offset(limit - 1).limit(1)) or last
     count = connection.execute(delete(feed_event).where(feed_event.c.position <= last)).rowcount
     connection.execute(update(feed_head).values(forgotten=max(last, head.forgotten)))
     return count
