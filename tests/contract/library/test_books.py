@@ -52,6 +52,15 @@ def test_create__whole_book__is_shown_as_it_is_kept(world: World) -> None:
     assert AuditEntry.objects.filter(action="book.created", object_id=book["id"]).exists()
 
 
+@pytest.mark.parametrize(("field", "longest"), [("title", 500), ("publisher", 200)])
+def test_create__text_that_is_too_long_as_it_is_kept__is_422(field: str, longest: int, world: World) -> None:
+    letter = "\u095c"  # is kept as two
+
+    response = create(world, **{field: letter * (longest - 1)})
+
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, f"#/{field}")
+
+
 def test_create__isbn_of_another_book__is_refused(world: World) -> None:
     create(world)
     before = Book.objects.count()

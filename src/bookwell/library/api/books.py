@@ -1,10 +1,11 @@
 """Books: an open catalogue, kept by librarians."""
 
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import to_json
 
 from bookwell.kit import clock
@@ -34,13 +35,19 @@ __all__ = ["router"]
 
 router = Router(tags=["books"])
 
-Title = Annotated[str, Field(min_length=1, max_length=500)]
-Line = Annotated[str, Field(max_length=200)]
+
+def _composed(text: object) -> object:
+    """In the form in which it is kept, which may be longer."""
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
+
+
+Title = Annotated[str, BeforeValidator(_composed), Field(min_length=1, max_length=500)]
+Line = Annotated[str, BeforeValidator(_composed), Field(max_length=200)]
 Isbn = Annotated[str, Field(max_length=32, description="10 or 13 digits, with or without hyphens")]
 Year = Annotated[int, Field(ge=-4000, le=9999)]
 Language = Annotated[str, Field(max_length=35, description="ISO 639 code or language tag")]
 Lines = Annotated[list[Line], Field(max_length=200)]
-Text = Annotated[str, Field(max_length=20_000)]
+Text = Annotated[str, BeforeValidator(_composed), Field(max_length=20_000)]
 Ordering = Literal["id", "newest", "title", "-title", "year", "-year", "popularity", "relevance"]
 
 _LIST_HEADERS = {"Cache-Control": "public, max-age=0, must-revalidate", "Vary": "Accept, Authorization"}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from bookwell.kit.request_types import Day, Id, Moment, StrictBody
 
@@ -40,10 +40,15 @@ def _check_email(address: str) -> str:
         validate_email(address)
     except ValidationError as error:
         raise ValueError("This is no e-mail address") from error
-    return address.lower()
+    return address
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_check_email)]
+def _lowered(address: object) -> object:
+    """In the form in which it is kept, which may be longer."""
+    return address.lower() if isinstance(address, str) else address
+
+
+Email = Annotated[str, BeforeValidator(_lowered), Field(max_length=254), AfterValidator(_check_email)]
 
 
 class Body(StrictBody):

@@ -51,6 +51,7 @@ def test_add_user__by_admin__of_any_role() -> None:
         ({"home_branch": "nowhere"}, 422, "account.home_branch_unknown"),
         ({"password": "short"}, 422, "account.password_refused"),
         ({"role": "king"}, 422, "request.invalid"),
+        ({"email": f"a@{'.'.join(['İİİİİİİİİİ'] * 18)}.org"}, 422, "request.invalid"),  # 383 letters when lowered
     ],
 )
 def test_add_user__wrong_values__are_refused(fields: dict[str, str], status: int, code: str) -> None:
