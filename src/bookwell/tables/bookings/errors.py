@@ -108,6 +108,13 @@ class TooLateToCancel(Conflict):
     title = "It is too late to cancel"
 
 
+class NotBegun(Conflict):
+    """Nobody has stayed away yet; the booking of guests who call it off is cancelled."""
+
+    code = "booking.not_begun"
+    title = "The booking has not begun yet"
+
+
 class PartyTooLarge(Conflict):
     """More people than seats."""
 
