@@ -87,10 +87,10 @@ def answer_once(
 
     Each of the first three has a transaction of its own: `work` keeps its answer as the last statement beside its
     effect, `keep` a refusal's, whose effect was rolled back; both raise `AlreadyKept` where a duplicate was first,
-    whose answer is `find`'s. Answers that invite a retry (503, 409 in flight) are not kept.
+    whose answer is `find`'s. Answers that invite a retry (503, 409 in flight, all that are `retryable`) are not kept.
 
     Raises:
-        Unavailable, InFlight, KeyReused
+        KeyReused, InFlight, and whatever is `retryable`
     """
     for _ in range(_CLAIMS):
         try:
@@ -107,9 +107,9 @@ def _work_and_keep(
 ) -> Answer:
     try:
         return work()
-    except (Unavailable, InFlight):
-        raise
     except DomainError as error:
+        if error.retryable:
+            raise
         refusal = render(error)
     return keep(refusal)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
+from bookwell.kit.adapters.django.constraints import ReferenceChanged
 from bookwell.kit.adapters.django.transactions import run_idempotent
 from bookwell.kit.errors import Conflict, DomainError
 from bookwell.kit.idempotency import Answer, IdempotencyKey, InFlight, KeyReused, TryAgain, fingerprint_of
@@ -122,14 +123,15 @@ def test_a_refusal__is_kept_and_stays_the_answer() -> None:
     assert effect.number == 0
 
 
-def test_an_invitation_to_try_again__is_not_kept() -> None:
+@pytest.mark.parametrize("invitation", [TryAgain, ReferenceChanged])
+def test_an_invitation_to_try_again__is_not_kept(invitation: type[DomainError]) -> None:
     effect, key = _Effect(), _key()
 
     def fail() -> Answer:
         effect()
-        raise TryAgain
+        raise invitation
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(invitation):
         _ask(fail, key)
 
     assert _ask(effect, key).status == 201

@@ -61,7 +61,7 @@ def run_idempotent(
     Answers that invite a retry (503, 409 in flight) are not kept.
 
     Raises:
-        DomainError: without a key, what the work refuses; with one, `KeyReused`, `InFlight` or `Unavailable`.
+        DomainError: without a key, what the work refuses; with one, `KeyReused`, and what invites a retry.
     """
     if key is None:
         return run_in_transaction(work)
