@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import time_machine
 from celery.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
@@ -119,6 +120,38 @@ def test_scheduler__the_broker_is_away__lives() -> None:
 
     assert found is broker
     assert heartbeat.count == len(broker.waited) == 3
+
+
+class _CountingScheduler(LivingScheduler):
+    """Calls nobody, and knows whom it would have called."""
+
+    called: list[str]
+    producer: Any = None
+
+    def apply_entry(self, entry: Any, producer: object = None) -> None:
+        self.called.append(entry.name)
+
+
+def test_scheduler__the_machines_clock_is_set_back__goes_on_calling_every_job() -> None:
+    app, jobs, steady = make_app("redis://127.0.0.1:1/0"), [Job("often", "q", 30, ""), Job("seldom", "q", 900, "")], [0]
+    app.conf.beat_schedule = schedule_of(jobs, steady_clock=lambda: steady[0])
+    scheduler: Any = _CountingScheduler(
+        app, heartbeat=Heartbeat(), stop=threading.Event(), steady_clock=lambda: steady[0], lazy=True
+    )
+    scheduler.setup_schedule()
+
+    def called_at(seconds: int, *, wall: dt.datetime) -> list[str]:
+        steady[0], scheduler.called = seconds, []
+        with time_machine.travel(wall, tick=False):
+            for _ in range(5):
+                scheduler.tick()
+        return sorted(scheduler.called)
+
+    noon = dt.datetime(2030, 5, 6, 12, tzinfo=dt.UTC)
+    eleven = noon - dt.timedelta(hours=1)
+    calls = [called_at(0, wall=noon), called_at(29, wall=noon), called_at(31, wall=eleven), called_at(901, wall=eleven)]
+
+    assert calls == [["often", "seldom"], [], ["often"], ["often", "seldom"]]
 
 
 def test_scheduler__told_to_stop_while_the_broker_is_away__ends() -> None:

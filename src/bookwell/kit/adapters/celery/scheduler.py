@@ -1,8 +1,14 @@
-"""The scheduler: calls jobs by the schedule. It keeps no state; every job finds in its rows what is due."""
+"""The scheduler: calls jobs by the schedule. It keeps no state; every job finds in its rows what is due.
 
+Each job is called at the start, because nobody knows when it was called last, and by the steady clock from then on:
+Celery's own would call nobody for an hour after the machine's clock was set back by one.
+"""
+
+import math
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,12 +16,13 @@ import structlog
 from celery import Celery
 from celery.apps.beat import Beat
 from celery.beat import Scheduler, Service
+from celery.schedules import schedstate, schedule
 
 from bookwell.contracts.schedule import Job
 from bookwell.kit.adapters.celery.app import RUN_JOB, make_app
 from bookwell.kit.heartbeat import Heartbeat
 
-__all__ = ["LivingScheduler", "run_scheduler", "schedule_of"]
+__all__ = ["LivingScheduler", "SteadySchedule", "run_scheduler", "schedule_of"]
 
 _LEAST_EXPIRY_SECONDS = 60
 """Longer than clocks of two machines differ: else a worker whose clock is ahead would drop every call."""
@@ -32,12 +39,33 @@ def run_scheduler(broker_url: str, *, jobs: Sequence[Job], heartbeat: Heartbeat 
     _run_beat(app, heartbeat or Heartbeat())
 
 
-def schedule_of(jobs: Sequence[Job]) -> Mapping[str, dict[str, Any]]:
+class SteadySchedule(schedule):
+    """Due at once, then so many seconds after each call, whatever happens to the machine's clock."""
+
+    def __init__(self, seconds: float, *, steady_clock: Callable[[], float]) -> None:
+        super().__init__(run_every=seconds)
+        self._pause = seconds
+        self._clock = steady_clock
+        self._due_at = -math.inf
+
+    def is_due(self, last_run_at: object) -> schedstate:  # noqa: ARG002 -- Celery's hook; a time of the other clock
+        """Whether to call now, and the seconds until the next look."""
+        left = self._due_at - self._clock()
+        return schedstate(is_due=left <= 0, next=left if left > 0 else self._pause)
+
+    def note_call(self) -> None:
+        """It is called now."""
+        self._due_at = self._clock() + self._pause
+
+
+def schedule_of(
+    jobs: Sequence[Job], *, steady_clock: Callable[[], float] = time.monotonic
+) -> Mapping[str, dict[str, Any]]:
     """Beat's schedule: a call that nobody took until the next but one is worth nothing any more."""
     return {
         job.name: {
             "task": RUN_JOB,
-            "schedule": job.seconds,
+            "schedule": SteadySchedule(job.seconds, steady_clock=steady_clock),
             "args": (job.name,),
             "options": {"queue": job.queue, "expires": max(2 * job.seconds, _LEAST_EXPIRY_SECONDS)},
         }
@@ -69,10 +97,18 @@ class LivingScheduler(Scheduler):
 
     max_interval = _LONGEST_NAP_SECONDS
 
-    def __init__(self, *arguments: Any, heartbeat: Heartbeat, stop: threading.Event, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        heartbeat: Heartbeat,
+        stop: threading.Event,
+        steady_clock: Callable[[], float] = time.monotonic,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._heartbeat = heartbeat
         self._stop = stop
+        self._clock = steady_clock
 
     def tick(self, *arguments: Any, **options: Any) -> Any:
         """Call what is due; answers how long it may sleep.
@@ -82,6 +118,15 @@ class LivingScheduler(Scheduler):
         """
         self._go_on()
         return super().tick(*arguments, **options)
+
+    def reserve(self, entry: Any) -> Any:
+        """The entry for the call after the one that is made now."""
+        entry.schedule.note_call()
+        return super().reserve(entry)
+
+    def _when(self, _entry: Any, seconds: float, *_: Any) -> float:
+        """When to look at an entry, by the clock that its schedule goes by."""
+        return self._clock() + seconds
 
     def _go_on(self) -> None:
         self._heartbeat.beat()
