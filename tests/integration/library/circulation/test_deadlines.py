@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.errors import (
     BorrowingBlocked,
@@ -15,6 +16,7 @@ from bookwell.library.circulation.errors import (
     WrongState,
 )
 from bookwell.library.circulation.models import Policy, Reservation
+from bookwell.library.circulation.queries import deadlines
 from bookwell.library.circulation.rules import State
 from bookwell.library.network.models import Branch, Closure
 from tests.factories import (
@@ -58,6 +60,35 @@ def test_due_date__on_a_closed_day__moves_to_the_next_open_one() -> None:
     loan = ReservationFactory.borrowed(reader=reader, book=book, now=MONDAY)
 
     assert _local_date(loan.due_at) == dt.date(2026, 3, 9)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+def test_resumable__are_books_with_a_free_copy_whose_suspensions_have_ended(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(deadlines, "_BOOKS_AT_ONCE", at_once)
+    until = MONDAY + dt.timedelta(days=3)
+    ended, later, busy, another = (_suspended(until + dt.timedelta(days=n)) for n in (0, 9, 0, 0))
+    ReservationFactory.place(
+        ReaderFactory.create(), BookFactory.create(), now=MONDAY
+    )  # nobody waits for its other copy
+    ReservationFactory.place(ReaderFactory.create(), busy, now=MONDAY)
+
+    found = deadlines.list_resumable_books(now=until, limit=9)
+
+    assert found == sorted([ended.pk, another.pk])
+    assert deadlines.list_resumable_books(now=until, limit=1) == found[:1]
+    assert later.pk in deadlines.list_resumable_books(now=until + dt.timedelta(days=9), limit=9)
+
+
+def _suspended(until: dt.datetime) -> Book:
+    """A book of one copy, which is free: who waits for it does not want it before."""
+    book = BookFactory.create(copies=1)
+    taken = ReservationFactory.place(ReaderFactory.create(), book, now=MONDAY)
+    waiting = ReservationFactory.place(ReaderFactory.create(), book, now=MONDAY)
+    ReservationFactory.step(services.change_reservation, waiting, changes={"suspended_until": until}, now=MONDAY)
+    ReservationFactory.step(services.cancel_reservation, taken, now=MONDAY)
+    return book
 
 
 def test_due_date__wished_for_a_closed_day__ends_on_the_open_day_before() -> None:
