@@ -100,6 +100,10 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
         "reservation.not_ready",
         {"state": "waiting", "was_ready": True, "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY},
     ),
+    "not_ready, at another branch": (
+        "reservation.not_ready",
+        {"state": "in_transit", "was_ready": True, "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY},
+    ),
     "pickup_moved": ("reservation.pickup_moved", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "pickup_moved without a deadline": ("reservation.pickup_moved", {}),
     "pickup_reminder": ("reservation.pickup_reminder", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),

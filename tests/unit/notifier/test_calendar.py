@@ -27,6 +27,7 @@ _WITH_ENTRY = {
     "due_moved": ("PUBLISH", "CONFIRMED", "due"),
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
     "not_ready": ("CANCEL", "CANCELLED", "pickup"),
+    "not_ready, at another branch": ("CANCEL", "CANCELLED", "pickup"),
     "cancelled by the library": ("CANCEL", "CANCELLED", "pickup"),
 }
 _VISITS = {

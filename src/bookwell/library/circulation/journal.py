@@ -17,9 +17,9 @@ __all__ = ["Journal"]
 
 _TOLD_OF_PARTNERS = frozenset({State.REQUESTED, State.ACCEPTED, State.REFUSED, State.READY})
 """What is worded in its own way when it happens at a partner library."""
-_TAKEN_AWAY = (State.READY, State.WAITING)
+_TAKEN_AWAY = frozenset({(State.READY, State.WAITING), (State.READY, State.IN_TRANSIT)})
 _NOT_READY = "not_ready"
-"""What a reader hears who was told of a copy: to wait again is no news to others."""
+"""What a reader hears who was told of a copy: to wait again, or that it travels, is no news to others."""
 
 
 class Journal:
@@ -67,7 +67,7 @@ class Journal:
         ended_by = "" if new is not State.CANCELLED else self._side_of(reservation)
         facts = _facts_of(reservation, was_ready=old is State.READY, by=ended_by)
         told = ""
-        if (old, new) == _TAKEN_AWAY:  # the day that stands in calendars
+        if (old, new) in _TAKEN_AWAY:  # the day that stands in calendars
             told, facts["pickup_deadline_at"] = _NOT_READY, deadline
         self._tell(reservation, str(new), details, facts, told=told)
 

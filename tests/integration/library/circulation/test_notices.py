@@ -12,7 +12,15 @@ from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Copy, Policy, Reservation
 from bookwell.library.circulation.rules import Actor, CopyStatus, State
 from bookwell.library.circulation.tasks import expire_due, remind_due
-from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
+from tests.factories import (
+    LIBRARIAN,
+    BookFactory,
+    BranchFactory,
+    PolicyFactory,
+    ReaderFactory,
+    ReservationFactory,
+    barcode_of,
+)
 from tests.invariants import assert_invariants
 from tests.jobs import do_what_is_due
 from tests.notices import notices_about
@@ -273,6 +281,19 @@ def test_not_ready__the_copy_that_lay_there_is_taken_away__is_told_with_its_form
     facts = _facts(notice)
     assert (kind, notice.is_mandatory, notice.expires_at) == ("not_ready", True, None)
     assert (facts.state, facts.was_ready, facts.pickup_deadline_at) == ("waiting", True, ready.pickup_deadline_at)
+
+
+def test_not_ready__the_copy_turns_up_at_another_branch__is_told_and_ready_again_once_it_is_there() -> None:
+    ready, elsewhere = ReservationFactory.ready(now=NOW), BranchFactory.create()
+
+    services.check_in(barcode=barcode_of(ready), branch=elsewhere.code, actor=LIBRARIAN, now=NOW)
+
+    kind, notice = _last(ready)
+    facts = _facts(notice)
+    assert (kind, notice.is_mandatory, notice.expires_at) == ("not_ready", True, None)
+    assert (facts.state, facts.was_ready, facts.pickup_deadline_at) == ("in_transit", True, ready.pickup_deadline_at)
+    ReservationFactory.step(services.receive, ready, now=NOW)
+    assert _last(ready)[0] == "ready"
 
 
 def test_not_ready__nobody_was_told_that_it_is__is_told_to_nobody() -> None:
