@@ -73,6 +73,7 @@ class Sender:
         self._mail_sender = mail_sender
         self._pace = pace
         self._on_gone = on_gone
+        self._rests: dict[str, dt.datetime] = {}  # servers that asked to be left alone, and until when
 
     def send_of(self, envelopes: Sequence[Envelope], *, seconds: float) -> int:
         """Send these messages now, then what waited for them, for about `seconds` at most; what is left is due later.
@@ -89,7 +90,10 @@ class Sender:
         return tried
 
     def send_due(self, *, seconds: float) -> int:
-        """Send what is due until nothing is or about `seconds` have passed; answers how many ended or were tried."""
+        """Send what is due until nothing is or about `seconds` have passed.
+
+        Answers how many ended, were tried, or wait for a server that asked to be left alone.
+        """
         ends_at = time.monotonic() + seconds
         tried = 0
         while time.monotonic() < ends_at:
@@ -121,7 +125,8 @@ class Sender:
     def _work_off(self, claim: Claim, leased_until: float, ends_at: float) -> int:
         """Send one after the other, at least one; gives back those for which there is no time, or no server."""
         until = min(leased_until - self._pace.deadline_seconds, ends_at)
-        waiting, tried = list(claim.deliveries), 0
+        waiting, tried = self._put_off(claim.deliveries), 0
+        put_off = len(claim.deliveries) - len(waiting)
         while waiting:
             _wait_until(claim.starts_at + dt.timedelta(seconds=tried * claim.interval))
             if tried and time.monotonic() > until:
@@ -131,10 +136,20 @@ class Sender:
             verdict = self._send(delivery, leased_until)
             tried += 1
             if verdict.outcome is AttemptOutcome.UNREACHABLE:
-                stuck = [other for other in waiting if _share_a_server(delivery, other)]
+                if verdict.rest:
+                    self._rests[_server_of(delivery)] = clock.now() + verdict.rest
+                stuck = [other for other in waiting if _server_of(other) == _server_of(delivery)]
                 self._put_back(stuck, clock.now() + max(_PAUSE_OF_THE_OTHERS, verdict.rest))
                 waiting = [other for other in waiting if other not in stuck]
-        return tried
+        return tried + put_off
+
+    def _put_off(self, claims: Sequence[Claimed]) -> list[Claimed]:
+        """Those that may be tried; the others are given back until the servers' rests are over."""
+        now = clock.now()
+        self._rests = {server: until for server, until in self._rests.items() if until > now}
+        for server, until in self._rests.items():
+            self._put_back([claim for claim in claims if _server_of(claim) == server], until)
+        return [claim for claim in claims if _server_of(claim) not in self._rests]
 
     def _send(self, claimed: Claimed, leased_until: float) -> Verdict:
         began_at = clock.now()
@@ -236,9 +251,9 @@ def _webhook_of(claimed: Claimed) -> Message:
     return Message(claimed.event_id, claimed.address, "", instant_of(claimed.created_at), content)
 
 
-def _share_a_server(one: Claimed, other: Claimed) -> bool:
+def _server_of(claim: Claimed) -> str:
     """Mails and SMS all leave by one server; every webhook endpoint is a server of its own."""
-    return one.channel != WEBHOOK or one.address == other.address
+    return claim.address if claim.channel == WEBHOOK else ""
 
 
 def _wait_until(instant: dt.datetime) -> None:

@@ -167,6 +167,26 @@ def test_deliver__retry_after__is_waited_for_by_all_that_go_there_and_nobody_els
     assert set(_states(database)) == {"sent"}
 
 
+def test_deliver__retry_after__is_waited_for_by_what_comes_later_too(database: Database, make: Make) -> None:
+    busy = Reply(503, {"Retry-After": "900"})
+    with receiver(busy) as server, receiver() as other, time_machine.travel(clock.now(), tick=False) as traveller:
+        notifier = make(backoffice=server, other=other)
+        _take_in(notifier, _message())
+        traveller.shift(1)
+        later = [_message(aggregate=f"booking:{number}") for number in range(30)]
+        _take_in(notifier, *later, _message(aggregate="booking:99", endpoint="other"))
+        notifier.deliver_due(channel=WEBHOOK)
+        before = len(server.received), len(other.received)
+        attempts = {row.attempts for row in deliveries_of(database, *later)}
+        traveller.shift(900)
+        notifier.deliver_due(channel=WEBHOOK)
+
+    assert before == (1, 1)
+    assert attempts == {0}
+    assert len(server.received) == 32
+    assert set(_states(database)) == {"sent"}
+
+
 def test_deliver__asked_to_stay_away_for_decades__nothing_waits_longer_than_a_day(
     database: Database, make: Make
 ) -> None:
