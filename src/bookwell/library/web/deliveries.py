@@ -14,6 +14,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET
 
 from bookwell.kit import clock
+from bookwell.kit.request_context import request_id, traceparent
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.tokens import sign_for_service
 
@@ -65,13 +66,17 @@ def _neighbours(page: Deliveries) -> list[tuple[str, str]]:
 
 def _fetch(user: User, state: str, cursor: str) -> Deliveries:
     wanted = {"limit": str(_PAGE), "state": state, "cursor": cursor}
-    token = sign_for_service(user, now=clock.now())
+    headers = {
+        "Authorization": f"Bearer {sign_for_service(user, now=clock.now())}",
+        "X-Request-ID": request_id(),
+        "traceparent": traceparent(),
+    }
     try:
         with httpx2.Client(timeout=_PATIENCE_SECONDS, trust_env=False) as client:
             answer = client.get(
                 f"{settings.NOTIFIER_URL}/deliveries",
                 params={name: value for name, value in wanted.items() if value},
-                headers={"Authorization": f"Bearer {token}"},
+                headers=headers,
             )
         return _read(answer)
     except httpx2.HTTPError as error:

@@ -43,6 +43,7 @@ class Notifier:
     body: bytes = json.dumps({"items": [DELIVERY], "next": None, "previous": None}).encode()
     asked: list[dict[str, list[str]]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    traces: list[tuple[str | None, str | None]] = field(default_factory=list)
     pause: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ def notifier(settings: Any) -> Iterator[Notifier]:
         def do_GET(self) -> None:
             told.asked.append(parse_qs(urlsplit(self.path).query))
             told.tokens.append(self.headers["Authorization"].removeprefix("Bearer "))
+            told.traces.append((self.headers["X-Request-ID"], self.headers["traceparent"]))
             told.pause.wait(10)
             with suppress(ConnectionError):  # whoever asked has given up
                 self.send_response(told.status)
@@ -113,6 +115,12 @@ def test_deliveries__are_asked_for_with_a_short_token_that_the_library_refuses(n
     assert (claims.subject, claims.roles) == (str(librarian.pk), ("librarian",))
     assert 0 < claims.expires_at - clock.now().timestamp() <= 60
     assert Api(token).get("/api/me/").status_code == 401
+
+
+def test_deliveries__are_asked_for_under_the_ids_of_the_request(notifier: Notifier) -> None:
+    page = _librarian().get(PATH)
+
+    assert notifier.traces == [(page["X-Request-ID"], page["traceparent"])]
 
 
 @pytest.mark.parametrize(("query", "asked"), [("?state=failed", {"state": ["failed"]}), ("?state=x%26y", {})])
