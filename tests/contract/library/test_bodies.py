@@ -1,4 +1,4 @@
-"""Bodies over HTTP: a value of another type than the document's is refused."""
+"""Bodies over HTTP: what is not as the document says is refused, names are taken as they are meant."""
 
 from typing import Any
 
@@ -18,9 +18,10 @@ pytestmark = pytest.mark.django_db
         ("/api/policies/", {"category": "adult", "shelve_immediately": "off"}),
         ("/api/policies/", {"category": "adult", "loan_days": "14"}),
         ("/api/branches/", {"code": "x", "name": "X", "open_weekdays": ["1"]}),
+        ("/api/branches/", {"code": "x", "name": " \t "}),
     ],
 )
-def test_body__other_type_than_the_documents__is_422(path: str, body: dict[str, Any], world: World) -> None:
+def test_body__against_the_document__is_422(path: str, body: dict[str, Any], world: World) -> None:
     response = Client().post(path, body, content_type="application/json", headers=world.headers("admin"))
 
     assert (response.status_code, response.json()["code"]) == (422, "request.invalid")
@@ -33,3 +34,13 @@ def test_place__what_it_answers__is_what_is_read_afterwards(until: str | None, w
     placed = client.post("/api/reservations/", body | {"reserved_until": until}, content_type="application/json")
 
     assert client.get(placed["Location"]).json() == placed.json()
+
+
+def test_name__with_blanks_around_it__is_the_name_without(world: World) -> None:
+    client = Client(headers=world.headers("admin"))
+
+    made = client.post("/api/branches/", {"code": "x", "name": " North  "}, content_type="application/json")
+    body = {"book_id": world.unborrowed_book.pk, "library": "North "}
+    placed = client.post("/api/reservations/", body, content_type="application/json")
+
+    assert (made.json()["name"], placed.json()["library"]) == ("North", "North")

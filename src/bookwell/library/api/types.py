@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from ninja import Schema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from bookwell.kit.request_types import Day, Id, Moment, StrictBody
 
@@ -32,7 +32,7 @@ BranchCode = Annotated[str, Field(min_length=1, max_length=20)]
 Language = Literal["en", "pl", "ru"]
 Channels = Annotated[list[Literal["email", "sms", "webhook"]], Field(max_length=3)]
 Barcode = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f\x7f-\x9f]+$")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 def _check_email(address: str) -> str:
