@@ -75,10 +75,16 @@ class HoldRequest(_Contract):
 
 
 class HoldState(_Contract):
-    """A hold as its partner tells it. `reason` is a code, or the partner's own words when it refused."""
+    """A hold as its partner tells it. `reason` is a code, or the partner's own words when it refused.
+
+    A deadline that is a day without an hour also comes as that day: its last second at the partner is another day's at
+    places with another time.
+    """
 
     ref: str
     state: HoldStatus
     reason: str | None = None
     pickup_deadline_at: dt.datetime | None = None
+    pickup_deadline_on: dt.date | None = None
     due_at: dt.datetime | None = None
+    due_on: dt.date | None = None

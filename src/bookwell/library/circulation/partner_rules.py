@@ -2,10 +2,19 @@
 
 import datetime as dt
 
-from bookwell.contracts.partners import HoldStatus
+from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.library.circulation.rules import State
+from bookwell.library.network.rules import last_second
 
-__all__ = ["GONE_AFTER", "PARTNER_GONE", "UNLISTED_AFTER", "end_without_partner", "is_believed", "steps_at_partner"]
+__all__ = [
+    "GONE_AFTER",
+    "PARTNER_GONE",
+    "UNLISTED_AFTER",
+    "end_without_partner",
+    "is_believed",
+    "steps_at_partner",
+    "with_days_kept",
+]
 
 PARTNER_GONE = "partner_gone"
 """The reason of what ends because its partner is none any more."""
@@ -59,6 +68,16 @@ def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) ->
     steps = _AT_PARTNER.get(state, {}).get(told, ())
     is_gone = told in (HoldStatus.UNKNOWN, HoldStatus.CANCELLED, HoldStatus.REFUSED)
     return (State.EXPIRED,) if state is State.READY and is_past_pickup and is_gone else steps
+
+
+def with_days_kept(told: HoldState, *, time_zone: str) -> HoldState:
+    """What a partner tells, with a deadline that is a day as the last second of that day in this time zone.
+
+    Deadlines are told in the zone of the reader's branch: a partner's midnight could be the day after there.
+    """
+    ends = {"pickup_deadline_at": told.pickup_deadline_on, "due_at": told.due_on}
+    kept = {name: last_second(day, time_zone) for name, day in ends.items() if day is not None}
+    return told.model_copy(update=kept)
 
 
 def is_believed(told: HoldStatus, *, unlisted_since: dt.datetime | None, now: dt.datetime) -> bool:

@@ -16,6 +16,7 @@ __all__ = [
     "due_at",
     "end_of_day",
     "is_open",
+    "last_second",
     "local_day",
     "moved_off_closed_day",
     "next_open_day",
@@ -93,8 +94,12 @@ def end_of_day(calendar: BranchCalendar, day: dt.date) -> dt.datetime:
     The last second and not the next midnight: a deadline must not bear the date of a day that may be closed. Where
     clocks go back at midnight that second comes twice; the later one counts.
     """
-    local = dt.datetime.combine(day, dt.time(23, 59, 59, fold=1), ZoneInfo(calendar.time_zone))
-    return local.astimezone(dt.UTC)
+    return last_second(day, calendar.time_zone)
+
+
+def last_second(day: dt.date, time_zone: str) -> dt.datetime:
+    """The last second of a date in a time zone, in UTC; see `end_of_day`."""
+    return dt.datetime.combine(day, dt.time(23, 59, 59, fold=1), ZoneInfo(time_zone)).astimezone(dt.UTC)
 
 
 def pickup_deadline_at(calendar: BranchCalendar, *, now: dt.datetime, open_days: int) -> dt.datetime:

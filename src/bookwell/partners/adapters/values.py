@@ -23,6 +23,7 @@ __all__ = [
     "none_if_blank",
     "shortened",
     "web_address",
+    "whole_day_of",
 ]
 
 _MAX_WORDS = 200
@@ -75,6 +76,17 @@ def instant_of(text: str | None, zone: ZoneInfo) -> dt.datetime | None:
         return value.astimezone(dt.UTC) if value.year in _CENTURIES else None
     except (ValueError, OverflowError):
         return None
+
+
+def whole_day_of(text: str | None) -> dt.date | None:
+    """The day of a deadline that has no hour; None for one that has, and for anything else."""
+    if text is None:
+        return None
+    try:
+        value, is_day = _read(text)
+    except ValueError:
+        return None
+    return value.date() if is_day and value.year in _CENTURIES else None
 
 
 def day_of(text: str | None, zone: ZoneInfo) -> dt.date | None:

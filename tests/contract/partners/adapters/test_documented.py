@@ -286,6 +286,7 @@ async def test_paia__items__every_status(
 
     told = [at and dt.datetime.fromisoformat(at) for at in (deadline, due)]
     assert (found.state, found.pickup_deadline_at, found.due_at) == (state, *told)
+    assert (found.pickup_deadline_on, found.due_on) == (deadline and dt.date(2026, 12, 1), None)
 
 
 @pytest.mark.parametrize("listed", [{}, {"doc": None}, {"doc": ""}, {"doc": {}}])

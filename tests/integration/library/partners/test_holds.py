@@ -18,6 +18,7 @@ from bookwell.library.circulation.models import Holding, PartnerHold, Reservatio
 from bookwell.library.circulation.partner_tasks import poll_due
 from bookwell.library.circulation.queries.readers import list_open_ids
 from bookwell.library.circulation.tasks import expire_due
+from bookwell.library.network.models import Branch
 from bookwell.library.plumbing.models import OutboxRow
 from tests.errands import envelopes_about, handle_errands, pending, run_errands_once
 from tests.factories import LIBRARIAN, BookFactory, BranchFactory, PolicyFactory, ReservationFactory
@@ -58,7 +59,7 @@ def _kinds(reservation: Reservation) -> list[str]:
     return [row.type.partition(".")[2] for row in rows.order_by("aggregate_version")]
 
 
-def _tell(gateway: FakeGateway, reservation: Reservation, state: HoldStatus, **more: dt.datetime) -> None:
+def _tell(gateway: FakeGateway, reservation: Reservation, state: HoldStatus, **more: dt.date) -> None:
     """The partner says so, and the library's next poll hears it."""
     ref = f"reservation:{reservation.pk}"
     gateway.holds[ref] = HoldState(ref=ref, state=state, **more)
@@ -301,6 +302,23 @@ def test_polls__accepted_ready_lent_returned__are_followed(gateway: FakeGateway,
     told = ["partner_requested", "partner_accepted", "partner_ready", "borrowed", "deadline_changed", "returned"]
     assert _kinds(reservation) == told
     assert Holding.objects.get(pk=book.pk).copies_available == 0
+
+
+def test_polls__deadlines_without_an_hour__stay_the_partners_day_where_the_reader_is(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    Branch.objects.filter(pk=BranchFactory.main().pk).update(time_zone="Pacific/Auckland")
+    reservation, day = _place(api, book), dt.date(2030, 5, 6)
+    run_errands_once()
+    at_partner = dt.datetime(2030, 5, 6, 23, 59, 59, tzinfo=dt.UTC)
+    at_branch = dt.datetime(2030, 5, 6, 11, 59, 59, tzinfo=dt.UTC)
+
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=at_partner, pickup_deadline_on=day)
+    assert reservation.pickup_deadline_at == at_branch
+    _tell(gateway, reservation, HoldStatus.BORROWED, due_at=at_partner, due_on=day)
+    assert reservation.due_at == at_branch
+    _tell(gateway, reservation, HoldStatus.BORROWED, due_at=at_partner)
+    assert reservation.due_at == at_partner
 
 
 def test_polls__partner_cancels__reader_hears_that_the_library_did(gateway: FakeGateway, api: Api, book: Book) -> None:

@@ -148,7 +148,8 @@ def test_state_of__waiting_for_pickup__until_the_end_of_the_day() -> None:
     earlier = state_of(hold(expiration_date="2026-12-01"), "reservation:1", UTC)
 
     assert told.pickup_deadline_at == dt.datetime(2026, 12, 1, 23, 59, 59, tzinfo=dt.UTC)
-    assert earlier.pickup_deadline_at is None
+    assert told.pickup_deadline_on == dt.date(2026, 12, 1)
+    assert (earlier.pickup_deadline_at, earlier.pickup_deadline_on) == (None, None)
 
 
 @pytest.mark.parametrize("row", [None, [], {}, {"hold_id": "1"}, {"hold_id": 0}, {"hold_id": 1, "status": 1}])

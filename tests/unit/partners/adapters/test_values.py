@@ -11,6 +11,7 @@ from bookwell.partners.adapters.values import (
     isbns_in,
     shortened,
     web_address,
+    whole_day_of,
 )
 
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -54,6 +55,21 @@ def test_instant_of__deadline__is_in_utc(text: str | None, instant: dt.datetime 
 )
 def test_day_of__expected__is_the_partners_day(text: str | None, day: dt.date | None) -> None:
     assert day_of(text, WARSAW) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-12-01", dt.date(2026, 12, 1)),
+        ("2026-12-01+01:00", dt.date(2026, 12, 1)),
+        ("2026-12-01T00:00:00", None),
+        ("9999-12-31", None),
+        ("unknown", None),
+        (None, None),
+    ],
+)
+def test_whole_day_of__deadline_without_an_hour__is_that_day(text: str | None, day: dt.date | None) -> None:
+    assert whole_day_of(text) == day
 
 
 @pytest.mark.parametrize("text", ["javascript:alert(1)", "/record/1", "http://a b", "https://" + "a" * 3000, "", None])

@@ -13,7 +13,7 @@ from bookwell.library.circulation.events import cancel_hold_message, place_hold_
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
-from bookwell.library.circulation.partner_rules import is_believed, steps_at_partner
+from bookwell.library.circulation.partner_rules import is_believed, steps_at_partner, with_days_kept
 from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
 from bookwell.library.circulation.queries.policies import choose_terms, get_terms_of
@@ -131,6 +131,7 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
     """
     _, reservation = lock_book_of_reservation(reservation_id)
     hold = PartnerHold.objects.get(pk=reservation_id)
+    told = with_days_kept(told, time_zone=reservation.pickup_branch.time_zone)
     journal = Journal(actor=SYSTEM, now=now)
     is_first = hold.answered_at is None
     hold.answered_at = hold.answered_at or now

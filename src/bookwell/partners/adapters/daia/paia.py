@@ -12,7 +12,16 @@ from bookwell.contracts.partners import LONGEST_REF, HoldRequest, HoldState, Hol
 from bookwell.partners.adapters.daia.account import PaiaAccount
 from bookwell.partners.adapters.daia.options import DaiaOptions
 from bookwell.partners.adapters.protocol import Failure, PartnerFailed, PartnerRefused, Refusal
-from bookwell.partners.adapters.values import Answer, Listed, Many, Text, instant_of, none_if_blank, shortened
+from bookwell.partners.adapters.values import (
+    Answer,
+    Listed,
+    Many,
+    Text,
+    instant_of,
+    none_if_blank,
+    shortened,
+    whole_day_of,
+)
 from bookwell.partners.adapters.wire import Wire, read_as
 
 __all__ = ["PaiaHolds", "edition_of", "ref_of"]
@@ -154,14 +163,13 @@ class PaiaHolds:
         return answers[0]
 
     def _state(self, entry: Entry, edition: str) -> HoldState:
-        state, end = _STATES[entry.status], instant_of(entry.endtime, self._zone)
-        return HoldState(
-            ref=ref_of(edition),
-            state=state,
-            reason=shortened(entry.error) or None,
-            pickup_deadline_at=end if state is HoldStatus.READY else None,
-            due_at=end if state is HoldStatus.BORROWED else None,
-        )
+        state, at, on = _STATES[entry.status], instant_of(entry.endtime, self._zone), whole_day_of(entry.endtime)
+        ends: dict[str, Any] = {}
+        if state is HoldStatus.READY:
+            ends = {"pickup_deadline_at": at, "pickup_deadline_on": on}
+        elif state is HoldStatus.BORROWED:
+            ends = {"due_at": at, "due_on": on}
+        return HoldState(ref=ref_of(edition), state=state, reason=shortened(entry.error) or None, **ends)
 
 
 def ref_of(edition: str) -> str:

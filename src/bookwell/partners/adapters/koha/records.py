@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bookwell.contracts.partners import HoldState, HoldStatus, PartnerState
 from bookwell.partners.adapters.protocol import Availability, Failure, PartnerFailed
-from bookwell.partners.adapters.values import Answer, Text, day_of, instant_of, isbn_forms, isbns_in
+from bookwell.partners.adapters.values import Answer, Text, day_of, instant_of, isbn_forms, isbns_in, whole_day_of
 
 __all__ = [
     "Biblio",
@@ -159,7 +159,8 @@ def loan_of(hold: Hold, checkouts: Iterable[Checkout], ref: str, zone: ZoneInfo)
     loan = next((one for one in checkouts if one.item_id is not None and one.item_id == hold.item_id), None)
     if loan is None:
         return HoldState(ref=ref, state=HoldStatus.RETURNED)
-    return HoldState(ref=ref, state=HoldStatus.BORROWED, due_at=instant_of(loan.due_date, zone))
+    due_at, due_on = instant_of(loan.due_date, zone), whole_day_of(loan.due_date)
+    return HoldState(ref=ref, state=HoldStatus.BORROWED, due_at=due_at, due_on=due_on)
 
 
 def state_of(hold: Hold, ref: str, zone: ZoneInfo) -> HoldState:
@@ -173,5 +174,6 @@ def state_of(hold: Hold, ref: str, zone: ZoneInfo) -> HoldState:
     if hold.status not in _STATES:
         raise PartnerFailed(Failure.MALFORMED)
     state = _STATES[hold.status]
-    deadline = instant_of(hold.expiration_date, zone) if state is HoldStatus.READY else None
-    return HoldState(ref=ref, state=state, pickup_deadline_at=deadline)
+    last = hold.expiration_date if state is HoldStatus.READY else None
+    deadline_at, deadline_on = instant_of(last, zone), whole_day_of(last)
+    return HoldState(ref=ref, state=state, pickup_deadline_at=deadline_at, pickup_deadline_on=deadline_on)
