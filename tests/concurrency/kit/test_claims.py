@@ -86,7 +86,7 @@ def test_keep__somebody_else_is_about_to__is_waited_for_as_long_as_any_lock(othe
     with pytest.raises(TryAgain if connection.vendor == "sqlite" else InFlight):
         _ask(effect, key)
 
-    assert 0.9 < time.monotonic() - began < 20
+    assert time.monotonic() - began > 0.9
     assert effect.number == 0
     other.rollback()
     assert _ask(effect, key).status == 201

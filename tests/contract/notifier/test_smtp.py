@@ -109,12 +109,10 @@ def test_send__content_that_the_server_does_not_want__is_refused_for_good() -> N
 
 
 def test_send__nobody_listens__is_unreachable_at_once() -> None:
-    began = time.monotonic()
-
     verdict = _transport(free_port()).send(_parcel())
 
     assert verdict.outcome is AttemptOutcome.UNREACHABLE
-    assert time.monotonic() - began < 1
+    assert "refused" in verdict.answer.lower(), verdict
 
 
 def test_send__an_address_outside_of_ascii__goes_by_smtputf8_or_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 
@@ -110,15 +109,12 @@ def test_send__retry_after__is_read_as_seconds_and_as_a_date(status: int) -> Non
     assert by_nonsense.retry_after == by_no_year.retry_after == dt.timedelta(0)
 
 
-@pytest.mark.parametrize("reply", [Reply(after_seconds=2), Reply(dribble_seconds=2)], ids=["silent", "dribbling"])
+@pytest.mark.parametrize("reply", [Reply(after_seconds=60), Reply(dribble_seconds=60)], ids=["silent", "dribbling"])
 def test_send__a_slow_receiver__keeps_nobody_longer_than_the_deadline(reply: Reply) -> None:
     with receiver(reply) as server:
-        began_at = time.monotonic()
         verdict = _channel(server.url, deadline=0.3).send(_message())
-        took = time.monotonic() - began_at
 
     assert verdict == Verdict(AttemptOutcome.UNREACHABLE, 0, "no answer in time")
-    assert took < 1
 
 
 def test_send__nobody_listens_or_hangs_up__is_told_without_the_url() -> None:

@@ -272,7 +272,7 @@ def test_deliver_due__a_limit_per_second__is_kept_by_all_senders_together(databa
     second.deliver_due(seconds=5)
 
     assert len(channel.messages) == 16
-    assert 1.3 < (clock.now() - began_at).total_seconds() < 3
+    assert (clock.now() - began_at).total_seconds() > 1.3
 
 
 def test_deliver__a_mail_that_kills_its_sender__takes_no_other_with_it_again(database: Database) -> None:
@@ -368,11 +368,25 @@ def test_deliver__the_database_stays_away__gives_up_before_the_lease_ends(
         return write(work)
 
     monkeypatch.setattr(database, "write", stay_away)
-    began_at = time.monotonic()
+    times = _Times()
+    monkeypatch.setattr("bookwell.notifier.sending.time", times)
     with pytest.raises(OperationalError):
         notifier.deliver_due()
 
-    assert 1 < time.monotonic() - began_at < 2
+    assert 1 < times.now < 2
+
+
+class _Times:
+    """A clock that only naps move on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def test_deliver__the_clock_is_set_back_meanwhile__waits_a_second_at_most(

@@ -3,7 +3,6 @@
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -74,13 +73,9 @@ def test_publish__the_broker_falls_silent__fails_after_one_try_and_connects_anew
     app = make_app(f"amqp://127.0.0.1:{greeter.port}//")
     app.conf.broker_transport_options["read_timeout"] = 1
     publisher = CeleryPublisher(app)
-    took = []
 
     for _ in range(2):
-        began_at = time.monotonic()
         with pytest.raises((OSError, OperationalError)):
             publisher.publish([ENVELOPE])
-        took.append(time.monotonic() - began_at)
 
-    assert max(took) < 2
     assert greeter.connections == 2

@@ -64,14 +64,12 @@ def test_ask__asking_again_would_not_help__is_tried_once(code: Failure) -> None:
 
 
 def test_ask__it_hangs__fails_when_the_time_is_over() -> None:
-    adapter = FakeAdapter(seconds=30)
-    began = time.monotonic()
+    adapter = FakeAdapter(seconds=3600)
 
     with pytest.raises(CallFailed) as failed:
         ask(partner_of(adapter), adapter, seconds=0.2)
 
     assert failed.value.code == "timeout"
-    assert time.monotonic() - began < 15  # half of what the hanging one takes
 
 
 def test_ask__told_to_come_back_within_the_time__waits_for_it() -> None:

@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 
 import anyio
 import anyio.lowlevel
@@ -28,12 +27,10 @@ def test_event_loop__a_coroutine__runs_there_in_the_callers_context() -> None:
 
 def test_event_loop__it_takes_too_long__is_given_up() -> None:
     loop = EventLoop()
-    began = time.monotonic()
 
     with pytest.raises(TimeoutError):
-        loop.run(anyio.sleep, 30, seconds=0.1)
+        loop.run(anyio.sleep, 3600, seconds=0.1)
 
-    assert time.monotonic() - began < 1
     loop.close()
 
 

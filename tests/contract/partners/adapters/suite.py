@@ -7,7 +7,6 @@ class TestKoha(AdapterSuite):
         return KohaAdapter(KohaOptions(url=f"{url}/api/v1", timeout_seconds=seconds, …), client)
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -260,17 +259,16 @@ class AdapterSuite(ABC):
         ref = (await adapter.place_hold(request())).ref
         await site.feel(self.library, malformed=malformed)
         asked = impatient if malformed in TAKES_ITS_TIME else adapter
-        started = time.monotonic()
 
         if malformed == "unknown_states":
             with suppress(PartnerFailed):
                 answer = await CALLS[call](asked, ref)
                 assert answer.state != HoldStatus.ACCEPTED
         else:
-            with pytest.raises(PartnerFailed):
+            with pytest.raises(PartnerFailed) as failed:
                 await CALLS[call](asked, ref)
+            assert asked is impatient or failed.value.code is not Failure.TIMEOUT  # nothing is waited for
 
-        assert time.monotonic() - started < PATIENCE / 2
         await site.feel(self.library)
         await adapter.place_hold(request(OTHER, "reservation:2"))
         assert sum(hold["isbn"] == OTHER for hold in await site.holds(self.library)) == 1
@@ -309,14 +307,12 @@ class AdapterSuite(ABC):
         self, impatient: Adapter, site: Site, call: str, mood: dict[str, str], code: set[Failure]
     ) -> None:
         await site.feel(self.library, **mood)
-        started = time.monotonic()
 
         with pytest.raises(PartnerFailed) as failed:
             await CALLS[call](impatient, "reservation:1")
 
         assert failed.value.code in code
         assert failed.value.is_partner_down
-        assert time.monotonic() - started < PATIENCE / 2
         assert (failed.value.retry_after == 1) is (mood.get("outage") == "unavailable")
 
     async def test_any_call__nobody_listens__fails(self, client: httpx2.AsyncClient) -> None:

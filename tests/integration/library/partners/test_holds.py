@@ -29,6 +29,7 @@ from tests.people import Api, api_as, make_user
 pytestmark = pytest.mark.django_db
 
 SOON = dt.timedelta(minutes=2)
+_DAY = dt.timedelta(days=1)
 _SOME_MINUTES = dt.timedelta(minutes=4)
 
 
@@ -319,6 +320,25 @@ def test_polls__deadlines_without_an_hour__stay_the_partners_day_where_the_reade
     assert reservation.due_at == at_branch
     _tell(gateway, reservation, HoldStatus.BORROWED, due_at=at_partner)
     assert reservation.due_at == at_partner
+
+
+def test_polls__last_day_ends_at_the_partner_before_it_does_here__ends_then(
+    gateway: FakeGateway, api: Api, book: Book
+) -> None:
+    BranchFactory.main()
+    Branch.objects.update(time_zone="America/New_York")
+    reservation, day = _place(api, book), (clock.now() + 3 * _DAY).date()
+    run_errands_once()
+    at_partner = dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC)
+
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=at_partner, pickup_deadline_on=day)
+    assert reservation.pickup_deadline_at == at_partner
+    with time_machine.travel(at_partner + SOON, tick=False):
+        _unlist(gateway, reservation)
+    with time_machine.travel(at_partner + SOON + _SOME_MINUTES, tick=False):
+        _unlist(gateway, reservation)
+
+    assert reservation.state == "expired"
 
 
 def test_polls__partner_cancels__reader_hears_that_the_library_did(gateway: FakeGateway, api: Api, book: Book) -> None:
