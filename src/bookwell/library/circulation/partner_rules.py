@@ -71,12 +71,16 @@ def steps_at_partner(state: State, told: HoldStatus, *, is_past_pickup: bool) ->
 
 
 def with_days_kept(told: HoldState, *, time_zone: str) -> HoldState:
-    """What a partner tells, with a deadline that is a day as the last second of that day in this time zone.
+    """What a partner tells, with a deadline that is a day as no later than the end of that day in this time zone.
 
-    Deadlines are told in the zone of the reader's branch: a partner's midnight could be the day after there.
+    Deadlines are told in the zone of the reader's branch: a partner's midnight could be the day after there. One that
+    comes before the branch's stays as it is, because what is gone from the partner's list after it was not fetched.
     """
-    ends = {"pickup_deadline_at": told.pickup_deadline_on, "due_at": told.due_on}
-    kept = {name: last_second(day, time_zone) for name, day in ends.items() if day is not None}
+    ends = {
+        "pickup_deadline_at": (told.pickup_deadline_at, told.pickup_deadline_on),
+        "due_at": (told.due_at, told.due_on),
+    }
+    kept = {name: min(at, last_second(day, time_zone)) for name, (at, day) in ends.items() if at and day}
     return told.model_copy(update=kept)
 
 
