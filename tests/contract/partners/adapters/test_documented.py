@@ -231,7 +231,13 @@ async def test_paia__place__refused_because_an_earlier_attempt_arrived__is_that_
 
 
 @pytest.mark.parametrize(
-    "denied", [(200, {"error": "insufficient_scope", "code": 403}), (401, {"error": "invalid_grant"})]
+    "denied",
+    [
+        (200, {"error": "insufficient_scope", "code": 403}),
+        (200, {"error": "insufficient_scope", "code": "403"}),
+        (200, {"error": "invalid_grant"}),
+        (401, {"error": "invalid_grant"}),
+    ],
 )
 async def test_paia__denied__logs_in_again_once(denied: Told) -> None:
     partner = paia(items=[denied, (200, {"doc": []})])

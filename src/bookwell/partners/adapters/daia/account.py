@@ -16,6 +16,15 @@ __all__ = ["PaiaAccount"]
 
 _SCOPES = "read_items write_items"
 _NOT_ALLOWED = frozenset({401, 403})
+_STATUS_BY_NAME = {
+    "invalid_grant": 401,
+    "access_denied": 403,
+    "insufficient_scope": 403,
+    "not_found": 404,
+    "invalid_request": 422,
+    "internal_error": 500,
+    "service_unavailable": 503,
+}
 _BY_CODE = {429: Failure.RATE_LIMITED, 503: Failure.UNAVAILABLE, 504: Failure.TIMEOUT}
 
 
@@ -90,10 +99,12 @@ class PaiaAccount:
 
 
 def _status(reply: Reply) -> int:
-    """The status of an answer, which may be an error's code in the body of a 200."""
+    """The status of an answer, which may be an error's code in the body of a 200; its name where there is no code."""
     match reply.data:
         case {"error": str(), "code": int(code)} if 400 <= code < 600 and reply.status < 300:
             return code
+        case {"error": str(name)} if reply.status < 300:
+            return _STATUS_BY_NAME.get(name, reply.status)
     return reply.status
 
 
