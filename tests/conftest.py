@@ -70,6 +70,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))  # otherwise in the order they are in
 
 
+@pytest.fixture(autouse=True)
+def _outside_of_requests() -> Iterator[None]:
+    """In no trace: a test before may have served a request in this very thread."""
+    from bookwell.kit.request_context import in_trace  # noqa: PLC0415 -- not before the environment is set
+
+    with in_trace(""):
+        yield
+
+
 @pytest.fixture(scope="session")
 def _redis() -> Iterator[str]:
     with running_servers(["redis"]) as servers:

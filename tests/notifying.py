@@ -45,6 +45,7 @@ def an_envelope(
     aggregate: str = "reservation:1",
     version: int = 1,
     email: str = "reader@example.org",
+    traceparent: str = "",
     **payload: Any,
 ) -> Envelope:
     """A message about one reservation; `payload` replaces members of the notice."""
@@ -68,6 +69,7 @@ def an_envelope(
         aggregate_version=version,
         created_at=int(clock.now().timestamp() * 1000),
         payload=notice | payload,
+        traceparent=traceparent,
     )
 
 

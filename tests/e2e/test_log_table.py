@@ -12,6 +12,7 @@ from tests.e2e.embedded import run_up, wait_until
 _MAIL = "ada.lovelace@example.org"
 _PASSWORD = "correct-horse-battery-7"
 _NAME = "ada-with-a-name"
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def rows_of(folder: Path) -> list[str]:
@@ -39,7 +40,8 @@ def test_log_table__of_a_running_bookwell__tells_of_requests_and_of_nobody(tmp_p
             client.headers["Authorization"] = f"Bearer {tokens['access']}"
             books = client.get("/api/books/", params={"q": _NAME, "available": "false"})
             assert books.status_code == 200
-            placed = client.post("/api/reservations/", json={"book_id": 1}, headers={"Idempotency-Key": f"{_NAME}-1"})
+            sent = {"Idempotency-Key": f"{_NAME}-1", "traceparent": f"00-{_TRACE}-b7ad6b7169203331-01"}
+            placed = client.post("/api/reservations/", json={"book_id": 1}, headers=sent)
             assert placed.status_code == 201
         with httpx2.Client(
             base_url=demo["partners_url"], trust_env=False, headers={"X-Request-ID": "desk-8"}
@@ -47,7 +49,7 @@ def test_log_table__of_a_running_bookwell__tells_of_requests_and_of_nobody(tmp_p
             assert client.get("/status/1").status_code == 200
             wait_until(lambda: _is_forbidden(client, tokens["access"]))
         wait_until(lambda: sum('"desk-8"' in row for row in rows_of(up.folder)) >= 5)
-        wait_until(lambda: any("delivery.attempted" in row for row in rows_of(up.folder)))
+        wait_until(lambda: any("delivery.attempted" in row and _TRACE in row for row in rows_of(up.folder)))
 
     rows = rows_of(up.folder)
 

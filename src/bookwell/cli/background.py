@@ -26,6 +26,7 @@ from bookwell.contracts.schedule import Job
 from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.messaging import DirectPublisher, Publisher
 from bookwell.kit.outbox.relay import Relay
+from bookwell.kit.tracing import continue_trace
 from bookwell.kit.watchdog import Watched, watch
 
 __all__ = ["run_background"]
@@ -172,11 +173,12 @@ def _keep(job: Job, work: Callable[[], object], stop: threading.Event, heartbeat
 
 
 def _run_job(name: str, job: Callable[[], object]) -> None:
-    """A job that fails is logged, and runs again when it is due again."""
-    try:
-        job()
-    except Exception:  # noqa: BLE001 -- other jobs go on
-        _log.exception("job.failed", job=name)
+    """A job that fails is logged, and runs again when it is due again. Each run begins a trace."""
+    with continue_trace():
+        try:
+            job()
+        except Exception:  # noqa: BLE001 -- other jobs go on
+            _log.exception("job.failed", job=name)
 
 
 def _main() -> None:

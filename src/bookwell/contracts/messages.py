@@ -44,7 +44,8 @@ class Envelope(_Contract):
     """One outbox row on its way: `source` names the service whose outbox holds it and gets the receipt.
 
     `aggregate` names what changed (`reservation:17`); its messages are told in the order of `aggregate_version`.
-    `created_at` is in milliseconds since 1970.
+    `created_at` is in milliseconds since 1970. `traceparent` is the W3C trace context in which the row was written,
+    empty where there was none.
     """
 
     event_id: str
@@ -56,6 +57,7 @@ class Envelope(_Contract):
     aggregate_version: int
     created_at: int
     payload: dict[str, Any]
+    traceparent: str = ""
 
 
 class Recipient(_Contract):

@@ -1,8 +1,8 @@
 """Logs: one JSON object a line on standard output, from structlog and from the standard library alike.
 
 An event has a name (`reservation.placed`) and fields; every record carries the id and trace of the request it was
-written for. Personal data, tokens and bodies are never passed as fields. Where a table is configured the same lines
-go there too, behind the back of whoever logs (`kit.log_sink`).
+written for, or the trace of the message or job. Personal data, tokens and bodies are never passed as fields. Where a
+table is configured the same lines go there too, behind the back of whoever logs (`kit.log_sink`).
 """
 
 import logging
@@ -108,7 +108,8 @@ class _Stamp:
         event["service"] = self._service
         if identifier := request_id():
             event["request_id"] = identifier
-            event["traceparent"] = traceparent()
+        if context := traceparent():
+            event["traceparent"] = context
         return event
 
 

@@ -1,11 +1,15 @@
 """How messages are handled, whichever way they came: a handler's transaction first, then the receipt in the source.
 
+A message is handled in the trace of the change that it tells; a bundle of several traces in one of its own, unless its
+messages are handled one by one.
+
 The receipt alone ends a message's row. Whatever is lost before it (the broker, the process, the receipt itself) is
 brought out again by the relay; hence a handler is idempotent by `event_id`.
 """
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -15,6 +19,7 @@ import structlog
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock
+from bookwell.kit.tracing import continue_trace
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -84,14 +89,13 @@ def consume(
     if consumer.is_one_by_one:
         handled = _handle_each(envelopes, consumer.handle, receipts_of, out_of_time)
     else:
-        handled = _handle(envelopes, consumer.handle, receipts_of, out_of_time)
-        for source, group in groupby(handled, key=lambda envelope: envelope.source):
-            _say(list(group), receipts_of.get(source))
+        with _trace_of(envelopes):
+            handled = _handle(envelopes, consumer.handle, receipts_of, out_of_time)
+            for source, group in groupby(handled, key=lambda envelope: envelope.source):
+                _say(list(group), receipts_of.get(source))
     if handled and consumer.follow_up is not None:
-        try:
-            consumer.follow_up(handled)
-        except Exception:  # noqa: BLE001 -- logged; the rows decide
-            _log.exception("messages.follow_up_failed", event_ids=[envelope.event_id for envelope in handled])
+        with _trace_of(handled):
+            _follow_up(handled, consumer.follow_up)
 
 
 def describe(error: BaseException) -> str:
@@ -112,8 +116,26 @@ class DirectPublisher:
         if consumer is not None:
             consume(envelopes, consumer, self._receipts_of)
             return
-        for envelope in envelopes:
-            _postpone(envelope, LookupError(f"no consumer for the queue {envelope.queue}"), self._receipts_of)
+        error = LookupError(f"no consumer for the queue {envelopes[0].queue}")
+        _postpone_all(envelopes, error, self._receipts_of)
+
+
+def _trace_of(envelopes: Sequence[Envelope]) -> AbstractContextManager[None]:
+    """Work in the trace of these messages, or in a new one where they have none in common."""
+    first, *others = envelopes
+    is_common = all(_trace_id(other) == _trace_id(first) for other in others)
+    return continue_trace(first.traceparent if is_common else "")
+
+
+def _trace_id(envelope: Envelope) -> str:
+    return envelope.traceparent[3:35]
+
+
+def _follow_up(handled: Sequence[Envelope], follow_up: Callable[[Sequence[Envelope]], None]) -> None:
+    try:
+        follow_up(handled)
+    except Exception:  # noqa: BLE001 -- logged; the rows decide
+        _log.exception("messages.follow_up_failed", event_ids=[envelope.event_id for envelope in handled])
 
 
 def _handle(
@@ -126,8 +148,7 @@ def _handle(
     try:
         handle(envelopes)
     except out_of_time as error:
-        for envelope in envelopes:
-            _postpone(envelope, error, receipts_of)
+        _postpone_all(envelopes, error, receipts_of)
         return []
     except Exception as error:  # noqa: BLE001 -- one message's failure must not end the worker
         if len(envelopes) == 1:
@@ -135,7 +156,11 @@ def _handle(
             return []
     else:
         return list(envelopes)
-    return [alone for envelope in envelopes for alone in _handle([envelope], handle, receipts_of, out_of_time)]
+    handled: list[Envelope] = []
+    for envelope in envelopes:
+        with _trace_of([envelope]):
+            handled += _handle([envelope], handle, receipts_of, out_of_time)
+    return handled
 
 
 def _handle_each(
@@ -147,17 +172,17 @@ def _handle_each(
     """Those that were handled; the source was told of every one."""
     handled: list[Envelope] = []
     for number, envelope in enumerate(envelopes):
-        try:
-            handle([envelope])
-        except out_of_time as error:
-            for late in envelopes[number:]:
-                _postpone(late, error, receipts_of)
-            break
-        except Exception as error:  # noqa: BLE001 -- one message's failure must not end the worker
-            _put_off(envelope, error, receipts_of)
-        else:
-            handled.append(envelope)
-            _say([envelope], receipts_of.get(envelope.source))
+        with _trace_of([envelope]):
+            try:
+                handle([envelope])
+            except out_of_time as error:
+                _postpone_all(envelopes[number:], error, receipts_of)
+                break
+            except Exception as error:  # noqa: BLE001 -- one message's failure must not end the worker
+                _put_off(envelope, error, receipts_of)
+            else:
+                handled.append(envelope)
+                _say([envelope], receipts_of.get(envelope.source))
     return handled
 
 
@@ -167,6 +192,12 @@ def _put_off(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Rec
         return
     _log.error("message.refused", event_id=envelope.event_id, type=envelope.type, queue=envelope.queue)
     _tell(receipts_of, envelope, lambda receipts: receipts.refuse(envelope, describe(error), now=clock.now()))
+
+
+def _postpone_all(envelopes: Sequence[Envelope], error: Exception, receipts_of: Mapping[str, Receipts]) -> None:
+    for envelope in envelopes:
+        with _trace_of([envelope]):
+            _postpone(envelope, error, receipts_of)
 
 
 def _postpone(envelope: Envelope, error: Exception, receipts_of: Mapping[str, Receipts]) -> None:

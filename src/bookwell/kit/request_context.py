@@ -1,8 +1,13 @@
-"""The request that the running code serves: its id goes into every log record, audit entry and problem."""
+"""The request that the running code serves, or whose message it handles.
 
+A request's id goes into every log record, audit entry and problem, its trace into every log record, call and message.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["request_id", "set_request_id", "set_traceparent", "traceparent"]
+__all__ = ["in_trace", "request_id", "set_request_id", "set_traceparent", "traceparent"]
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
@@ -19,10 +24,20 @@ def set_request_id(value: str) -> None:
 
 
 def traceparent() -> str:
-    """The W3C trace context of the current request, or an empty string."""
+    """The W3C trace context of the current request, message or job, or an empty string."""
     return _traceparent.get()
 
 
 def set_traceparent(value: str) -> None:
     """Remember the trace context of the request that begins."""
     _traceparent.set(value)
+
+
+@contextmanager
+def in_trace(value: str) -> Iterator[None]:
+    """Work in a trace context for a while; whatever becomes of the work, the one before holds again afterwards."""
+    before = _traceparent.set(value)
+    try:
+        yield
+    finally:
+        _traceparent.reset(before)

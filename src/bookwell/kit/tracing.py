@@ -2,8 +2,14 @@
 
 import os
 import re
+from contextlib import AbstractContextManager
 
-__all__ = ["accept_request_id", "accept_traceparent"]
+from bookwell.kit.request_context import in_trace
+
+__all__ = ["TRACEPARENT_LENGTH", "accept_request_id", "accept_traceparent", "continue_trace"]
+
+TRACEPARENT_LENGTH = 55
+"""Of version 00, the only one that we make."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 _TRACEPARENT = re.compile(
@@ -25,3 +31,8 @@ def accept_traceparent(sent: str | None) -> str:
     if match is None:
         return f"00-{os.urandom(16).hex()}-{span}-01"
     return f"00-{match[1]}-{span}-{match[2]}"
+
+
+def continue_trace(sent: str = "") -> AbstractContextManager[None]:
+    """Work in a span of our own, in the trace of what was sent, or in a new one where that names none."""
+    return in_trace(accept_traceparent(sent))

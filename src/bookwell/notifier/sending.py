@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from bookwell.contracts.messages import Envelope, Notice
 from bookwell.kit import clock
+from bookwell.kit.tracing import continue_trace
 from bookwell.notifier.channels.protocol import Channel, Message
 from bookwell.notifier.db import Database, instant_of
 from bookwell.notifier.deliveries.rules import WEBHOOK, AttemptOutcome, DeliveryState, Verdict
@@ -133,7 +134,8 @@ class Sender:
                 self._put_back(waiting, clock.now())
                 break
             delivery = waiting.pop(0)
-            verdict = self._send(delivery, leased_until)
+            with continue_trace(delivery.traceparent):
+                verdict = self._send(delivery, leased_until)
             tried += 1
             if verdict.outcome is AttemptOutcome.UNREACHABLE:
                 if verdict.rest:

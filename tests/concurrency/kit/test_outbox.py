@@ -17,10 +17,12 @@ from bookwell.kit.adapters.sqlalchemy import OutboxTable, writing
 from bookwell.kit.outbox import OutgoingMessage
 from bookwell.kit.outbox.relay import Claim
 from bookwell.kit.outbox.rules import Pace, RowState, milliseconds
+from bookwell.kit.request_context import in_trace
 from tests.concurrency.racing import race
 
 _PACE = Pace(window=5)
 _SECOND = dt.timedelta(seconds=1)
+_TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def _write(*messages: tuple[str, int], queue: str = "mail") -> None:
@@ -61,7 +63,8 @@ def now() -> dt.datetime:
 
 def test_claim__django_wrote__reads_the_whole_envelope(outbox: OutboxTable, now: dt.datetime) -> None:
     before = milliseconds(clock.now())
-    _write(("thing:1", 3))
+    with in_trace(_TRACEPARENT):
+        _write(("thing:1", 3))
 
     claim = outbox.claim(now=now, limit=10)
 
@@ -69,10 +72,24 @@ def test_claim__django_wrote__reads_the_whole_envelope(outbox: OutboxTable, now:
     assert (row.envelope.source, row.envelope.queue, row.envelope.type) == ("library", "mail", "thing.changed")
     assert (row.envelope.aggregate, row.envelope.aggregate_version, row.envelope.version) == ("thing:1", 3, 1)
     assert row.envelope.payload == {"ł": 3}
+    assert row.envelope.traceparent == _TRACEPARENT
     assert before <= row.envelope.created_at <= milliseconds(now)
     assert len(row.envelope.event_id) == 36
     assert row.attempts == 1
     assert claim.lease_until == milliseconds(now + _PACE.lease)
+
+
+def test_claim__the_version_before_wrote__has_no_trace(outbox: OutboxTable, now: dt.datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO outbox (event_id, queue, type, version, aggregate, aggregate_version, payload, created_at, "
+            "attempts, next_attempt_at, error) "
+            "VALUES ('e', 'mail', 'thing.changed', 1, 'thing:1', 1, '{}', 0, 0, 0, '')"
+        )
+
+    (row,) = outbox.claim(now=now, limit=10).rows
+
+    assert (row.envelope.event_id, row.envelope.traceparent) == ("e", "")
 
 
 def test_claim__rolled_back__there_is_nothing(outbox: OutboxTable, now: dt.datetime) -> None:

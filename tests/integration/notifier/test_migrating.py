@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -17,7 +18,7 @@ from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.models import metadata
 from bookwell.notifier.migrating import MIGRATIONS, is_up_to_date, migrate
-from tests.notifying import notifier_url
+from tests.notifying import an_envelope, deliveries_of, make_notifier, notifier_url
 
 _MIGRATE = "import sys; from bookwell.notifier.migrating import migrate; migrate(sys.argv[1])"
 
@@ -72,6 +73,28 @@ def test_migrate__interrupted_after_its_first_table__begins_again(tmp_path: Path
 
         assert set(metadata.tables) <= set(inspect(engine).get_table_names())
         engine.dispose()
+
+
+def test_migrate__deliveries_from_before_traces_were_kept__have_none(tmp_path: Path) -> None:
+    with notifier_url(tmp_path) as url:
+        database = Database.of_url(url)
+        message = an_envelope(traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+        notifier, channel = make_notifier(database)
+        notifier.take_in([message])
+        with schema_lock(database.engine, MIGRATIONS.lock) as connection:
+            config = MIGRATIONS.configuration()
+            config.attributes["connection"] = connection
+            command.downgrade(config, "0002")
+            before = {column["name"] for column in inspect(connection).get_columns("delivery")}
+
+        migrate(url)
+
+        (row,) = deliveries_of(database)
+        notifier.deliver_due()
+        database.engine.dispose()
+    assert "traceparent" not in before
+    assert row.traceparent == ""
+    assert len(channel.messages) == 1
 
 
 def _drop_everything(url: str) -> None:

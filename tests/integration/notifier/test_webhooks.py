@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import update
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit import clock, ids
 from bookwell.kit.messaging import Poison
+from bookwell.kit.request_context import traceparent
+from bookwell.kit.tracing import TRACEPARENT_LENGTH
 from bookwell.kit.webhooks import WebhookSecret, verify
 from bookwell.notifier.db import Database
+from bookwell.notifier.deliveries.models import delivery
 from bookwell.notifier.deliveries.queries import list_endpoints
 from bookwell.notifier.deliveries.rules import SCHEDULES, WEBHOOK
 from bookwell.notifier.deliveries.services.endpoints import EndpointDisabled, enable_endpoint_in_tx, replay_in_tx
@@ -28,6 +32,7 @@ from tests.receivers import Receiver, Reply, receiver
 
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _DOWN, _GONE = Reply(500), Reply(410)
+_TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 Make = Callable[..., Notifier]
 
@@ -48,8 +53,16 @@ def make(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return make
 
 
-def _message(*, version: int = 1, aggregate: str = "booking:1", endpoint: str = "backoffice", **data: Any) -> Envelope:
+def _message(
+    *,
+    version: int = 1,
+    aggregate: str = "booking:1",
+    endpoint: str = "backoffice",
+    traceparent: str = "",
+    **data: Any,
+) -> Envelope:
     return Envelope(
+        traceparent=traceparent,
         event_id=ids.new_id(),
         source="tables",
         queue="webhook",
@@ -91,6 +104,35 @@ def test_deliver__a_message__arrives_signed_with_its_type_time_and_version(datab
     assert (row.state, row.channel, row.address, row.recipient) == ("sent", "webhook", "backoffice", "backoffice")
     assert _SECRET not in repr(row)
     assert str(server.port) not in repr(row)
+
+
+@pytest.mark.parametrize("sent", [_TRACEPARENT, "", "nonsense" * 20])
+def test_deliver__every_attempt__is_another_span_of_the_messages_trace(
+    database: Database, make: Make, sent: str
+) -> None:
+    message = _message(traceparent=sent)
+    with receiver(_DOWN) as server, time_machine.travel(clock.now(), tick=False) as traveller:
+        notifier = make(backoffice=server)
+        _take_in(notifier, message)
+        traveller.shift(60)
+        notifier.deliver_due(channel=WEBHOOK)
+
+    (row,) = deliveries_of(database, message)
+    spans = [got.headers["traceparent"] for got in server.received]
+    assert [span[:35] for span in spans] == [row.traceparent[:35]] * 2
+    assert len({sent, row.traceparent, *spans}) == 4
+    assert (row.traceparent[:35] == sent[:35]) is (sent == _TRACEPARENT)
+    assert (row.state, traceparent()) == ("sent", "")
+
+
+def test_deliver__taken_in_before_traces_were_kept__begins_one(database: Database, make: Make) -> None:
+    with receiver() as server:
+        notifier = make(backoffice=server)
+        notifier.take_in([_message()])
+        database.write(lambda tx: tx.execute(update(delivery).values(traceparent="")))
+        notifier.deliver_due(channel=WEBHOOK)
+
+    assert len(server.received[0].headers["traceparent"]) == TRACEPARENT_LENGTH
 
 
 def test_deliver__the_same_message_again__is_sent_once(database: Database, make: Make) -> None:
@@ -239,6 +281,8 @@ def test_deliver__gone__staff_are_told_once_each_time(
     notifier.deliver_due()
 
     told = [row for row in deliveries_of(database) if row.type == "endpoint.disabled"]
+    traces = {got.headers["traceparent"][3:35] for got in server.received}
+    assert {row.traceparent[3:35] for row in told} <= traces
     assert [(row.state, row.address, row.aggregate) for row in told] == [
         ("sent", "staff@house.example", "backoffice")
     ] * 2

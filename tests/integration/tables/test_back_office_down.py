@@ -20,6 +20,7 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy.outbox import OutboxTable
 from bookwell.kit.messaging import Consumer, DirectPublisher
 from bookwell.kit.outbox.relay import Relay
+from bookwell.kit.request_context import in_trace
 from bookwell.notifier.db import Database as NotifierDatabase
 from bookwell.notifier.deliveries.rules import WEBHOOK
 from bookwell.notifier.service import Notifier
@@ -52,6 +53,7 @@ class House:
     notifier: Notifier
     relay: Relay
     office: BackOffice
+    heard: list[Request]
 
     def work(self) -> None:
         """Bring out what is due, as background processes do."""
@@ -81,7 +83,8 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     offices: list[BackOffice] = []
-    with tables_url(tmp_path) as of_tables, notifier_url(tmp_path) as of_notifier, _served(offices) as url:
+    heard: list[Request] = []
+    with tables_url(tmp_path) as of_tables, notifier_url(tmp_path) as of_notifier, _served(offices, heard) as url:
         environment = prepare_back_office(tmp_path, backoffice_url=url, tables_url=TABLES_URL)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -92,7 +95,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
         outboxes = {"tables": OutboxTable("tables", tables.engine)}
         consumers = dict.fromkeys(("mail", "webhook"), Consumer(notifier.take_in))
         offices.append(BackOffice(BackOfficeSettings(), send=_asking(service)))
-        yield House(tables, notifier, Relay(list(outboxes.values()), DirectPublisher(consumers, outboxes)), offices[0])
+        relay = Relay(list(outboxes.values()), DirectPublisher(consumers, outboxes))
+        yield House(tables, notifier, relay, offices[0], heard)
         notifier.close()
         tables.engine.dispose()
 
@@ -150,6 +154,17 @@ def test_a_decision__from_the_order_to_the_guest_and_back(house: House) -> None:
     assert mails(house.tables, first)[-1].type == "booking.confirmed"
 
 
+def test_an_order__the_call_to_the_back_office__is_in_the_trace_of_the_request_that_placed_it(house: House) -> None:
+    with time_machine.travel(NOW, tick=False):
+        table = a_table(house.tables).id
+        for name in "ac":
+            with in_trace(f"00-{name * 32}-{'b' * 16}-01"):
+                an_order(house.tables, table, email=f"{name}@example.org")
+        house.work()
+
+    assert sorted(request.headers["traceparent"][3:35] for request in house.heard) == ["a" * 32, "c" * 32]
+
+
 @pytest.mark.parametrize(
     ("mood", "answers"),
     [
@@ -177,10 +192,11 @@ def test_an_office_in_a_mood__leaves_the_booking_right(
 
 
 @contextmanager
-def _served(offices: list[BackOffice]) -> Iterator[str]:
-    """The first of the offices behind HTTP on loopback; its address."""
+def _served(offices: list[BackOffice], heard: list[Request]) -> Iterator[str]:
+    """The first of the offices behind HTTP on loopback, which also remembers requests; its address."""
 
     async def answer(request: Request) -> Answer:
+        heard.append(request)
         return await offices[0].answer(request, request.segments[1:])
 
     loop = asyncio.new_event_loop()

@@ -1,5 +1,6 @@
 """The tables of the service: the same as the code has them, and made once."""
 
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable
@@ -17,7 +18,9 @@ import bookwell.tables.backoffice.models
 import bookwell.tables.bookings.models  # noqa: F401 -- declare them
 from bookwell.cli.processes import spawn
 from bookwell.kit.adapters.sqlalchemy.engines import engine_of, reading
+from bookwell.kit.adapters.sqlalchemy.outbox import OutboxTable
 from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
+from bookwell.kit.request_context import in_trace
 from bookwell.tables.bookings.services.ending import cancel_booking
 from bookwell.tables.db import Database
 from bookwell.tables.migrating import MIGRATIONS, is_up_to_date, migrate
@@ -71,6 +74,20 @@ def test_migrate__orders_that_wait__are_counted_by_their_mailboxes(tmp_path: Pat
         found = [booked(own, each).mailbox for each in (*waiting, over)]
         own.engine.dispose()
     assert found == ["ada@example.org", "+bo@example.org", "", ""]
+
+
+def test_migrate__messages_from_before_traces_were_kept__have_none_and_go_out(tmp_path: Path) -> None:
+    with tables_url(tmp_path) as url:
+        own = Database.of_url(url)
+        with in_trace(f"00-{'a' * 32}-{'b' * 16}-01"):
+            an_order(own, a_table(own).id)
+        _migrate_to(own, "0014", by=command.downgrade)
+
+        _migrate_to(own, "head", by=command.upgrade)
+
+        (claimed,) = OutboxTable("tables", own.engine).claim(now=NOW + dt.timedelta(days=1), limit=10).rows
+        own.engine.dispose()
+    assert (claimed.envelope.type, claimed.envelope.traceparent) == ("booking.requested", "")
 
 
 def _migrate_to(database: Database, revision: str, *, by: Callable[[Config, str], None]) -> None:

@@ -3,8 +3,9 @@ import threading
 import pytest
 
 from bookwell.cli import background
-from bookwell.cli.background import _run_threads, _watch
+from bookwell.cli.background import _run_job, _run_threads, _watch
 from bookwell.kit.heartbeat import Heartbeat
+from bookwell.kit.request_context import traceparent
 from bookwell.kit.watchdog import Watched
 
 
@@ -43,3 +44,18 @@ def test_watch__what_may_have_much_to_do__has_more_time_than_the_relay(
     _watch({"relay": Heartbeat(), "library.expire": Heartbeat()}, seconds)
 
     assert {name: each.seconds for name, each in watched.items()} == limits
+
+
+def test_run_job__also_one_that_fails__runs_in_a_trace_of_its_own() -> None:
+    seen = list[str]()
+
+    def fail() -> None:
+        seen.append(traceparent())
+        raise OSError
+
+    _run_job("library.expire", fail)
+    _run_job("library.expire", lambda: seen.append(traceparent()))
+
+    assert [len(context) for context in seen] == [55, 55]
+    assert seen[0][3:35] != seen[1][3:35]
+    assert traceparent() == ""

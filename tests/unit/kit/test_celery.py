@@ -17,6 +17,7 @@ from bookwell.kit.adapters.celery.scheduler import LivingScheduler, schedule_of
 from bookwell.kit.adapters.celery.worker import LeanConsumer, Work, register_tasks
 from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.messaging import Consumer
+from bookwell.kit.request_context import traceparent
 
 
 class _Receipts:
@@ -206,6 +207,17 @@ def test_run_job__known__runs() -> None:
 
     assert _call(RUN_JOB, "library.expire", Work(jobs={"library.expire": lambda: runs.append("ran")})) == []
     assert runs == ["ran"]
+
+
+def test_run_job__each_run__begins_a_trace() -> None:
+    seen = list[str]()
+
+    for _ in range(2):
+        _call(RUN_JOB, "library.expire", Work(jobs={"library.expire": lambda: seen.append(traceparent())}))
+
+    assert [len(context) for context in seen] == [55, 55]
+    assert seen[0][3:35] != seen[1][3:35]
+    assert traceparent() == ""
 
 
 def test_run_job__unknown__is_dropped() -> None:

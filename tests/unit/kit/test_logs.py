@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from bookwell.kit.logs import JsonFormatter
-from bookwell.kit.request_context import set_request_id, set_traceparent
+from bookwell.kit.request_context import in_trace, set_request_id, set_traceparent
 
 
 def format_record(*, with_exception: bool = False) -> dict[str, object]:
@@ -49,6 +49,16 @@ def test_format__a_record_of_the_standard_library__has_our_shape() -> None:
         "request_id": "desk-7",
         "traceparent": "00-a-b-01",
     }
+
+
+def test_format__work_for_no_request__tells_its_trace() -> None:
+    record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "slow", (), None)
+    with in_trace("00-a-b-01"):
+        parsed = json.loads(JsonFormatter("worker").format(record))
+
+    assert parsed["traceparent"] == "00-a-b-01"
+    assert "request_id" not in parsed
+    assert "traceparent" not in json.loads(JsonFormatter("worker").format(record))
 
 
 def test_format__an_exception__is_one_field() -> None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from bookwell.contracts.messages import Envelope
 from bookwell.kit.messaging import Consumer, DirectPublisher, NotNow, Poison, consume
+from bookwell.kit.request_context import traceparent
 
 
 class _Receipts:
@@ -16,6 +17,7 @@ class _Receipts:
 
     def __init__(self, *, is_down: bool = False) -> None:
         self.told: list[tuple[str, str]] = []
+        self.traces: list[str] = []
         self.errors: list[str] = []
         self.is_down = is_down
 
@@ -23,6 +25,7 @@ class _Receipts:
         if self.is_down:
             raise ConnectionRefusedError
         self.told += [("done", envelope.event_id) for envelope in envelopes]
+        self.traces += [traceparent()] * len(envelopes)
 
     def refuse(self, envelope: Envelope, error: str, *, now: dt.datetime) -> None:
         self.told.append(("dead", envelope.event_id))
@@ -32,10 +35,15 @@ class _Receipts:
         if self.is_down:
             raise ConnectionRefusedError
         self.told.append(("later", envelope.event_id))
+        self.traces.append(traceparent())
         self.errors.append(error)
 
 
-def _envelope(name: str, *, source: str = "library", queue: str = "mail") -> Envelope:
+def _trace(digit: str) -> str:
+    return f"00-{digit * 32}-{'b' * 16}-01"
+
+
+def _envelope(name: str, *, source: str = "library", queue: str = "mail", traceparent: str = "") -> Envelope:
     return Envelope(
         event_id=name,
         source=source,
@@ -46,6 +54,7 @@ def _envelope(name: str, *, source: str = "library", queue: str = "mail") -> Env
         aggregate_version=1,
         created_at=0,
         payload={},
+        traceparent=traceparent,
     )
 
 
@@ -218,3 +227,76 @@ def test_consume__one_by_one_and_out_of_time__the_rest_comes_again_unhandled() -
 
     assert seen == [["a"]]
     assert receipts.told == [("done", "a"), ("later", "b"), ("later", "c")]
+
+
+def _traces(contexts: Sequence[str]) -> list[str]:
+    return [context[3:4] for context in contexts]
+
+
+def test_consume__messages_of_one_trace__are_handled_and_followed_up_in_a_span_of_it() -> None:
+    receipts, seen = _Receipts(), list[str]()
+    consumer = Consumer(lambda _: seen.append(traceparent()), lambda _: seen.append(traceparent()))
+    bundle = [_envelope(name, traceparent=_trace("a")) for name in "xy"]
+
+    consume(bundle, consumer, {"library": receipts})
+
+    assert _traces([*seen, *receipts.traces]) == ["a"] * 4
+    assert _trace("a") not in seen
+    assert traceparent() == ""
+
+
+def test_consume__a_bundle_of_several_traces__has_its_own_until_they_are_handled_one_by_one() -> None:
+    receipts, seen = _Receipts(), list[tuple[int, str]]()
+
+    def handle(envelopes: Sequence[Envelope]) -> None:
+        seen.append((len(envelopes), traceparent()))
+        if envelopes[-1].event_id == "y":
+            raise OSError
+
+    bundle = [_envelope("x", traceparent=_trace("a")), _envelope("y", traceparent=_trace("c"))]
+    consume(bundle, Consumer(handle), {"library": receipts})
+
+    (_, together), *alone = seen
+    assert together[3:35] not in {"", "a" * 32, "c" * 32}
+    assert [(number, context[3:4]) for number, context in alone] == [(1, "a"), (1, "c")]
+    assert receipts.told == [("later", "y"), ("done", "x")]
+    assert _traces(receipts.traces[:1]) == ["c"]
+    assert traceparent() == ""
+
+
+def test_consume__one_by_one__each_in_its_trace_whatever_becomes_of_the_one_before() -> None:
+    receipts, seen = _Receipts(), list[str]()
+
+    def handle(envelopes: Sequence[Envelope]) -> None:
+        seen.append(traceparent())
+        if envelopes[0].event_id == "b":
+            raise TimeoutError
+
+    bundle = [_envelope(name, traceparent=_trace(name)) for name in "abc"]
+    consumer = Consumer(handle, is_one_by_one=True)
+    consume(bundle, consumer, {"library": receipts}, out_of_time=(TimeoutError,))
+
+    assert _traces(seen) == ["a", "b"]
+    assert list(zip(receipts.told, _traces(receipts.traces), strict=True)) == [
+        (("done", "a"), "a"),
+        (("later", "b"), "b"),
+        (("later", "c"), "c"),
+    ]
+    assert traceparent() == ""
+
+
+@pytest.mark.parametrize("sent", ["", "nonsense", f"00-{'0' * 32}-{'b' * 16}-01"])
+def test_consume__a_message_without_a_trace__begins_one(sent: str) -> None:
+    seen = list[str]()
+
+    consume([_envelope("x", traceparent=sent)], Consumer(lambda _: seen.append(traceparent())), {})
+
+    assert len(seen[0]) == 55
+    assert seen[0] != sent
+
+
+def test_envelope__written_before_traces_were_kept__is_read() -> None:
+    written = _envelope("x").model_dump(mode="json")
+    del written["traceparent"]
+
+    assert Envelope.model_validate(written).traceparent == ""

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from bookwell.kit.tracing import accept_request_id, accept_traceparent
+from bookwell.kit.request_context import traceparent
+from bookwell.kit.tracing import TRACEPARENT_LENGTH, accept_request_id, accept_traceparent, continue_trace
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -35,3 +36,22 @@ def test_traceparent__missing_or_invalid__is_made(sent: str | None) -> None:
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", answered)
     assert TRACE not in answered
     assert "0" * 16 not in answered
+
+
+def test_continue_trace__inside_another__ends_with_it_also_on_errors() -> None:
+    def fail() -> None:
+        with continue_trace():
+            raise OSError(traceparent())
+
+    with continue_trace(f"00-{TRACE}-{SPAN}-01"):
+        before = traceparent()
+        with pytest.raises(OSError, match="00-") as caught:
+            fail()
+        after = traceparent()
+
+    assert before == after
+    assert before[3:35] == TRACE
+    assert before != f"00-{TRACE}-{SPAN}-01"
+    assert TRACE not in str(caught.value)
+    assert [len(before), len(str(caught.value))] == [TRACEPARENT_LENGTH] * 2
+    assert traceparent() == ""

@@ -5,6 +5,8 @@ Their columns are portable on purpose (CHAR ids, BIGINT milliseconds, TEXT): the
 
 from django.db import models
 
+from bookwell.kit.tracing import TRACEPARENT_LENGTH
+
 
 class OutboxRow(models.Model):
     """A message for one queue, written with the change it tells; `done_at` is the consumer's receipt."""
@@ -23,6 +25,8 @@ class OutboxRow(models.Model):
     attempts = models.IntegerField(default=0)
     next_attempt_at = models.BigIntegerField()
     error = models.TextField(default="", blank=True)
+    # The database's default is for servers of the version before, which write no trace.
+    traceparent = models.CharField(max_length=TRACEPARENT_LENGTH, default="", db_default="", blank=True)
 
     class Meta:
         db_table = "outbox"

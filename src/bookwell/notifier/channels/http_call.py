@@ -1,4 +1,4 @@
-"""One HTTP request within one deadline from the first to the last byte, following nothing.
+"""One HTTP request within one deadline from the first to the last byte, following nothing; it carries our trace on.
 
 Written upon `http.client` because a library's time-outs hold for one read, and because each address is looked at
 between the resolver's answer and the connection: a name cannot come to mean another machine in between.
@@ -16,6 +16,7 @@ from importlib.metadata import version
 from urllib.parse import SplitResult, urlunsplit
 
 from bookwell.kit import clock
+from bookwell.kit.request_context import traceparent
 from bookwell.notifier.channels.headers import one_line
 from bookwell.notifier.channels.watchdog import Watchdog
 
@@ -78,6 +79,7 @@ def _converse(call: Call, watchdog: Watchdog, tls: ssl.SSLContext) -> Answer:
         with closing(connection):
             target = urlunsplit(("", "", call.url.path or "/", call.url.query, ""))
             headers = {"Host": call.url.netloc.rpartition("@")[2], "User-Agent": _USER_AGENT, "Connection": "close"}
+            headers |= {"traceparent": trace} if (trace := traceparent()) else {}
             connection.request(call.method, target, body=call.body or None, headers=headers | dict(call.headers))
             with closing(connection.getresponse()) as response:
                 if watchdog.is_over:  # headers that the watchdog cut look whole

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import CHAR
 
+from bookwell.kit.tracing import TRACEPARENT_LENGTH
 from bookwell.notifier.deliveries.rules import DeliveryState
 
 __all__ = ["attempt", "delivery", "endpoint", "metadata", "pace"]
@@ -29,6 +30,7 @@ metadata = MetaData()
 
 # `notice` is JSON, empty when forgotten; `created_at` is the event's; `next_attempt_at` is the end of the lease while
 # the state is `sending`; `attempts` counts claims, of which those above `attempts_allowed` are not made.
+# `traceparent` is of the message's trace, empty in rows from before traces were kept.
 delivery = Table(
     "delivery",
     metadata,
@@ -51,6 +53,7 @@ delivery = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("ended_at", BigInteger),
+    Column("traceparent", String(TRACEPARENT_LENGTH), nullable=False, server_default=""),
     UniqueConstraint("event_id", "recipient", "channel", "template_version", name="delivery_once"),
     CheckConstraint(f"state IN ({_STATES})", name="delivery_state"),
     Index("delivery_due", "state", "next_attempt_at"),

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 import time_machine
 
+from bookwell.kit.request_context import in_trace
 from bookwell.partners.adapters.protocol import AdapterOptions, Failure, PartnerFailed
 from bookwell.partners.adapters.wire import MAX_ANSWER_BYTES, Reply, Wire, with_query, within
 
@@ -62,6 +63,21 @@ async def test_call__any__says_who_asks_and_what_for() -> None:
     assert seen[0].headers["user-agent"].startswith("Bookwell/")
     assert seen[0].headers["accept"] == "application/json"
     assert seen[0].headers["accept-language"] == "pl"
+
+
+async def test_call__in_a_trace__carries_it_on() -> None:
+    seen: list[httpx2.Request] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(200, json=1)
+
+    with in_trace(f"00-{'a' * 32}-{'b' * 16}-01"):
+        await ask(handler)
+    with in_trace(""):
+        await ask(handler)
+
+    assert [request.headers.get("traceparent") for request in seen] == [f"00-{'a' * 32}-{'b' * 16}-01", None]
 
 
 async def test_call__cookie_was_set__is_never_sent_back() -> None:

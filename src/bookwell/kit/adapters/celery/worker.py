@@ -26,6 +26,7 @@ from bookwell.kit.heartbeat import Heartbeat
 from bookwell.kit.log_sink import stop_sinks
 from bookwell.kit.messaging import Consumer, Receipts, consume
 from bookwell.kit.orphans import die_with_parent
+from bookwell.kit.tracing import continue_trace
 
 __all__ = ["LeanConsumer", "Work", "register_tasks", "run_worker"]
 
@@ -174,7 +175,8 @@ def _run_job(name: str, work: Work) -> None:
     if job is None:
         _log.error("job.unknown", job=name)
         return
-    try:
-        job()
-    except Exception:  # noqa: BLE001 -- it runs again when it is due again
-        _log.exception("job.failed", job=name)
+    with continue_trace():  # each run's own
+        try:
+            job()
+        except Exception:  # noqa: BLE001 -- it runs again when it is due again
+            _log.exception("job.failed", job=name)

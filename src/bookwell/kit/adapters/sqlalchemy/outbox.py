@@ -40,6 +40,7 @@ from bookwell.kit.adapters.sqlalchemy.outbox_scrubbing import forget_links_in_tx
 from bookwell.kit.outbox.links import has_links
 from bookwell.kit.outbox.relay import Claim, Claimed
 from bookwell.kit.outbox.rules import Pace, RowState, gap_after, milliseconds, state_of
+from bookwell.kit.tracing import TRACEPARENT_LENGTH
 
 __all__ = ["OutboxEntry", "OutboxTable", "outbox_columns"]
 
@@ -70,6 +71,7 @@ def outbox_columns() -> list[Column[Any]]:
         Column("attempts", Integer, nullable=False),
         Column("next_attempt_at", BigInteger, nullable=False),
         Column("error", Text, nullable=False),
+        Column("traceparent", String(TRACEPARENT_LENGTH), nullable=False, server_default=""),
     ]
 
 

@@ -11,6 +11,7 @@ from bookwell.kit.adapters.sqlalchemy.outbox import outbox_columns
 from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox import OutgoingMessage
 from bookwell.kit.outbox.rules import milliseconds
+from bookwell.kit.request_context import traceparent
 
 __all__ = ["append_in_tx"]
 
@@ -34,5 +35,6 @@ def append_in_tx(connection: Connection, messages: Sequence[OutgoingMessage], *,
             attempts=0,
             next_attempt_at=moment,
             error="",
+            traceparent=traceparent(),
         )
         send_later(connection, row)

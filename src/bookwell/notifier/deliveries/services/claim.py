@@ -57,6 +57,7 @@ class Claimed:
     number: int
     attempts_allowed: int
     created_at: int
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,4 +189,5 @@ def _claimed_of(row: Row[Any]) -> Claimed:
         number=row.attempts + 1,
         attempts_allowed=row.attempts_allowed,
         created_at=row.created_at,
+        traceparent=row.traceparent,
     )

@@ -13,6 +13,7 @@ from bookwell.contracts.messages import NOTICES, Envelope, Notice
 from bookwell.contracts.webhooks import LONGEST_BODY, WebhookBody, WebhookMessage
 from bookwell.kit import ids
 from bookwell.kit.messaging import Poison
+from bookwell.kit.tracing import accept_traceparent
 from bookwell.notifier.db import instant_of, milliseconds
 from bookwell.notifier.deliveries.models import delivery
 from bookwell.notifier.deliveries.queries import find_disabled_endpoints, find_existing_keys
@@ -165,6 +166,8 @@ def _basis_of(envelope: Envelope, plan: Plan, now: dt.datetime) -> dict[str, Any
         "attempts": 0,
         "attempts_allowed": schedule_of(plan.channel).attempts,
         "created_at": envelope.created_at,
+        # Checked, or begun, here: all attempts are then in one trace.
+        "traceparent": accept_traceparent(envelope.traceparent),
         "next_attempt_at": milliseconds(now),
     }
 

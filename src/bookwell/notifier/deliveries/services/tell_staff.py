@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from bookwell.contracts.messages import ChannelName, Envelope, Notice, Recipient
 from bookwell.contracts.webhooks import EndpointFacts
 from bookwell.kit import ids
+from bookwell.kit.request_context import traceparent
 from bookwell.notifier.db import milliseconds
 from bookwell.notifier.deliveries.services.take_in import prepare_deliveries, take_in_in_tx
 
@@ -44,6 +45,7 @@ def tell_staff_in_tx(
         aggregate_version=milliseconds(now),
         created_at=milliseconds(now),
         payload=notice.model_dump(mode="json"),
+        traceparent=traceparent(),
     )
     rows = prepare_deliveries([envelope], channels={email}, template_versions=template_versions, now=now)
     take_in_in_tx(connection, rows)
