@@ -140,6 +140,7 @@ NOTICES: Mapping[str, type[NoticeFacts]] = MappingProxyType(
         "account.known_email": AccountFacts,
         "account.email_changed": AccountFacts,
         "account.password_changed": AccountFacts,
+        "account.password_reset": AccountFacts,
         "reservation.placed": ReservationFacts,
         "reservation.ready": ReservationFacts,
         "reservation.not_ready": ReservationFacts,

@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.test import Client
 
+from bookwell.library.accounts.reset_links import reset_url_of
 from bookwell.library.api.app import api
 from tests.contract.library.world import World, refresh_token_of, token_of_client
 from tests.factories import unique
@@ -80,11 +81,20 @@ def a_refresh_token(world: World) -> dict[str, Any]:
     return {"refresh": refresh_token_of(world.reader)}
 
 
+def a_new_password(world: World) -> dict[str, Any]:
+    world.reader.confirmed_email = world.reader.email
+    world.reader.save()
+    token = reset_url_of(world.reader).partition("?token=")[2]
+    return {"token": token, "password": "correct-horse-battery-8"}
+
+
 TABLE: dict[str, Call] = {
     "POST /api/register/": Call((201, 201, 201, 201, 201), body=a_user),
     "POST /api/login/": Call(EVERYONE, body=credentials),
     "POST /api/token/": Call(EVERYONE, body=credentials),
     "POST /api/token/refresh/": Call(EVERYONE, body=a_refresh_token),
+    "POST /api/password/reset/": Call((202, 202, 202, 202, 202), body=lambda world: {"email": world.reader.email}),
+    "POST /api/password/": Call((204, 204, 204, 204, 204), body=a_new_password),
     "POST /api/logout/": Call((204, 204, 204, 204, 204), body=a_refresh_token),
     "GET /api/me/": Call(ANY_READER),
     "PATCH /api/me/": Call(ANY_READER, body={"language": "pl"}),

@@ -64,6 +64,7 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "known_email, belongs to another": ("account.known_email", {"url": None}),
     "email_changed": ("account.email_changed", {}),
     "password_changed": ("account.password_changed", {}),
+    "password_reset": ("account.password_reset", {"url": LINK}),
     "placed, waiting": (
         "reservation.placed",
         {"state": "waiting", "position": 3, "estimated_ready_on": "2027-01-03"},

@@ -13,6 +13,7 @@ __all__ = [
     "HomeBranchUnknown",
     "LastAdministrator",
     "PasswordRefused",
+    "ResetLinkInvalid",
     "SignUpRefused",
     "UnsubscribeLinkInvalid",
     "UserNotFound",
@@ -60,6 +61,13 @@ class PasswordRefused(Invalid):
 
     code = "account.password_refused"
     title = "The password is too weak"
+
+
+class ResetLinkInvalid(Invalid):
+    """The link that sets a new password is damaged, was used, is too old, or the account has changed since."""
+
+    code = "account.reset_link_invalid"
+    title = "The link is no longer valid"
 
 
 class SignUpRefused(Invalid):

@@ -7,9 +7,19 @@ import datetime as dt
 from dataclasses import dataclass
 
 from bookwell.contracts.messages import PERSON_FORGOTTEN
+from bookwell.kit import ids
 from bookwell.kit.outbox import OutgoingMessage
 
-__all__ = ["Addressee", "confirm_email", "email_changed", "known_email", "password_changed", "person_forgotten"]
+__all__ = [
+    "Addressee",
+    "confirm_email",
+    "email_changed",
+    "known_email",
+    "password_changed",
+    "password_reset",
+    "person_forgotten",
+    "unknown_email",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,20 @@ def password_changed(addressee: Addressee) -> OutgoingMessage:
     return _mail("account.password_changed", addressee)
 
 
+def password_reset(addressee: Addressee, *, url: str, expires_at: dt.datetime) -> OutgoingMessage:
+    """Send the mailbox the link that sets a new password, good until `expires_at`."""
+    return _mail("account.password_reset", addressee, url=url, expires_at=expires_at)
+
+
+def unknown_email(*, url: str, expires_at: dt.datetime) -> OutgoingMessage:
+    """Tell nobody that a password was to be set for a mailbox that no account has.
+
+    It is no notice. It stands where a mail would, so that whoever measures the time learns nothing.
+    """
+    nobody = Addressee(0, 1, "", "", "en")
+    return _mail("account.unknown_email", nobody, about=f"nobody:{ids.new_id()}", url=url, expires_at=expires_at)
+
+
 def person_forgotten(*, user_id: int, version: int) -> OutgoingMessage:
     """Have those who were sent messages about a person forget it, too."""
     reference = f"user:{user_id}"
@@ -53,7 +77,12 @@ def person_forgotten(*, user_id: int, version: int) -> OutgoingMessage:
 
 
 def _mail(
-    kind: str, addressee: Addressee, *, url: str | None = None, expires_at: dt.datetime | None = None
+    kind: str,
+    addressee: Addressee,
+    *,
+    about: str = "",
+    url: str | None = None,
+    expires_at: dt.datetime | None = None,
 ) -> OutgoingMessage:
     payload = {
         "recipient": {
@@ -69,4 +98,4 @@ def _mail(
         "unsubscribe_url": None,
         "facts": {"username": addressee.username, "url": url},
     }
-    return OutgoingMessage("mail", kind, f"user:{addressee.user_id}", addressee.version, payload)
+    return OutgoingMessage("mail", kind, about or f"user:{addressee.user_id}", addressee.version, payload)

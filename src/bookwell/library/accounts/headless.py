@@ -93,7 +93,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         )
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:  # noqa: ARG002
-        """Tell the mailbox, in the transaction of the sign-up."""
+        """Tell the mailbox, in the transaction of the sign-up, unless it got too many mails already."""
+        if not request.asks_mailbox:  # type: ignore[attr-defined]  # sign_up puts it there
+            return
         tell_mailbox_in_tx(emailconfirmation.email_address.user, emailconfirmation.key, now=clock.now())
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -144,8 +146,10 @@ def log_in(request: HttpRequest, *, username: str, password: str) -> TokenPair:
     return TokenPair(meta["access_token"], meta["refresh_token"])
 
 
-def sign_up(request: HttpRequest, *, username: str, email: str, password_hash: str) -> int:
+def sign_up(request: HttpRequest, *, username: str, email: str, password_hash: str, asks_mailbox: bool = True) -> int:
     """Create a reader in the caller's transaction; the id. A known address signs up like an unknown one.
+
+    The mailbox is asked to confirm the address where `asks_mailbox`.
 
     Raises:
         UsernameInvalid, UsernameTaken, SignUpRefused
@@ -153,6 +157,7 @@ def sign_up(request: HttpRequest, *, username: str, email: str, password_hash: s
     check_username(username)
     inner = _inner_request(request, {"username": username, "email": email, "password": "-"})
     inner.password_hash = password_hash  # type: ignore[attr-defined]  # AccountAdapter.save_user takes it
+    inner.asks_mailbox = asks_mailbox  # type: ignore[attr-defined]  # its send_confirmation_mail
     status, answer = _call(_sign_up, inner)
     if status != 200:
         raise _refusal(answer.get("errors", []))

@@ -8,8 +8,17 @@ from bookwell.contracts.problems import FieldProblem
 from bookwell.library.accounts.errors import CurrentPasswordWrong, PasswordRefused
 from bookwell.library.accounts.lockout import count_guess, refuse_locked_out
 from bookwell.library.accounts.models import User
+from bookwell.library.accounts.queries import find_user_of_reset_token
 
-__all__ = ["check_current_password", "check_password_rules", "hash_password"]
+__all__ = [
+    "LONGEST_PASSWORD",
+    "check_current_password",
+    "check_password_rules",
+    "hash_password",
+    "hash_password_of_link",
+]
+
+LONGEST_PASSWORD = 128
 
 
 def check_password_rules(password: str, *, username: str, email: str) -> None:
@@ -43,6 +52,19 @@ def check_current_password(user: User, password: str | None, *, address: str) ->
 def hash_password(password: str) -> str:
     """The argon2 hash to store."""
     return make_password(password)
+
+
+def hash_password_of_link(password: str, *, token: str) -> str:
+    """The hash of what the holder of a link chose; empty where the link is not good, which costs no hash.
+
+    Raises:
+        PasswordRefused
+    """
+    user = find_user_of_reset_token(token)
+    if user is None:
+        return ""
+    check_password_rules(password, username=user.username, email=user.email)
+    return hash_password(password)
 
 
 def _problem(broken: ValidationError) -> FieldProblem:

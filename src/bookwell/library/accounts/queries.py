@@ -12,8 +12,9 @@ from bookwell.kit.pages import Position
 from bookwell.kit.tokens import Claims, TokenInvalid
 from bookwell.kit.usernames import fold_username
 from bookwell.library.accounts.ended_sessions import EndedSessions
-from bookwell.library.accounts.errors import UserNotFound
+from bookwell.library.accounts.errors import ResetLinkInvalid, UserNotFound
 from bookwell.library.accounts.models import MachineClient, ReaderCategory, User
+from bookwell.library.accounts.reset_links import is_token_of, user_id_of_token
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.tokens import verifier
 
@@ -30,6 +31,8 @@ __all__ = [
     "find_email_standing",
     "find_outside_account",
     "find_outside_claims",
+    "find_user_of_mailbox",
+    "find_user_of_reset_token",
     "get_user",
     "has_category",
     "has_username",
@@ -227,3 +230,21 @@ def find_email_standing(email: str, *, user_id: int) -> EmailStanding:
     return EmailStanding(
         is_claimed=others.filter(email=email).exists(), is_confirmed=others.filter(confirmed_email=email).exists()
     )
+
+
+def find_user_of_mailbox(email: str) -> User | None:
+    """The active account that has confirmed the address, if it has a password to forget."""
+    user = User.objects.filter(confirmed_email=email, is_active=True, deleted_at__isnull=True).first()
+    if user is None or user.confirmed_email != email:  # a collation that takes josé for jose
+        return None
+    return user if user.has_usable_password() else None
+
+
+def find_user_of_reset_token(token: str) -> User | None:
+    """Whose password a token sets; None where it is not good, or not any more."""
+    try:
+        user_id = user_id_of_token(token)
+    except ResetLinkInvalid:
+        return None
+    user = User.objects.filter(pk=user_id, deleted_at__isnull=True).first()
+    return user if user is not None and is_token_of(user, token) else None

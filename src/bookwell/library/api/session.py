@@ -1,4 +1,4 @@
-"""Signing up, logging in and out, and refreshing tokens."""
+"""Signing up, logging in and out, refreshing tokens, and forgotten passwords."""
 
 from typing import Annotated
 
@@ -8,10 +8,12 @@ from pydantic import Field
 
 from bookwell.contracts.problems import Problem
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.http_errors import REFRESH_INVALID, HttpRefusal
 from bookwell.kit.idempotency import Answer
 from bookwell.library.accounts import headless, passwords, queries, services
+from bookwell.library.accounts.mail_limits import MailKind, count_asking, may_mail
 from bookwell.library.accounts.schemas import TokensOut, UserOut, user_shape
 from bookwell.library.accounts.services import TokenPair
 from bookwell.library.api.answers import json_answer, respond_in_transaction, response_of
@@ -37,6 +39,19 @@ class Credentials(Body):
     password: Annotated[str, Field(max_length=128)]
 
 
+class ForgottenPassword(Body):
+    """Whose mailbox gets a link."""
+
+    email: Email
+
+
+class NewPassword(Body):
+    """The token of a mail's link, and the password to set."""
+
+    token: Annotated[str, Field(max_length=200)]
+    password: Password
+
+
 class Refresh(Body):
     """The refresh token of the last answer."""
 
@@ -47,13 +62,21 @@ class Refresh(Body):
 def register(request: HttpRequest, body: SignUp) -> HttpResponse:
     """Become a reader. The address is confirmed by mail; until then everything but that is possible.
 
-    An address that another account has gets the same answer; only its mailbox learns of it.
+    An address that another account has gets the same answer; only its mailbox learns of it. A mailbox gets five such
+    mails an hour; beyond that, and with the same answer, none.
     """
     passwords.check_password_rules(body.password, username=body.username, email=body.email)
     password_hash = passwords.hash_password(body.password)
+    asks_mailbox = may_mail(MailKind.CONFIRMATION, body.email)
 
     def work() -> Answer:
-        user_id = headless.sign_up(request, username=body.username, email=body.email, password_hash=password_hash)
+        user_id = headless.sign_up(
+            request,
+            username=body.username,
+            email=body.email,
+            password_hash=password_hash,
+            asks_mailbox=asks_mailbox,
+        )
         headers = {"Location": f"/api/users/{user_id}/"}
         return json_answer(user_shape(queries.get_user(user_id)), status=201, headers=headers)
 
@@ -93,6 +116,36 @@ def log_out(request: HttpRequest, body: Refresh) -> HttpResponse:  # noqa: ARG00
     if not run_in_transaction(lambda: services.end_session(refresh_token=body.refresh, now=now)):
         raise HttpRefusal(REFRESH_INVALID, headers=_CHALLENGE)
     return response_of(Answer(204, b""))
+
+
+@router.post("/password/reset/", auth=None, response={202: None})
+def ask_for_password_reset(request: HttpRequest, body: ForgottenPassword) -> HttpResponse:
+    """Have a link mailed that sets a new password, where an active account has confirmed the address.
+
+    The answer is the same whether or not there is one. The link is good for an hour and for one use. A mailbox gets
+    five an hour; beyond that, and with the same answer, none.
+    """
+    count_asking(client_address(request))
+    is_sent, now = may_mail(MailKind.PASSWORD_RESET, body.email), clock.now()
+
+    def work() -> Answer:
+        if is_sent:
+            services.offer_password_reset(email=body.email, now=now)
+        return Answer(202, b"")
+
+    return respond_in_transaction(request, work)
+
+
+@router.post("/password/", auth=None, response={204: None})
+def set_forgotten_password(request: HttpRequest, body: NewPassword) -> HttpResponse:
+    """Set a new password by the token of a mail's link. It ends all of the user's sessions."""
+    password_hash, now = passwords.hash_password_of_link(body.password, token=body.token), clock.now()
+
+    def work() -> Answer:
+        services.reset_password(token=body.token, password_hash=password_hash, now=now)
+        return Answer(204, b"")
+
+    return respond_in_transaction(request, work)
 
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}

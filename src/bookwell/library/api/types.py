@@ -8,6 +8,7 @@ from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from bookwell.kit.request_types import Day, Id, Moment, StrictBody
+from bookwell.library.accounts.passwords import LONGEST_PASSWORD
 
 __all__ = [
     "Barcode",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 Username = Annotated[str, Field(min_length=1, max_length=150)]
-Password = Annotated[str, Field(min_length=1, max_length=128)]
+Password = Annotated[str, Field(min_length=1, max_length=LONGEST_PASSWORD)]
 BranchCode = Annotated[str, Field(min_length=1, max_length=20)]
 Language = Literal["en", "pl", "ru"]
 Channels = Annotated[list[Literal["email", "sms", "webhook"]], Field(max_length=3)]

@@ -11,6 +11,7 @@ from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.idempotency import Answer
 from bookwell.library.accounts import passwords, queries, services
 from bookwell.library.accounts.errors import HomeBranchUnknown, UserNotFound
+from bookwell.library.accounts.mail_limits import MailKind, refuse_flood
 from bookwell.library.accounts.queries import Caller
 from bookwell.library.accounts.rules import Role
 from bookwell.library.accounts.schemas import UserOut, user_shape
@@ -171,6 +172,8 @@ def _check_password(request: HttpRequest, user_id: int, body: Body) -> None:
     is_own_key_changed = "password" in sent or sent["email"] != user.email
     if is_own_key_changed and caller_of(request).role is not Role.ADMIN:
         passwords.check_current_password(user, sent.get("current_password"), address=client_address(request))
+        if sent.get("email", user.email) != user.email:
+            refuse_flood(MailKind.CONFIRMATION, sent["email"])
     if "password" in sent:
         passwords.check_password_rules(
             sent["password"], username=sent.get("username", user.username), email=sent.get("email", user.email)

@@ -129,6 +129,8 @@ HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_TOKEN_STRATEGY = "bookwell.library.accounts.headless.TokenSessionStrategy"  # noqa: S105 -- a class
 UNSUBSCRIBE_URL = f"{ENV.public_url}/messages/unsubscribe/{{token}}/"
+PASSWORD_RESET_URL = f"{ENV.public_url}/accounts/reset-password/?token={{token}}"
+PASSWORD_RESET_TIMEOUT = 3600
 HEADLESS_FRONTEND_URLS = {"account_confirm_email": f"{ENV.public_url}/accounts/confirm-email/{{key}}/"}
 ACCOUNT_ADAPTER = "bookwell.library.accounts.headless.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}

@@ -3,6 +3,7 @@
 from bookwell.library.accounts.services.categories import delete_category_in_tx, save_category_in_tx
 from bookwell.library.accounts.services.clients import add_client, revoke_client, rotate_secret
 from bookwell.library.accounts.services.identities import adopt_identity
+from bookwell.library.accounts.services.resetting import offer_password_reset, reset_password
 from bookwell.library.accounts.services.sessions import (
     TokenPair,
     end_session,
@@ -32,8 +33,10 @@ __all__ = [
     "end_sessions_in_tx",
     "forget_dead_sessions",
     "lock_administrators_in_tx",
+    "offer_password_reset",
     "open_session",
     "refresh_session",
+    "reset_password",
     "revoke_client",
     "rotate_secret",
     "save_category_in_tx",

@@ -144,9 +144,13 @@ def _drop_body(response: HttpResponseBase) -> None:
 def _set_constant_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     headers = response.headers
     is_page = headers.get("Content-Type", "").startswith("text/html")
-    headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else API_POLICY
+    if is_page:  # which may be stricter
+        headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
+        headers.setdefault("Referrer-Policy", "same-origin")
+    else:
+        headers["Content-Security-Policy"] = API_POLICY
+        headers["Referrer-Policy"] = "no-referrer"
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "same-origin" if is_page else "no-referrer"
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
     if "Vary" in headers:
