@@ -12,6 +12,7 @@ from bookwell.kit.adapters.django.http.throttle import client_address
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.http_errors import REFRESH_INVALID, HttpRefusal
 from bookwell.kit.idempotency import Answer
+from bookwell.kit.usernames import check_username
 from bookwell.library.accounts import headless, passwords, queries, services
 from bookwell.library.accounts.mail_limits import MailKind, count_asking, may_mail
 from bookwell.library.accounts.schemas import TokensOut, UserOut, user_shape
@@ -65,9 +66,13 @@ def register(request: HttpRequest, body: SignUp) -> HttpResponse:
     An address that another account has gets the same answer; only its mailbox learns of it. A mailbox gets five such
     mails an hour; beyond that, and with the same answer, none.
     """
+    check_username(body.username)
     passwords.check_password_rules(body.password, username=body.username, email=body.email)
     password_hash = passwords.hash_password(body.password)
-    asks_mailbox = may_mail(MailKind.CONFIRMATION, body.email)
+    is_new = not queries.has_username(
+        body.username
+    )  # else refused, or answered as before: no mail, and none is counted
+    asks_mailbox = is_new and may_mail(MailKind.CONFIRMATION, body.email)
 
     def work() -> Answer:
         user_id = headless.sign_up(

@@ -377,6 +377,19 @@ def test_register__one_mailbox_more_than_five_times_an_hour__same_answer_without
 
 
 @time_machine.travel(NOON, tick=False)
+@pytest.mark.parametrize("name", ["", "has space"])
+def test_register__refused_for_its_name__counts_for_no_mailbox(name: str) -> None:
+    mailbox, taken = f"{unique('chooser')}@example.org", make_user().username
+    body = {"username": name or taken, "email": mailbox, "password": PASSWORD}
+
+    answers = [nobody.post("/api/register/", body) for _ in range(5)]
+    answers.append(nobody.post("/api/register/", body | {"username": unique("new")}))
+
+    assert [answer.status_code for answer in answers] == [422 if name else 409] * 5 + [201]
+    assert _confirmations(mailbox) == 1
+
+
+@time_machine.travel(NOON, tick=False)
 def test_change_email__to_one_mailbox_more_than_five_times_an_hour__is_refused() -> None:
     mailbox = f"{unique('flooded')}@example.org"
     users = [make_user() for _ in range(6)]
