@@ -30,9 +30,9 @@ def test_deliver__somebody_who_gave_only_a_number__gets_the_short_form(database:
     bodies = [json.loads(got.body) for got in server.received]
     assert bodies[0] == {"to": "+48601234567", "text": "Do odbioru: Solaris"}
     assert server.received[0].headers["Authorization"] == "Bearer hush"
-    traces = [row.traceparent[:35] for row in deliveries_of(database)]
-    assert [got.headers["traceparent"][:35] for got in server.received] == traces
-    assert len(set(traces)) == 2
+    traces = {row.traceparent[:35] for row in deliveries_of(database)}
+    assert {got.headers["traceparent"][:35] for got in server.received} == traces
+    assert len(traces) == 2
 
 
 def test_take_in__without_a_provider__nobody_gets_an_sms_and_the_row_says_why(

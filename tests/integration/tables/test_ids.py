@@ -25,7 +25,10 @@ from tests.restaurant import EVENING, NOW, SITE, STAFF, a_table, an_order, table
 from tests.waiters import an_account
 
 HOUR = dt.timedelta(hours=1)
-_LATER = "ALTER TABLE booking ADD COLUMN mailbox VARCHAR(320) NOT NULL DEFAULT ''"
+_LATER = (
+    "ALTER TABLE booking ADD COLUMN mailbox VARCHAR(320) NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN traceparent VARCHAR(55) NOT NULL DEFAULT ''",
+)
 """What later migrations bring, and today's code needs."""
 COUNTED = ("account", "booking", "closure", "dining_table")
 
@@ -80,7 +83,7 @@ def test_migrate__a_restaurant_in_use__keeps_every_row_index_and_rule(tmp_path: 
     url = f"sqlite:///{tmp_path / 'used.sqlite3'}"
     _at(url, "0007")
     before = Database.of_url(url)
-    before.write(lambda connection: connection.execute(text(_LATER)))
+    before.write(lambda connection: [connection.execute(text(statement)) for statement in _LATER])
     order = _furnish(before)
     rows, scheme = _rows(before), _scheme(before)
     before.engine.dispose()
