@@ -42,6 +42,7 @@ class FakeGateway:
     holds: dict[str, HoldState] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
     placed: list[dict[str, Any]] = field(default_factory=list)
     in_flight: Counter[str] = field(default_factory=Counter)
     most_in_flight: int = 0
@@ -50,6 +51,7 @@ class FakeGateway:
         path = unquote(request.url.path)
         self.seen.append(f"{request.method} {unquote(request.url.raw_path.decode())}")
         self.tokens.append(request.headers["Authorization"])
+        self.traces.append(request.headers.get("traceparent", ""))
         if self.is_down:
             raise httpx2.ConnectError("refused", request=request)
         if path == "/partners":

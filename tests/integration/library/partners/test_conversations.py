@@ -9,6 +9,7 @@ from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.messaging import NotNow
+from bookwell.kit.request_context import in_trace
 from bookwell.library.accounts.models import User
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.models import Book
@@ -94,6 +95,20 @@ def _tell(gateway: FakeGateway, reservation: Reservation, state: HoldStatus, **m
 def _run_out(reservation: Reservation) -> None:
     """Whoever talked is out of time."""
     PartnerHold.objects.filter(pk=reservation.pk).update(asking_until=clock.now())
+
+
+def test_place__the_partner_and_what_is_told_of_its_answer__are_in_the_trace_of_the_request(
+    gateway: FakeGateway, reader: User
+) -> None:
+    with in_trace(f"00-{'a' * 32}-{'b' * 16}-01"):
+        reservation = _requested(reader, ISBN)
+
+    _accepted(reservation)
+
+    told = OutboxRow.objects.get(type="reservation.partner_accepted").traceparent
+    spans = [gateway.traces[-1], told]
+    assert [span[3:35] for span in spans] == ["a" * 32] * 2
+    assert spans[0] != f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 def test_errand__while_another_worker_asks__waits_and_asks_nobody(
