@@ -201,9 +201,7 @@ class ModelRestaurant:
 
     def mark(self, chosen: Booked, state: State) -> None:
         """Staff say that guests sit, have gone or never came."""
-        refusal: Refusal = None if state in MARKS.get(chosen.state, set()) else errors.StateRefused
-        if refusal is None and state is State.NO_SHOW and self.now < chosen.starts_at:
-            refusal = errors.NotBegun
+        refusal = None if state in MARKS.get(chosen.state, set()) else errors.StateRefused
         if self._try(refusal, ending.mark_booking, booking_id=chosen.id, state=state, actor=STAFF):
             self._end(chosen, state)
 

@@ -334,16 +334,6 @@ def test_view_active_bookings__anothers_cursor__is_refused(desk: Desk, restauran
     assert (answer.status_code, answer.json()["code"]) == (422, "page.cursor_invalid")
 
 
-def test_mark_booking__nobody_came_before_it_began__is_refused(desk: Desk, restaurant: Database) -> None:
-    table = a_table(restaurant)
-    booking = confirmed(restaurant, table.id)
-
-    early = desk.post("mark_booking", id=booking.id, state="no_show")
-
-    assert (early.status_code, early.json()["code"]) == (409, "booking.not_begun")
-    assert (booked(restaurant, booking.id).state, len(holders(restaurant, table.id))) == ("confirmed", 1)
-
-
 def test_view_booking_history__tells_who_did_what_when_and_why(desk: Desk, restaurant: Database) -> None:
     order = an_order(restaurant, a_table(restaurant).id)
     desk.post("accept_booking", id=order.id, reason="By the window")

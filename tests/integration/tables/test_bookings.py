@@ -392,7 +392,7 @@ def test_mark__seated_keeps_the_table_until_they_go(restaurant: Database, states
     _accept(restaurant, order.id)
 
     for state in states:
-        _do(restaurant, ending.mark_booking, booking_id=order.id, state=state, actor=STAFF, now=EVENING)
+        _do(restaurant, ending.mark_booking, booking_id=order.id, state=state, actor=STAFF)
 
     assert booked(restaurant, order.id).state == states[-1]
     assert bool(holders(restaurant, table.id)) is is_held

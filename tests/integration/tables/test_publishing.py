@@ -140,7 +140,7 @@ def test_publish__each_step__is_told_once_with_its_version(called: Database) -> 
     called.write(lambda tx: expire_order(tx, booking_id=four, public_url=SITE, now=EVENING + 6 * HOUR))
     request = OrderRequest(table_id=table.id, starts_at=EVENING - 2 * HOUR, party_size=2)
     five = called.write(lambda tx: set_booking(tx, request=request, public_url=SITE, **told)).id
-    called.write(lambda tx: mark_booking(tx, booking_id=five, state=State.NO_SHOW, actor=STAFF, now=EVENING))
+    called.write(lambda tx: mark_booking(tx, booking_id=five, state=State.NO_SHOW, **told))
 
     told_of = [
         (item.data["booking_id"], item.data["version"], item.type, item.data["by"]) for item in _feed(called).items

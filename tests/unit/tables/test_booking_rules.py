@@ -11,7 +11,6 @@ from bookwell.tables.bookings.errors import (
     ContactMissing,
     DecisionContradicts,
     DecisionOutdated,
-    NotBegun,
     OrderCancelled,
     OrderExpired,
     OutsideHours,
@@ -138,16 +137,7 @@ def test_check_order__exemptions__are_for_counts_or_for_all() -> None:
 )
 def test_check_mark__only_what_is_seen_at_a_table(before: State, after: State, is_fine: bool) -> None:
     with nullcontext() if is_fine else pytest.raises(StateRefused):
-        check_mark(before, after, starts_at=NOW, now=NOW)
-
-
-def test_check_mark__before_their_time__guests_may_sit_but_not_have_stayed_away() -> None:
-    early = {"starts_at": NOW + dt.timedelta(milliseconds=1), "now": NOW}
-
-    check_mark(State.CONFIRMED, State.SEATED, **early)
-    check_mark(State.SEATED, State.COMPLETED, **early)
-    with pytest.raises(NotBegun):
-        check_mark(State.CONFIRMED, State.NO_SHOW, **early)
+        check_mark(before, after)
 
 
 def test_decide_by__never_after_the_start() -> None:

@@ -145,7 +145,7 @@ def move_booking(
 def mark_booking(
     request: Request, site: SiteDep, caller: Staff, wanted: Annotated[Marking, parameters(Marking)]
 ) -> Response:
-    """Say that the guests sit, have gone, or never came; the last only once their time has begun."""
+    """Say that the guests sit, have gone, or never came."""
     told: dict[str, Any] = {"actor": caller.actor, "now": clock.now(), "reason": wanted.reason}
 
     def work(connection: Connection) -> Answer:

@@ -108,13 +108,6 @@ class TooLateToCancel(Conflict):
     title = "It is too late to cancel"
 
 
-class NotBegun(Conflict):
-    """Nobody has stayed away yet; the booking of guests who call it off is cancelled."""
-
-    code = "booking.not_begun"
-    title = "The booking has not begun yet"
-
-
 class PartyTooLarge(Conflict):
     """More people than seats."""
 

@@ -11,7 +11,6 @@ from bookwell.tables.bookings.errors import (
     ContactMissing,
     DecisionContradicts,
     DecisionOutdated,
-    NotBegun,
     OrderCancelled,
     OrderExpired,
     OutsideHours,
@@ -168,18 +167,15 @@ def check_transition(before: State, after: State) -> None:
         raise StateRefused(f"A booking that is {before.value} cannot become {after.value}.")
 
 
-def check_mark(before: State, after: State, *, starts_at: dt.datetime, now: dt.datetime) -> None:
-    """Refuse to mark as seen at the table what is not seen there; guests may sit before their time.
+def check_mark(before: State, after: State) -> None:
+    """Refuse to mark as seen at the table what is not seen there.
 
     Raises:
         StateRefused: then, and for what the transition table does not have.
-        NotBegun: if it is too early to say that nobody came.
     """
     if after not in MARKS:
         raise StateRefused(f"A booking cannot be marked as {after.value}.")
     check_transition(before, after)
-    if after is State.NO_SHOW and now < starts_at:
-        raise NotBegun
 
 
 def check_order(facts: OrderFacts, house: House, *, exemption: Exemption, now: dt.datetime) -> None:

@@ -60,10 +60,9 @@ def mark_booking(
     Raises:
         BookingNotFound: if there is none.
         StateRefused: if its state does not lead there, or is not one of these three.
-        NotBegun: if it is too early to say that nobody came.
     """
     booked = lock_booking(connection, booking_id)
-    check_mark(State(booked.state), state, starts_at=instant_at(booked.starts_at), now=now)
+    check_mark(State(booked.state), state)
     if state is State.SEATED:
         told: dict[str, Any] = {"action": state.value, "actor": actor, "reason": reason, "now": now}
         return change_in_tx(connection, booked, state=state.value, **told)
