@@ -51,8 +51,15 @@ def run_rounds(
     seconds: int,
     say: Callable[[str], None],
 ) -> list[Result]:
-    """Measure all in turns; every other round goes backwards, so that a drift of the machine cancels out."""
+    """Measure all in turns; every other round goes backwards, so that a drift of the machine cancels out.
+
+    One more round comes before them and is forgotten: whatever fills caches the first time has been asked by then.
+    """
     results = [Result(contender, count) for contender in contenders for count in connections]
+    say("a round to warm up")
+    for result in results:
+        _measure(result, seconds)
+        result.samples.clear()
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         for result in reversed(results) if number % 2 else results:

@@ -1,4 +1,4 @@
-"""Web servers that can carry an application with two worker processes."""
+"""Web servers that can carry an application with two worker processes; granian as `bookwell serve` runs it."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from pathlib import Path
 from bookwell.cli.processes import spawn, stop
 from tests.infrastructure.servers import free_port
 
-__all__ = ["ASGI", "CHOSEN", "MANY_THREADS", "SERVERS", "Site", "running_site"]
+__all__ = ["ASGI", "CHOSEN", "MANY_THREADS", "SERVERS", "WORKERS", "Site", "running_site"]
 
 WORKERS = 2
 _START_SECONDS = 60
@@ -34,24 +34,18 @@ def _gunicorn(app: str, port: int, *options: str) -> list[str]:
     return [str(_BIN / "gunicorn"), *common, *options, app]
 
 
-def _granian(app: str, port: int, *options: str) -> list[str]:
-    address = ["--host", "127.0.0.1", "--port", str(port)]
-    common = ["--workers", str(WORKERS), "--http", "1", "--no-ws", "--log-level", "error"]
-    return [str(_BIN / "granian"), *address, *common, *options, app]
-
-
-def _wsgi(app: str, port: int, threads: int) -> list[str]:
-    return _granian(app, port, "--interface", "wsgi", "--blocking-threads", str(threads))
+def _granian(app: str, port: int, *threads: str) -> list[str]:
+    return [sys.executable, "-m", "bench.serving", app, str(port), *threads]
 
 
 SERVERS: dict[str, Callable[[str, int], list[str]]] = {
     "gunicorn-sync": _gunicorn,
     "gunicorn-gthread-4": lambda app, port: _gunicorn(app, port, "--threads", "4"),
     "gunicorn-gthread-8": lambda app, port: _gunicorn(app, port, "--threads", "8"),
-    "granian-1": lambda app, port: _wsgi(app, port, 1),
-    "granian-2": lambda app, port: _wsgi(app, port, 2),
-    "granian-4": lambda app, port: _wsgi(app, port, 4),
-    "granian-8": lambda app, port: _wsgi(app, port, 8),
+    "granian-1": lambda app, port: _granian(app, port, "1"),
+    "granian-2": lambda app, port: _granian(app, port, "2"),
+    "granian-4": lambda app, port: _granian(app, port, "4"),
+    "granian-8": lambda app, port: _granian(app, port, "8"),
 }
 """Command lines by name; the number is that of threads in each worker."""
 
@@ -87,8 +81,8 @@ def running_site(server: str, app: str, *, env: Mapping[str, str], log: Path, pr
 
 def _command(server: str, app: str, port: int) -> list[str]:
     if server == ASGI:
-        return _granian(app, port, "--interface", "asgi", "--loop", "asyncio")
-    return _wsgi(app, port, 64) if server == MANY_THREADS else SERVERS[server](app, port)
+        return _granian(app, port)
+    return _granian(app, port, "64") if server == MANY_THREADS else SERVERS[server](app, port)
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
