@@ -71,12 +71,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def _outside_of_requests() -> Iterator[None]:
-    """In no trace: a test before may have served a request in this very thread."""
-    from bookwell.kit.request_context import in_trace  # noqa: PLC0415 -- not before the environment is set
+def _outside_of_requests() -> None:
+    """A test before may have served a request in this very thread."""
+    from bookwell.kit.request_context import set_request_id, set_traceparent  # noqa: PLC0415 -- not before the environment is set
 
-    with in_trace(""):
-        yield
+    set_request_id("")
+    set_traceparent("")
 
 
 @pytest.fixture(scope="session")
