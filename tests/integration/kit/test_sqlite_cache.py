@@ -1,10 +1,14 @@
 import multiprocessing
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bookwell.kit.adapters.django.sqlite_cache import SqliteCache
+from bookwell.kit.writers import line_of
 
 
 @pytest.fixture
@@ -70,3 +74,15 @@ def test_incr__several_processes__loses_nothing(tmp_path: Path) -> None:
 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert SqliteCache(path, {}).get("n") == 9000
+
+
+def test_add__another_process_makes_the_file_at_this_moment__waits_for_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "cache.sqlite3")
+    with ThreadPoolExecutor() as pool, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with line_of(path):  # as the other one does
+            other.execute("BEGIN IMMEDIATE")
+            added = pool.submit(SqliteCache(path, {}).add, "n", 1)
+            wait([added], timeout=0.2)
+            other.execute("COMMIT")
+
+        assert added.result(timeout=30)

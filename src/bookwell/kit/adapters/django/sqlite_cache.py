@@ -15,6 +15,7 @@ from typing import Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 from bookwell.kit.private_files import make_private_folder
+from bookwell.kit.writers import line_of
 
 __all__ = ["SqliteCache"]
 
@@ -115,8 +116,10 @@ class SqliteCache(BaseCache):
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             make_private_folder(self._path.parent)
-            self._connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-            self._connection.executescript(_SETUP)
+            connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
+            with line_of(str(self._path)):  # who finds the file half made is told at once that it is locked
+                connection.executescript(_SETUP)
+            self._connection = connection
         return self._connection
 
 
