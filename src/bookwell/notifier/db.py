@@ -1,6 +1,8 @@
 """The notifier's database: short transactions, done again when the database gave one up for another."""
 
 import datetime as dt
+import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,7 +15,8 @@ __all__ = ["Database", "instant_of", "milliseconds"]
 
 T = TypeVar("T")
 
-_ATTEMPTS = 4
+_ATTEMPTS = 8
+_PAUSE_SECONDS = 0.01
 # Server threads and senders; more would wait for one another anyway.
 _CONNECTIONS = 4
 
@@ -40,14 +43,15 @@ class Database:
         A deadlock, a lock that took too long and a row that somebody else inserted first are tried again: the work
         reads before it writes, and sees then what the other one did.
         """
-        for _ in range(_ATTEMPTS - 1):
+        for run in range(_ATTEMPTS - 1):
             try:
                 return self._write_once(work)
             except IntegrityError:
-                continue
+                pass
             except OperationalError as error:
                 if error.connection_invalidated:
                     raise
+            time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**run))  # noqa: S311 -- jitter, no secret
         return self._write_once(work)
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
