@@ -1,10 +1,8 @@
 """The page behind the link of a confirmation mail."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_http_methods
 
@@ -14,17 +12,18 @@ from bookwell.kit.problems import status_of
 from bookwell.library.accounts.errors import EmailTaken
 from bookwell.library.accounts.headless import confirm_address, find_language_of_key
 from bookwell.library.web.languages import language_of
+from bookwell.library.web.link_page import Words, link_page
 
 __all__ = ["WORDS", "urlpatterns"]
 
 _TEMPLATE = "accounts/confirm_email.html"
 
-WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+WORDS: Words = MappingProxyType(
     {
         "en": {
             "title": "Confirm your e-mail address",
             "button": "This address is mine",
-            "confirmed": "Thank you. The address is confirmed.",
+            "done": "Thank you. The address is confirmed.",
             "refused": "The link is no longer valid. Changing the address in your profile brings another one.",
             "taken": "Another account has this e-mail address.",
             "failed": "This did not work just now. Please try again in a minute.",
@@ -32,7 +31,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "pl": {
             "title": "Potwierdź adres e-mail",
             "button": "To mój adres",
-            "confirmed": "Dziękujemy. Adres został potwierdzony.",
+            "done": "Dziękujemy. Adres został potwierdzony.",
             "refused": "Odnośnik stracił ważność. Nowy otrzymasz po zmianie adresu w swoim profilu.",
             "taken": "Ten adres e-mail należy już do innego konta.",
             "failed": "Tym razem się nie udało. Spróbuj ponownie za minutę.",
@@ -40,7 +39,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "ru": {
             "title": "Подтвердите адрес электронной почты",
             "button": "Это мой адрес",
-            "confirmed": "Спасибо. Адрес подтверждён.",
+            "done": "Спасибо. Адрес подтверждён.",
             "refused": "Ссылка больше не действительна. Новая придёт, если изменить адрес в своём профиле.",
             "taken": "Этот адрес электронной почты уже принадлежит другой учётной записи.",
             "failed": "Сейчас не получилось. Попробуйте ещё раз через минуту.",
@@ -60,7 +59,7 @@ def confirm_email(request: HttpRequest, key: str) -> HttpResponse:
         run_in_transaction(lambda: confirm_address(request, key=key))
     except DomainError as refusal:
         return _page(request, _state_of(refusal), language, status=status_of(refusal))
-    return _page(request, "confirmed", language)
+    return _page(request, "done", language)
 
 
 def _state_of(refusal: DomainError) -> str:
@@ -70,9 +69,7 @@ def _state_of(refusal: DomainError) -> str:
 
 
 def _page(request: HttpRequest, state: str, language: str, *, status: int = 200) -> HttpResponse:
-    words = WORDS.get(language, WORDS["en"])
-    content = {"state": state, "language": language, "words": words, "message": words.get(state)}
-    return render(request, _TEMPLATE, content, status=status)
+    return link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status)
 
 
 urlpatterns = [path("confirm-email/<str:key>/", confirm_email)]

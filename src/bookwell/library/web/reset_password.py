@@ -4,11 +4,10 @@ The token stands in the query, which Django's own records of failures leave out,
 answer but the first page has it in its address. The page tells no other where its reader comes from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
@@ -19,12 +18,13 @@ from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.kit.problems import status_of
 from bookwell.kit.response_headers import PAGE_POLICY
-from bookwell.library.accounts.errors import PasswordRefused, ResetLinkInvalid
+from bookwell.library.accounts.errors import PasswordRefused
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.passwords import LONGEST_PASSWORD, hash_password_of_link
 from bookwell.library.accounts.queries import find_user_of_reset_token
 from bookwell.library.accounts.services import reset_password
 from bookwell.library.web.languages import language_of
+from bookwell.library.web.link_page import Words, link_page, words_in
 
 __all__ = ["WORDS", "urlpatterns"]
 
@@ -32,7 +32,7 @@ _TEMPLATE = "accounts/reset_password.html"
 _SERVER_ERROR = 500
 _REFUSED = 422
 
-WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+WORDS: Words = MappingProxyType(
     {
         "en": {
             "title": "Choose a new password",
@@ -92,7 +92,7 @@ def reset_password_page(request: HttpRequest) -> HttpResponse:
 
 
 def _problems_of(user: User, password: str, again: str) -> list[str]:
-    words = _words(user.language)
+    words = words_in(WORDS, user.language)
     found = {"different": password != again, "too_long": len(password) > LONGEST_PASSWORD}
     return [words[name] for name, is_so in found.items() if is_so]
 
@@ -105,8 +105,6 @@ def _set(request: HttpRequest, user: User, token: str, password: str) -> HttpRes
         run_in_transaction(lambda: reset_password(token=token, password_hash=password_hash, now=now))
     except PasswordRefused as refusal:
         return _form(request, user, token, [error.detail for error in refusal.errors])
-    except ResetLinkInvalid:
-        return _page(request, "refused", user.language, status=_REFUSED)
     except DomainError as refusal:
         state = "failed" if status_of(refusal) >= _SERVER_ERROR else "refused"
         return _page(request, state, user.language, status=status_of(refusal))
@@ -115,22 +113,14 @@ def _set(request: HttpRequest, user: User, token: str, password: str) -> HttpRes
 
 def _form(request: HttpRequest, user: User, token: str, problems: Sequence[str] = ()) -> HttpResponse:
     content = {"token": token, "username": user.username, "problems": problems}
-    return _page(request, "asked", user.language, content, status=_REFUSED if problems else 200)
+    return _page(request, "asked", user.language, status=_REFUSED if problems else 200, **content)
 
 
-def _page(
-    request: HttpRequest, state: str, language: str, content: Mapping[str, object] | None = None, *, status: int = 200
-) -> HttpResponse:
-    words = _words(language)
-    shown = {"state": state, "language": language, "words": words, "message": words.get(state), **(content or {})}
-    response = render(request, _TEMPLATE, shown, status=status)
+def _page(request: HttpRequest, state: str, language: str, *, status: int = 200, **content: object) -> HttpResponse:
+    response = link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status, **content)
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
-
-
-def _words(language: str) -> Mapping[str, str]:
-    return WORDS.get(language, WORDS["en"])
 
 
 urlpatterns = [path("reset-password/", reset_password_page, name="reset-password")]

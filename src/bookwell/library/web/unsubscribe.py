@@ -1,10 +1,8 @@
 """The page behind a reminder's link to have no more of them; mail programs press its button themselves (RFC 8058)."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -18,12 +16,13 @@ from bookwell.library.accounts.queries import get_user
 from bookwell.library.accounts.services import change_user_in_tx
 from bookwell.library.accounts.unsubscribing import reader_id_of_token
 from bookwell.library.web.languages import language_of
+from bookwell.library.web.link_page import Words, link_page
 
 __all__ = ["WORDS", "urlpatterns"]
 
 _TEMPLATE = "messages/unsubscribe.html"
 
-WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+WORDS: Words = MappingProxyType(
     {
         "en": {
             "title": "Reminders by mail",
@@ -81,9 +80,7 @@ def _turn_off(reader_id: int) -> None:
 
 
 def _page(request: HttpRequest, state: str, language: str, *, name: str = "", status: int = 200) -> HttpResponse:
-    words = WORDS.get(language, WORDS["en"])
-    content = {"state": state, "language": language, "words": words, "message": words[state].format(name=name)}
-    return render(request, _TEMPLATE, content, status=status)
+    return link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status, name=name)
 
 
 urlpatterns = [path("unsubscribe/<str:token>/", unsubscribe)]

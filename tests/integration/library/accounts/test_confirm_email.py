@@ -92,7 +92,7 @@ def test_page__speaks_the_accounts_language_and_where_the_link_is_bad_the_browse
 
     assert f'<html lang="{language}">' in asked.text
     assert WORDS[language]["button"] in asked.text
-    assert WORDS[language]["confirmed"] in confirmed.text
+    assert WORDS[language]["done"] in confirmed.text
     assert (again.status_code, WORDS["pl"]["refused"] in again.text) == (422, True)
 
 
