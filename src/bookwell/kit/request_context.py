@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["in_trace", "request_id", "set_request_id", "set_traceparent", "traceparent"]
+__all__ = ["in_trace", "request_id", "set_request_id", "set_traceparent", "trace_headers", "traceparent"]
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
@@ -31,6 +31,12 @@ def traceparent() -> str:
 def set_traceparent(value: str) -> None:
     """Remember the trace context of the request that begins."""
     _traceparent.set(value)
+
+
+def trace_headers() -> dict[str, str]:
+    """What carries the trace on in a call to somebody else; nothing outside of one."""
+    context = _traceparent.get()
+    return {"traceparent": context} if context else {}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from urllib.parse import SplitResult, urlunsplit
 
 from bookwell.kit import clock
-from bookwell.kit.request_context import traceparent
+from bookwell.kit.request_context import trace_headers
 from bookwell.notifier.channels.headers import one_line
 from bookwell.notifier.channels.watchdog import Watchdog
 
@@ -79,8 +79,9 @@ def _converse(call: Call, watchdog: Watchdog, tls: ssl.SSLContext) -> Answer:
         with closing(connection):
             target = urlunsplit(("", "", call.url.path or "/", call.url.query, ""))
             headers = {"Host": call.url.netloc.rpartition("@")[2], "User-Agent": _USER_AGENT, "Connection": "close"}
-            headers |= {"traceparent": trace} if (trace := traceparent()) else {}
-            connection.request(call.method, target, body=call.body or None, headers=headers | dict(call.headers))
+            connection.request(
+                call.method, target, body=call.body or None, headers=headers | trace_headers() | dict(call.headers)
+            )
             with closing(connection.getresponse()) as response:
                 if watchdog.is_over:  # headers that the watchdog cut look whole
                     raise TimeoutError

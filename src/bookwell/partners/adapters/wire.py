@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from bookwell.kit import clock
-from bookwell.kit.request_context import traceparent
+from bookwell.kit.request_context import trace_headers
 from bookwell.partners.adapters.protocol import AdapterOptions, Failure, PartnerFailed
 
 __all__ = ["MAX_ANSWER_BYTES", "Reply", "Wire", "read_as", "with_query", "within"]
@@ -98,8 +98,7 @@ class Wire:
             PartnerFailed: for every answer that is no JSON or too large, 429, 5xx, and when there is none.
         """
         content, kind = _content(form, json)
-        trace = {"traceparent": context} if (context := traceparent()) else {}
-        sent = {**self._headers, **trace, **kind, **(headers or {})}
+        sent = {**self._headers, **trace_headers(), **kind, **(headers or {})}
         for _ in range(_MAX_REDIRECTS + 1):
             reply, location = await self._once(method, url, sent, content)
             if location is None:
