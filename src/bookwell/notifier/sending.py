@@ -148,10 +148,11 @@ class Sender:
     def _put_off(self, claims: Sequence[Claimed]) -> list[Claimed]:
         """Those that may be tried; the others are given back until the servers' rests are over."""
         now = clock.now()
-        self._rests = {server: until for server, until in self._rests.items() if until > now}
-        for server, until in self._rests.items():
+        # A copy: another thread may send over this channel at the same time.
+        rests = {server: until for server, until in self._rests.copy().items() if until > now}
+        for server, until in rests.items():
             self._put_back([claim for claim in claims if _server_of(claim) == server], until)
-        return [claim for claim in claims if _server_of(claim) not in self._rests]
+        return [claim for claim in claims if _server_of(claim) not in rests]
 
     def _send(self, claimed: Claimed, leased_until: float) -> Verdict:
         began_at = clock.now()
