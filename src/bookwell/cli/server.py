@@ -89,7 +89,7 @@ def _serve(interface: Interfaces, serving: Serving, **options: Any) -> None:
             log_level=LogLevels.warning,  # what happens to requests, the application logs
             **options,
         )
-        os.register_at_fork(after_in_child=_end_when_told)
+        _have_workers_hear()
         notice = Path(folder) / "draining"
         stop = server.signal_handler_interrupt
         server.signal_handler_interrupt = _drain_first(serving.drain_seconds, notice, stop)  # type: ignore[method-assign]  # its hook
@@ -144,11 +144,21 @@ def _drain_first(seconds: float, notice: Path, stop: Callable[[], None]) -> Call
     return _leave_to_the_thread
 
 
-def _end_when_told() -> None:
-    """In a new worker, which has its parent's handlers until the server gives it others: it would hear nothing."""
-    signal.set_wakeup_fd(-1)
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+def _have_workers_hear() -> None:
+    """A new worker has its parent's handlers until the server gives it others, and would hear nothing.
+
+    What it is told before it can have the system's waits for it.
+    """
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, _STOP_SIGNALS)
+    let_through = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOP_SIGNALS)
+
+    def end_when_told() -> None:
+        signal.set_wakeup_fd(-1)
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        let_through()
+
+    os.register_at_fork(before=hold, after_in_parent=let_through, after_in_child=end_when_told)
 
 
 def _leave_to_the_thread(*_: Any) -> None:

@@ -2,7 +2,10 @@
 
 import gc
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -87,3 +90,25 @@ def test_load__what_is_loaded__is_looked_through_no_more(monkeypatch: pytest.Mon
         assert load("[1]") == [1]
     finally:
         gc.unfreeze()
+
+
+_TELLS_A_NEW_WORKER = """
+import os, signal
+from bookwell.cli import server
+
+signal.signal(signal.SIGTERM, lambda *_: None)  # as the server's own process has it
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+server._have_workers_hear()
+worker = os.fork()
+if worker == 0:
+    os._exit(7)
+_, status = os.waitpid(worker, 0)
+print(os.waitstatus_to_exitcode(status), len(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+"""
+
+
+def test_serve__a_worker_is_told_to_stop_the_moment_it_is_there__ends() -> None:
+    command = [sys.executable, "-c", _TELLS_A_NEW_WORKER]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- our own program
+
+    assert told.stdout.split() == [str(-signal.SIGTERM), "0"]
