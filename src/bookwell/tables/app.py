@@ -59,7 +59,7 @@ __all__ = ["create_app"]
 _TITLE = "Bookwell tables"
 _DESCRIPTION = "Tables of a restaurant and their bookings. Every error is a problem document (RFC 9457)."
 _LOG_WRITER = "bookwell.kit.adapters.sqlalchemy.log_table.LogTable"
-_QUEUES = ("mail", "webhook")
+_QUEUES = ("mail", "sms", "webhook")
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own would send whole addresses, and in those of guests are tokens. What is counted, `Edge` counts."""
 _UNLIMITED = ("/health", "/metrics", "/docs", "/openapi.json")

@@ -219,13 +219,14 @@ def test_metrics__count_by_route(client: TestClient) -> None:
 
 def test_metrics__messages_wait__tell_how_many(restaurant: Database) -> None:
     an_order(restaurant, a_table(restaurant).id)
+    an_order(restaurant, a_table(restaurant).id, email="", phone="+48601234567")
 
     with served(restaurant) as client:
         shown = client.get("/metrics").text
 
-    waiting = re.search(r'^bookwell_outbox_waiting\{queue="mail"\} ([0-9.]+)$', shown, re.MULTILINE)
-    assert waiting
-    assert float(waiting[1]) > 0
+    waiting = dict(re.findall(r'^bookwell_outbox_waiting\{queue="([a-z]+)"\} ([0-9.]+)$', shown, re.MULTILINE))
+    assert float(waiting["mail"]) > 0
+    assert float(waiting["sms"]) > 0
     assert 'bookwell_outbox_oldest_undelivered_seconds{queue="webhook"}' in shown
 
 
