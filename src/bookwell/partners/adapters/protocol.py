@@ -126,7 +126,7 @@ class Adapter(Protocol):
         """Place a hold unless the partner's own list already has the one of this `reference`; either way, its state."""
 
     async def find_hold(self, ref: str) -> HoldState:
-        """A hold's state now; `unknown` when the partner does not list it (picked up, returned, expired, deleted)."""
+        """A hold's state now; `unknown` when the partner does not list it, and tells of no end."""
 
     async def cancel_hold(self, ref: str) -> HoldState:
         """Cancel a hold; one that is gone counts as cancelled."""

@@ -317,6 +317,18 @@ async def test_paia__cancel__refused_with_200__is_refused() -> None:
     assert refused.value.detail == "on the shelf"
 
 
+@pytest.mark.parametrize("error", [None, "there is no such request"])
+async def test_paia__cancel__a_first_attempt_was_worked_off_late__both_are_cancelled(error: str | None) -> None:
+    listed: Told = (200, {"doc": [{"edition": EDITION, "status": status} for status in (1, 5, 2)]})
+    answers: list[Told] = [(200, {"doc": [{"edition": EDITION, "status": 0, "error": told}]}) for told in (None, error)]
+    partner = paia(items=[listed], cancel=answers)
+
+    state = await daia(partner, lambda adapter: adapter.cancel_hold(ref_of(EDITION)))
+
+    assert state.state is HoldStatus.CANCELLED
+    assert partner.sent("POST /core/8362432/cancel") == [{"doc": [{"edition": EDITION}]}] * 2
+
+
 def koha_script(**script: list[Told]) -> Partner:
     biblio = {"biblio_id": 5, "title": "The Hunger Games", "isbn": "0439023483 | 9780439023481"}
     return Partner(
@@ -447,7 +459,6 @@ async def test_koha__hold_became_a_loan_that_is_not_listed__is_over(loans: Told)
     "old",
     [
         (400, {"error": "Malformed query string"}),
-        (200, [LENT | {"cancellation_date": "2026-11-01", "status": None}]),
         (200, [LENT | {"notes": "[reservation:170]"}]),
     ],
 )
@@ -457,6 +468,46 @@ async def test_koha__no_old_hold_that_was_lent__is_unknown(old: Told) -> None:
     state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
 
     assert state.state is HoldStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("status", [None, "W", "T"])
+async def test_koha__hold_was_cancelled_there__old_holds_tell(status: str | None) -> None:
+    ended = LENT | {"cancellation_date": "2026-11-01", "status": status}
+    partner = koha_script(ours=[(200, []), (200, [ended])])
+
+    state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
+
+    assert state == HoldState(ref="reservation:17", state=HoldStatus.CANCELLED)
+
+
+async def test_koha__one_hold_was_cancelled_and_one_lent__is_the_loan() -> None:
+    ended = LENT | {"hold_id": 10, "cancellation_date": "2026-11-01", "status": None}
+    partner = koha_script(ours=[(200, []), (200, [ended, LENT])])
+
+    state = await koha(partner, lambda adapter: adapter.find_hold("reservation:17"))
+
+    assert state.state is HoldStatus.RETURNED
+
+
+async def test_koha__place__earlier_attempt_was_cancelled_there__is_placed_anew() -> None:
+    ended = LENT | {"cancellation_date": "2026-11-01", "status": None}
+    placed: Told = (201, {"hold_id": 10, "patron_id": 51, "biblio_id": 5, "status": None})
+    partner = koha_script(ours=[(200, []), (200, [ended])], place=[placed])
+
+    state = await koha(partner, lambda adapter: adapter.place_hold(HOLD))
+
+    assert state.state is HoldStatus.ACCEPTED
+    assert len(partner.sent("POST /api/v1/holds")) == 1
+
+
+async def test_koha__place__refused_because_an_earlier_attempt_arrived__is_that_hold() -> None:
+    arrived = {"hold_id": 9, "biblio_id": 5, "notes": "[reservation:17]"}
+    refusal: Told = (403, {"error": "Hold cannot be placed. Reason: tooManyHoldsForThisRecord"})
+    partner = koha_script(ours=[(200, []), (200, []), (200, [arrived])], place=[refusal])
+
+    state = await koha(partner, lambda adapter: adapter.place_hold(HOLD))
+
+    assert state == HoldState(ref="reservation:17", state=HoldStatus.ACCEPTED)
 
 
 async def test_koha__loans_cannot_be_read_now__is_a_failure() -> None:
@@ -474,6 +525,23 @@ async def test_koha__cancel__deleted_or_gone__is_cancelled(status: int, body: An
     state = await koha(partner, lambda adapter: adapter.cancel_hold("reservation:17"))
 
     assert state.state is HoldStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("Authorization failure. Missing required permission(s).", PartnerFailed),
+        ("Cancellation not allowed", PartnerRefused),
+    ],
+)
+async def test_koha__cancel__not_allowed__is_final_only_if_it_is_about_the_hold(
+    error: str, expected: type[Exception]
+) -> None:
+    rows = [{"hold_id": 9, "biblio_id": 5, "notes": "[reservation:17]"}]
+    partner = koha_script(ours=[(200, rows)], delete=[(403, {"error": error})])
+
+    with pytest.raises(expected):
+        await koha(partner, lambda adapter: adapter.cancel_hold("reservation:17"))
 
 
 async def test_koha__long_list__is_read_page_by_page() -> None:

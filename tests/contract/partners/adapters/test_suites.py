@@ -80,6 +80,16 @@ class TestKoha(AdapterSuite):
         assert again.state is HoldStatus.BORROWED
         assert len(await site.holds(self.library)) == 1
 
+    async def test_find__cancelled_by_the_partner__is_told(self, adapter: Adapter, site: Site) -> None:
+        await site.stock(self.library, ISBN, free=1)
+        ref = (await adapter.place_hold(request())).ref
+        await site.move(self.library, "ready")
+        await site.move(self.library, "cancelled")
+
+        told = await adapter.find_hold(ref)
+
+        assert told.state is HoldStatus.CANCELLED
+
     async def test_find__two_reservations_of_a_title__each_has_its_own_loan(self, adapter: Adapter, site: Site) -> None:
         await site.stock(self.library, ISBN, free=2)
         for number in (1, 2):

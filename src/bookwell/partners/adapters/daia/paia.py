@@ -121,20 +121,25 @@ class PaiaHolds:
         return self._state(entry, edition)
 
     async def cancel(self, ref: str) -> HoldState:
-        """Cancel the edition's request.
+        """Cancel the edition's request, and with it any other one: a first attempt's that was worked off late.
 
         Raises:
             PartnerRefused: if the partner does not, or the book is borrowed by now.
         """
         edition = edition_of(ref)
-        entry = _best(await self._listed(), edition)
-        if entry is not None and entry.status == 3:
+        listed = await self._listed()
+        best = _best(listed, edition)
+        if best is None:
+            return HoldState(ref=ref, state=HoldStatus.CANCELLED)
+        if best.status == 3:
             raise PartnerRefused(Refusal.REFUSED, "borrowed")
-        if entry is not None and entry.status in _REQUESTED:
-            wish = {"edition": entry.edition} if entry.edition else {"item": entry.item or edition}
-            answer = await self._ask("cancel", wish)
-            if answer.error is not None:
-                raise PartnerRefused(Refusal.REFUSED, shortened(answer.error))
+        if best.status in _REQUESTED:
+            error = (await self._ask("cancel", _wish_of(best, edition))).error
+            others = [one for one in listed if one is not best and one.concerns(edition) and one.status in _REQUESTED]
+            for other in others:  # the partner may have cancelled them with the first, and says no then
+                await self._ask("cancel", _wish_of(other, edition))
+            if error is not None:
+                raise PartnerRefused(Refusal.REFUSED, shortened(error))
         return HoldState(ref=ref, state=HoldStatus.CANCELLED)
 
     async def _known(self, editions: Sequence[str]) -> HoldState | None:
@@ -188,6 +193,11 @@ def edition_of(ref: str) -> str:
 def _best(entries: Iterable[Entry], edition: str) -> Entry | None:
     concerned = [entry for entry in entries if entry.concerns(edition)]
     return min(concerned, key=lambda entry: _BEST_FIRST.index(entry.status), default=None)
+
+
+def _wish_of(entry: Entry, edition: str) -> dict[str, str]:
+    """How an entry is named in what is asked about it."""
+    return {"edition": entry.edition} if entry.edition else {"item": entry.item or edition}
 
 
 def _with_status(data: Any) -> Any:

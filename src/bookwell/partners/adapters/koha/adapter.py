@@ -38,14 +38,17 @@ __all__ = ["KohaAdapter"]
 
 _MAX_RECORDS = 5
 _PLACING_REFUSED = "hold cannot be placed"
+_NOT_ALLOWED = "authorization failure"
+"""What a Koha says to an account without the permission: nothing about the hold."""
 
 
 class KohaAdapter:
     """See `protocol.Adapter`. A hold's ref is our reference, which its notes carry.
 
     Before placing, the patron's holds are searched for the reference, those that became loans too, so an attempt whose
-    answer was lost is found again. One that was still running then can arrive later, as a second hold; the next look at
-    the reference keeps the more advanced, else the older, and deletes the other.
+    answer was lost is found again. One that was still running then can arrive later. It is a second hold then, and the
+    next look at the reference keeps the more advanced, else the older, and deletes the other; or it makes Koha refuse
+    the second, and is the hold.
     """
 
     def __init__(self, options: KohaOptions, client: httpx2.AsyncClient) -> None:
@@ -77,21 +80,22 @@ class KohaAdapter:
             known = await self._known(patron_id, hold.reference)
             if known is not None:
                 return state_of(known, hold.reference, self._zone)
-            if (lent := await self._lent(patron_id, hold.reference)) is not None:
-                return lent
+            ended = await self._ended(patron_id, hold.reference)
+            if ended is not None and ended.state is not HoldStatus.CANCELLED:
+                return ended
             biblio = await self._best_biblio(hold.isbn)
-            placed = await self._place(patron_id, biblio, hold)
+            placed = await self._placed(patron_id, biblio, hold)
         return state_of(placed, hold.reference, self._zone)
 
     async def find_hold(self, ref: str) -> HoldState:
-        """The patron's list tells; a hold leaves it when the book is borrowed, then old holds and loans do."""
+        """The patron's list tells; a hold leaves it when it ends, then old holds and loans do."""
         patron_id = self._patron()
         with within(self._options.hold_timeout_seconds):
             known = await self._known(patron_id, ref)
-            lent = None if known else await self._lent(patron_id, ref)
+            ended = None if known else await self._ended(patron_id, ref)
         if known is not None:
             return state_of(known, ref, self._zone)
-        return lent or HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
+        return ended or HoldState(ref=ref, state=HoldStatus.UNKNOWN, reason="not_listed")
 
     async def cancel_hold(self, ref: str) -> HoldState:
         """Delete the hold, and with it any other one of the same reference."""
@@ -100,8 +104,8 @@ class KohaAdapter:
             live = [hold for hold in await self._holds_of(patron_id, ref) if hold.is_live]
             for hold in live:
                 await self._delete(hold)
-            lent = None if live else await self._lent(patron_id, ref)
-        if lent is not None and lent.state is HoldStatus.BORROWED:
+            ended = None if live else await self._ended(patron_id, ref)
+        if ended is not None and ended.state is HoldStatus.BORROWED:
             raise PartnerRefused(Refusal.REFUSED, "borrowed")
         return HoldState(ref=ref, state=HoldStatus.CANCELLED)
 
@@ -126,6 +130,16 @@ class KohaAdapter:
         copies_in = [sum(item.is_in for item in await self._staff.items(one.biblio_id)) for one in biblios]
         return biblios[copies_in.index(max(copies_in))]
 
+    async def _placed(self, patron_id: int, biblio: Biblio, hold: HoldRequest) -> Hold:
+        """A new hold, or that of an earlier attempt because of which Koha refuses it."""
+        try:
+            return await self._place(patron_id, biblio, hold)
+        except PartnerRefused:
+            known = await self._known(patron_id, hold.reference)
+            if known is None:
+                raise
+            return known
+
     async def _place(self, patron_id: int, biblio: Biblio, hold: HoldRequest) -> Hold:
         wish: dict[str, Any] = {
             "patron_id": patron_id,
@@ -148,12 +162,14 @@ class KohaAdapter:
         await self._delete_all([hold for hold in found[1:] if hold.is_live])
         return found[0] if found else None
 
-    async def _lent(self, patron_id: int, reference: str) -> HoldState | None:
-        """The loan that a reference's hold became, as long as Koha keeps old holds; None if it became none."""
-        old = await self._staff.old_holds_of(patron_id, marker_of(reference))
-        fulfilled = [hold for hold in old if hold.is_fulfilled and carries(hold, reference)]
+    async def _ended(self, patron_id: int, reference: str) -> HoldState | None:
+        """What became of a reference's hold, as long as Koha keeps old holds: a loan, else that it was cancelled."""
+        listed = await self._staff.old_holds_of(patron_id, marker_of(reference))
+        old = [hold for hold in listed if carries(hold, reference)]
+        fulfilled = [hold for hold in old if hold.is_fulfilled]
         if not fulfilled:
-            return None
+            is_cancelled = any(not hold.is_live for hold in old)
+            return HoldState(ref=reference, state=HoldStatus.CANCELLED) if is_cancelled else None
         latest = max(fulfilled, key=lambda hold: hold.hold_id)
         checkouts = [] if latest.item_id is None else await self._staff.checkouts_of(patron_id, latest.item_id)
         return loan_of(latest, checkouts, reference, self._zone)
@@ -166,6 +182,8 @@ class KohaAdapter:
     async def _delete(self, hold: Hold) -> None:
         """Delete one; it may be gone already."""
         reply = await self._staff.call("DELETE", f"/holds/{hold.hold_id}")
+        if reply.status == 403 and _NOT_ALLOWED in error_of(reply).lower():
+            raise PartnerFailed(Failure.UNAUTHORIZED)
         if reply.status == 403:
             raise PartnerRefused(Refusal.REFUSED, shortened(error_of(reply)))
         if reply.status >= 300 and reply.status != 404:
