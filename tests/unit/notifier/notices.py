@@ -107,6 +107,10 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "pickup_moved": ("reservation.pickup_moved", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "pickup_moved without a deadline": ("reservation.pickup_moved", {}),
+    "pickup_moved by a partner": (
+        "reservation.pickup_moved",
+        {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY, "at_partner": True},
+    ),
     "pickup_reminder": ("reservation.pickup_reminder", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "pickup_reminder without a deadline": ("reservation.pickup_reminder", {}),
     "expired after ready": (
@@ -143,6 +147,10 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
     "renewed without a date": ("reservation.renewed", {"state": "borrowed"}),
     "due_moved": ("reservation.due_moved", {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY}),
     "due_moved without a date": ("reservation.due_moved", {"state": "borrowed"}),
+    "due_moved by a partner": (
+        "reservation.due_moved",
+        {"state": "borrowed", "due_at": LAST_SECOND_OF_3_JANUARY, "at_partner": True},
+    ),
     "overdue": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-17T22:59:59Z"}),
     "overdue since today": ("reservation.overdue", {"state": "borrowed", "due_at": "2026-11-22T11:00:00Z"}),
     "overdue without a date": ("reservation.overdue", {"state": "borrowed"}),

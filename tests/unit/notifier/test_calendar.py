@@ -20,11 +20,13 @@ from tests.unit.notifier.notices import (
 _WITH_ENTRY = {
     "ready": ("PUBLISH", "CONFIRMED", "pickup"),
     "pickup_moved": ("PUBLISH", "CONFIRMED", "pickup"),
+    "pickup_moved by a partner": ("PUBLISH", "CONFIRMED", "pickup"),
     "partner_ready": ("PUBLISH", "CONFIRMED", "pickup"),
     "due_soon": ("PUBLISH", "CONFIRMED", "due"),
     "due_soon at a partner": ("PUBLISH", "CONFIRMED", "due"),
     "renewed": ("PUBLISH", "CONFIRMED", "due"),
     "due_moved": ("PUBLISH", "CONFIRMED", "due"),
+    "due_moved by a partner": ("PUBLISH", "CONFIRMED", "due"),
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
     "not_ready": ("CANCEL", "CANCELLED", "pickup"),
     "not_ready, at another branch": ("CANCEL", "CANCELLED", "pickup"),

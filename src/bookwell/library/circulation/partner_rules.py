@@ -1,6 +1,7 @@
 """What a partner library's word means for a reservation there, and what its silence does. Pure decisions."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.library.circulation.rules import State
@@ -12,6 +13,7 @@ __all__ = [
     "UNLISTED_AFTER",
     "end_without_partner",
     "is_believed",
+    "is_news",
     "steps_at_partner",
     "with_days_kept",
 ]
@@ -24,6 +26,8 @@ GONE_AFTER = dt.timedelta(days=1)
 
 UNLISTED_AFTER = dt.timedelta(minutes=3)
 """For so long a hold that is not listed may be on a list that came empty, or half."""
+
+_LITTLE = dt.timedelta(hours=1)
 
 _AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
     State.REQUESTED: {
@@ -89,6 +93,18 @@ def is_believed(told: HoldStatus, *, unlisted_since: dt.datetime | None, now: dt
     if told is not HoldStatus.UNKNOWN:
         return True
     return unlisted_since is not None and now >= unlisted_since + UNLISTED_AFTER
+
+
+def is_news(at: dt.datetime, *, before: dt.datetime | None, time_zone: str) -> bool:
+    """Whether a reader who knows a deadline hears of another one: of another day, or an hour or more away.
+
+    What a partner reckons anew for each answer differs by moments every time, and would be told every minute.
+    """
+    if before is None or abs(at - before) >= _LITTLE:
+        return True
+    zone, second = ZoneInfo(time_zone), dt.timedelta(seconds=1)
+    known, told = ((moment - second).astimezone(zone).date() for moment in (before, at))  # midnight ends a day
+    return known != told
 
 
 def end_without_partner(

@@ -5,6 +5,7 @@ import datetime as dt
 import httpx2
 import pytest
 
+from bookwell.contracts.messages import NOTICES, ReservationFacts
 from bookwell.contracts.partners import HoldState, HoldStatus
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
@@ -346,6 +347,78 @@ def test_ready__partner_tells_until_when__is_reminded_of_as_of_ours(
     assert reservation.next_reminder_at.date() - first.date() == days
     assert _reminder(reservation) == "pickup_reminder"
     assert reservation.next_reminder_at is None
+
+
+_NOON = clock.now().replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+def _noon(days: int) -> dt.datetime:
+    """In so many days, far from the end of any day here."""
+    return _NOON + dt.timedelta(days=days)
+
+
+def _told(reservation: Reservation) -> list[OutboxRow]:
+    rows = OutboxRow.objects.filter(aggregate=f"reservation:{reservation.pk}", queue="mail")
+    return [row for row in rows.order_by("aggregate_version") if row.type in NOTICES]
+
+
+def test_ready__partner_moves_the_last_day__reader_hears_of_each_once(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    _accepted(reservation)
+
+    for days in (6, 6, 9, 9, 4, 4):
+        _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=_noon(days))
+
+    *_, ready, later, sooner = _told(reservation)
+    assert [row.type.partition(".")[2] for row in (ready, later, sooner)] == [
+        "partner_ready",
+        "pickup_moved",
+        "pickup_moved",
+    ]
+    for row, days in ((ready, 6), (later, 9), (sooner, 4)):
+        notice = notice_of(row)
+        assert notice.is_mandatory
+        assert notice.expires_at == _noon(days)
+        facts = ReservationFacts.model_validate(notice.facts)
+        assert (facts.pickup_deadline_at, facts.branch, facts.at_partner) == (_noon(days), PARTNER, True)
+
+
+def test_ready__partner_names_the_last_day_later__reader_hears_of_it(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    _accepted(reservation)
+    _tell(gateway, reservation, HoldStatus.READY)
+
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=_noon(6))
+    _tell(gateway, reservation, HoldStatus.READY)
+
+    assert _told(reservation)[-1].type == "reservation.pickup_moved"
+    assert reservation.pickup_deadline_at == _noon(6)
+
+
+def test_ready__partner_reckons_the_deadline_anew_each_time__reader_hears_of_none(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    _accepted(reservation)
+
+    for minutes in range(3):
+        at = _noon(6) + dt.timedelta(minutes=minutes)
+        _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=at)
+
+    assert _told(reservation)[-1].type == "reservation.partner_ready"
+    assert reservation.pickup_deadline_at == at
+
+
+def test_loan__partner_moves_its_end__reader_hears_of_it_once(gateway: FakeGateway, reservation: Reservation) -> None:
+    _accepted(reservation)
+
+    for days in (20, 27, 27):
+        _tell(gateway, reservation, HoldStatus.BORROWED, due_at=_noon(days))
+
+    *_, accepted, moved = _told(reservation)
+    assert (accepted.type, moved.type) == ("reservation.partner_accepted", "reservation.due_moved")
+    assert ReservationFacts.model_validate(notice_of(moved).facts).due_at == _noon(27)
 
 
 def test_loan__partner_tells_when_it_is_due__is_reminded_of_as_of_ours(

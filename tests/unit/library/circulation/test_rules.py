@@ -21,7 +21,7 @@ from bookwell.library.circulation.errors import (
     ReservedUntilInPast,
     WrongState,
 )
-from bookwell.library.circulation.partner_rules import end_without_partner, is_believed, steps_at_partner
+from bookwell.library.circulation.partner_rules import end_without_partner, is_believed, is_news, steps_at_partner
 from bookwell.library.circulation.rules import (
     CLAIM_STATES,
     COPY_STATES,
@@ -391,6 +391,26 @@ def test_steps_at_partner__lead_to_what_it_tells(
     state: State, told: HoldStatus, is_past_pickup: bool, end: State
 ) -> None:
     assert [state, *steps_at_partner(state, told, is_past_pickup=is_past_pickup)][-1] is end
+
+
+_NOON = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "expected"),
+    [
+        (None, _NOON, True),
+        (_NOON, _NOON + dt.timedelta(seconds=61), False),
+        (_NOON, _NOON - dt.timedelta(minutes=59), False),
+        (_NOON, _NOON - dt.timedelta(hours=1), True),
+        (_NOON, _NOON + dt.timedelta(days=1), True),
+        # Warsaw's midnight: what ends with it ends with that day.
+        (_NOON.replace(hour=22, minute=59, second=59), _NOON.replace(hour=23), False),
+        (_NOON.replace(hour=22, minute=59, second=59), _NOON.replace(hour=23, second=2), True),
+    ],
+)
+def test_is_news__another_day_or_hour__only(before: dt.datetime | None, at: dt.datetime, expected: bool) -> None:
+    assert is_news(at, before=before, time_zone="Europe/Warsaw") is expected
 
 
 def test_is_believed__not_listed__only_after_some_minutes() -> None:

@@ -6,6 +6,7 @@ argument. Whatever changes, changes under the book's lock.
 
 import datetime as dt
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from bookwell.contracts.partners import HoldState, HoldStatus
@@ -13,7 +14,7 @@ from bookwell.library.circulation.events import cancel_hold_message, place_hold_
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
-from bookwell.library.circulation.partner_rules import is_believed, steps_at_partner, with_days_kept
+from bookwell.library.circulation.partner_rules import is_believed, is_news, steps_at_partner, with_days_kept
 from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
 from bookwell.library.circulation.queries.policies import choose_terms, get_terms_of
@@ -42,6 +43,8 @@ _POLL_SOON = dt.timedelta(minutes=1)
 _POLL_LOAN = dt.timedelta(minutes=15)
 _LONGEST_REASON = 200
 _NOT_QUEUED = 0
+_MOVES = MappingProxyType({"pickup_deadline_at": "pickup_moved", "due_at": "due_moved"})
+"""As readers hear of it that a branch is closed on a deadline's day."""
 _ENDED_UNUSED = frozenset({State.CANCELLED, State.EXPIRED})
 
 
@@ -162,7 +165,7 @@ def _follow(reservation: Reservation, told: HoldState, journal: Journal) -> None
         journal.move(reservation, step, remind_at=_remind_at(reservation, step, told, now), **_fields(step, told, now))
     if not steps and (moved := _moved_deadline(reservation, told)):
         reservation.next_reminder_at = _remind_at(reservation, State(reservation.state), told, now)
-        journal.amend(reservation, "deadline_changed", **moved)
+        journal.amend(reservation, _name_of(reservation, moved), **moved)
 
 
 def _remind_at(reservation: Reservation, state: State, told: HoldState, now: dt.datetime) -> dt.datetime | None:
@@ -202,6 +205,13 @@ def _moved_deadline(reservation: Reservation, told: HoldState) -> dict[str, dt.d
     if at is None or reservation.state != told.state or getattr(reservation, name) == at:
         return {}
     return {name: at}
+
+
+def _name_of(reservation: Reservation, moved: dict[str, dt.datetime]) -> str:
+    """The name of a moved deadline's change: one that the reader is told of, or one for the audit trail alone."""
+    ((name, at),) = moved.items()
+    zone = reservation.pickup_branch.time_zone
+    return _MOVES[name] if is_news(at, before=getattr(reservation, name), time_zone=zone) else "deadline_changed"
 
 
 def _poll_at(reservation: Reservation, *, is_listed: bool, now: dt.datetime) -> dt.datetime | None:
