@@ -36,6 +36,12 @@ def _check_in(reservation: Reservation, branch: str) -> services.Instruction:
     )
 
 
+def _change_status(barcode: str, status: CopyStatus) -> None:
+    run_in_transaction(
+        lambda: services.change_copy(barcode=barcode, changes={"status": status}, actor=LIBRARIAN, now=clock.now())
+    )
+
+
 def _lists(branch: Branch) -> dict[str, list[int]]:
     """What stands on the desk's lists of a branch."""
     lists = {
@@ -275,11 +281,7 @@ def test_check_out__reader_has_a_copy_already__is_refused() -> None:
 def test_lost_copy__turns_up_at_the_desk__is_counted_and_recorded() -> None:
     loan = ReservationFactory.borrowed()
     barcode = barcode_of(loan)
-    run_in_transaction(
-        lambda: services.change_copy(
-            barcode=barcode, changes={"status": CopyStatus.LOST}, actor=LIBRARIAN, now=clock.now()
-        )
-    )
+    _change_status(barcode, CopyStatus.LOST)
 
     instruction = run_in_transaction(
         lambda: services.check_in(barcode=barcode, branch="main", actor=LIBRARIAN, now=clock.now())
@@ -288,6 +290,21 @@ def test_lost_copy__turns_up_at_the_desk__is_counted_and_recorded() -> None:
     assert instruction.action == services.Action.RESHELVE
     assert AuditEntry.objects.filter(action="copy.found", object_type="copy").exists()
     assert_invariants([loan.book_id], now=clock.now())
+
+
+@pytest.mark.parametrize("away", [CopyStatus.IN_REPAIR, CopyStatus.LOST])
+def test_change_copy__back_in_service_after_it_left_it_on_its_way__can_be_fetched(away: CopyStatus) -> None:
+    reservation = _in_transit()
+    barcode = barcode_of(reservation)
+
+    for status in (away, CopyStatus.IN_SERVICE):
+        _change_status(barcode, status)
+
+    reservation.refresh_from_db()
+    assert reservation.state == State.ASSIGNED
+    assert _lists(reservation.pickup_branch) == {"pull_list": [reservation.pk]}
+    assert ReservationFactory.step(services.shelve, reservation).state == State.READY
+    assert_invariants([reservation.book_id], now=clock.now())
 
 
 def test_deactivated_reader__is_passed_over_and_served_by_the_job_when_active_again() -> None:

@@ -57,6 +57,8 @@ def change_copy(*, barcode: str, changes: dict[str, str], actor: Actor, now: dt.
         _move(copy, changes["branch"], now)
     old = CopyStatus(copy.status)
     copy.status = CopyStatus(changes.get("status", old))
+    if copy.status != old:
+        copy.is_travelling = False  # whoever says so has it or gave it up: nobody waits for it to arrive any more
     journal.save_copy(copy, "changed", **changes)
     if copy.status != old:
         _count_status(book, copy, old, journal)
