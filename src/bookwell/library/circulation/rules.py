@@ -48,6 +48,7 @@ __all__ = [
     "has_run_out",
     "loan_reminder_at",
     "may_shelve_at_once",
+    "overdue_loans_block",
     "pickup_reminder_at",
     "reminder_due",
 ]
@@ -234,8 +235,13 @@ def check_not_blocked(facts: ReaderFacts, terms: PolicyTerms) -> None:
     """
     if facts.blocks:
         raise BorrowingBlocked
-    if terms.overdue_loans_that_block and facts.overdue_loans >= terms.overdue_loans_that_block:
+    if overdue_loans_block(facts, terms):
         raise BorrowingBlocked(f"{facts.overdue_loans} of the reader's loans are overdue.")
+
+
+def overdue_loans_block(facts: ReaderFacts, terms: PolicyTerms) -> bool:
+    """Whether a reader has as many overdue loans as the policy lets block; where that is 0, none ever do."""
+    return 0 < terms.overdue_loans_that_block <= facts.overdue_loans
 
 
 def check_may_reserve(facts: ReaderFacts, terms: PolicyTerms) -> None:

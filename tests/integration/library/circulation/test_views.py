@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bookwell.kit import clock
+from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.kit.pages import Position
@@ -16,7 +17,7 @@ from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Copy, Policy, Reservation
 from bookwell.library.circulation.queries.availability import get_outlooks
 from bookwell.library.circulation.queries.books import BookFilter, list_book_rows, ordering_of
-from bookwell.library.circulation.rules import CopyStatus
+from bookwell.library.circulation.rules import CopyStatus, State
 from bookwell.library.network.models import Branch
 from tests.factories import (
     LIBRARIAN,
@@ -44,9 +45,9 @@ def _change(copy: Copy, status: CopyStatus) -> None:
     )
 
 
-def _is_placed(reader: User, book: Book) -> bool:
+def _is_placed(reader: User, book: Book, *, now: dt.datetime | None = None) -> bool:
     try:
-        ReservationFactory.place(reader, book)
+        ReservationFactory.place(reader, book, now=now)
     except DomainError:
         return False
     return True
@@ -129,3 +130,69 @@ def test_estimate__the_branch_is_behind_greenwich__is_the_due_date_there() -> No
     placed, waiting, _ = _estimates(loan.book, home_branch=branch)
 
     assert (placed, waiting) == (due, due)
+
+
+@pytest.mark.parametrize("has_home", [False, True])
+@pytest.mark.parametrize(("that_block", "blocks"), [(0, []), (1, ["reader.overdue"]), (2, [])])
+def test_profile__a_loan_is_overdue__names_it_as_a_block_where_placing_refuses(
+    that_block: int, blocks: list[str], has_home: bool
+) -> None:
+    home = BranchFactory.create() if has_home else BranchFactory.main()
+    policy = PolicyFactory.create(overdue_loans_that_block=3)
+    Policy.objects.create(category=policy.category, branch=home, overdue_loans_that_block=that_block)
+    reader = ReaderFactory.create(policy=policy, home_branch=home if has_home else None)
+    loan = ReservationFactory.borrowed(reader=reader)
+    assert loan.due_at is not None
+    late = loan.due_at + dt.timedelta(days=1)
+
+    summary = queries.reader_summary(reader_id=reader.pk, now=late)
+
+    assert ([block["code"] for block in summary["blocks"]], summary["overdue_loans"]) == (blocks, 1)
+    assert _is_placed(reader, BookFactory.create(branch=home), now=late) is not bool(blocks)
+
+
+@pytest.mark.parametrize("is_lent", [False, True])
+def test_estimate__suspended__is_the_day_on_which_that_ends(is_lent: bool) -> None:
+    branch = BranchFactory.create(time_zone="America/Los_Angeles")
+    loan = ReservationFactory.borrowed()
+    waiting = ReservationFactory.place(ReaderFactory.create(home_branch=branch), loan.book)
+    ends_at = dt.datetime.combine(clock.now().date() + dt.timedelta(days=90), dt.time(1), dt.UTC)
+    ReservationFactory.step(services.change_reservation, waiting, changes={"suspended_until": ends_at})
+    if not is_lent:
+        ReservationFactory.step(services.return_book, loan)
+
+    view = queries.get_view(reservation_id=waiting.pk, actor=LIBRARIAN, now=clock.now())
+
+    assert view.estimated_ready_on == ends_at.date() - dt.timedelta(days=1)
+
+
+def test_estimate__suspended_and_soon_over_beside_a_free_copy__waits_for_no_loan() -> None:
+    loan = ReservationFactory.borrowed()
+    waiting = ReservationFactory.place(ReaderFactory.create(), loan.book)
+    ends_at = clock.now() + dt.timedelta(days=2)
+    ReservationFactory.step(services.change_reservation, waiting, changes={"suspended_until": ends_at})
+    ReservationFactory.step(services.return_book, loan)
+
+    view = queries.get_view(reservation_id=waiting.pk, actor=LIBRARIAN, now=clock.now())
+
+    assert view.estimated_ready_on == ends_at.date()
+
+
+def test_list_views__one_of_the_page_has_just_moved_on__is_not_taken_for_the_last_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    branch, book = BranchFactory.create(), BookFactory.create(copies=0)
+    rows = [ReservationFactory.place(ReaderFactory.create(), book, library=branch.code) for _ in range(3)]
+
+    def page_while_a_reader_gives_up(*of: Any, **options: Any) -> list[Any]:
+        monkeypatch.undo()
+        page = keyset_page(*of, **options)
+        ReservationFactory.step(services.cancel_reservation, rows[2])
+        return page
+
+    monkeypatch.setattr(queries.reservations, "keyset_page", page_while_a_reader_gives_up)
+    wanted = queries.ReservationFilter(state=State.WAITING, branch=branch.code)
+
+    page = queries.list_views(wanted, position=Position(), limit=1, now=clock.now())
+
+    assert [view.id for view in page] == [rows[2].pk, rows[1].pk]

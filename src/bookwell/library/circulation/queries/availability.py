@@ -81,16 +81,18 @@ class Outlook:
     expected_on: dt.date | None
 
 
-def due_dates_of_copies(book_ids: Iterable[int]) -> Mapping[int, Sequence[dt.datetime | None]]:
-    """By book, when each of its copies in service is due, None for one that is not lent; one statement.
+def due_dates_of_copies(book_ids: Iterable[int], *, now: dt.datetime) -> Mapping[int, Sequence[dt.datetime | None]]:
+    """By book, when each of its copies in service is due: a free one now, one that is set aside None; one statement.
 
-    Lost copies and those in repair may never come back: nobody can count on them.
+    A free copy beside a queue is there for who is passed over until a day. Lost copies and those in repair may never
+    come back: nobody can count on them.
     """
-    due_at = Reservation.objects.filter(held_copy_id=OuterRef("pk"), state=State.BORROWED).values("due_at")
+    holder = Reservation.objects.filter(held_copy_id=OuterRef("pk"))
+    due_at = Subquery(holder.filter(state=State.BORROWED).values("due_at"))
     serving = Copy.objects.filter(book_id__in=list(book_ids), status=CopyStatus.IN_SERVICE)
     found: dict[int, list[dt.datetime | None]] = defaultdict(list)
-    for book_id, due in serving.values_list("book_id", Subquery(due_at)):
-        found[book_id].append(due)
+    for book_id, due, is_held in serving.values_list("book_id", due_at, Exists(holder)):
+        found[book_id].append(due if is_held else now)
     return found
 
 
@@ -99,7 +101,7 @@ def get_outlooks(book_ids: list[int], *, now: dt.datetime) -> dict[int, Outlook]
 
     Nobody has said where the book will be picked up: it is the day at the network's first branch.
     """
-    due_dates = due_dates_of_copies(book_ids)
+    due_dates = due_dates_of_copies(book_ids, now=now)
     time_zone = get_home_branch(None, now=now).calendar.time_zone if due_dates else "UTC"
     return {
         holding.book_id: Outlook(

@@ -1,14 +1,17 @@
 """Which policy applies."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 from bookwell.kit.adapters.django.keyset import keyset_page
 from bookwell.kit.pages import Position
+from bookwell.library.accounts.models import User
 from bookwell.library.circulation.errors import PolicyNotFound
 from bookwell.library.circulation.models import Policy, Reservation
+from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.rules import DEFAULT_TERMS, PolicyTerms
 
-__all__ = ["TERMS", "choose_terms", "get_policy", "get_terms_of", "list_policies"]
+__all__ = ["TERMS", "choose_terms", "get_policy", "get_terms_at_home", "get_terms_of", "list_policies"]
 
 TERMS = tuple(PolicyTerms.__dataclass_fields__)
 """The columns of a policy that are its terms, in the dataclass's order."""
@@ -16,10 +19,18 @@ TERMS = tuple(PolicyTerms.__dataclass_fields__)
 
 def get_terms_of(reservation: Reservation, *, branch_id: int | None = None) -> PolicyTerms:
     """The terms of a reservation: its reader's category at its pickup branch, or at another one."""
-    rows = Policy.objects.filter(category_id=reservation.reader.category_id).values_list("branch_id", *TERMS)
-    return choose_terms(
-        ((row[0], PolicyTerms(*row[1:])) for row in rows), branch_id=branch_id or reservation.pickup_branch_id
-    )
+    return _terms_at(reservation.reader.category_id, branch_id or reservation.pickup_branch_id)
+
+
+def get_terms_at_home(*, reader_id: int, now: dt.datetime) -> PolicyTerms:
+    """The terms of a reader at the home branch, which is the network's first where none was chosen."""
+    category_id, home_branch_id = User.objects.values_list("category_id", "home_branch_id").get(pk=reader_id)
+    return _terms_at(category_id, get_home_branch(home_branch_id, now=now).id)
+
+
+def _terms_at(category_id: str | None, branch_id: int) -> PolicyTerms:
+    rows = Policy.objects.filter(category_id=category_id).values_list("branch_id", *TERMS)
+    return choose_terms(((row[0], PolicyTerms(*row[1:])) for row in rows), branch_id=branch_id)
 
 
 def get_policy(policy_id: int) -> Policy:

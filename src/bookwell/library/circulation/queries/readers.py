@@ -7,7 +7,8 @@ from django.db.models import Count, Q
 
 from bookwell.library.circulation.models import Block, Reservation
 from bookwell.library.circulation.queries.deadlines import count_overdue
-from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State
+from bookwell.library.circulation.queries.policies import get_terms_at_home
+from bookwell.library.circulation.rules import CLAIM_STATES, ReaderFacts, State, overdue_loans_block
 
 __all__ = [
     "find_block",
@@ -36,13 +37,16 @@ def get_reader_facts(*, reader_id: int, now: dt.datetime) -> ReaderFacts:
 
 
 def reader_summary(*, reader_id: int, now: dt.datetime) -> dict[str, Any]:
-    """A reader's blocks with reasons and counts, as the reader's own profile shows them."""
+    """A reader's blocks with reasons and counts, as the reader's own profile shows them.
+
+    Overdue loans are a block where the policy of the home branch has as many of them block.
+    """
     facts = get_reader_facts(reader_id=reader_id, now=now)
     blocks: list[dict[str, Any]] = [
         {"code": "reader.blocked", "reason": block.reason, "since": block.created_at}
         for block in Block.objects.filter(reader_id=reader_id).order_by("pk")
     ]
-    if facts.overdue_loans:
+    if facts.overdue_loans and overdue_loans_block(facts, get_terms_at_home(reader_id=reader_id, now=now)):
         since = (
             Reservation.objects.filter(reader_id=reader_id, state=State.BORROWED, due_at__lt=now)
             .order_by("due_at")

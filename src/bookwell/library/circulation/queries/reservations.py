@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 
@@ -81,7 +82,9 @@ def list_views(wanted: ReservationFilter, *, position: Position, limit: int, now
             pickup_branch__in=branches_named(wanted.branch)
         )
         chosen = keyset_page(bare, ["id"], position, limit=limit, is_descending=True)
-        rows, position = rows.filter(pk__in=[row.pk for row in chosen]), Position(None, position.is_backward)
+        # By nothing but their keys: one that has just moved on would make the page look like the last.
+        rows = annotated_reservations().filter(pk__in=[row.pk for row in chosen])
+        position = Position(None, position.is_backward)
     return views_of(keyset_page(rows, ["id"], position, limit=limit, is_descending=True), now)
 
 
@@ -130,27 +133,36 @@ def annotated_reservations() -> QuerySet[Reservation]:
 
 def views_of(rows: Sequence[Reservation], now: dt.datetime) -> list[ReservationView]:
     """The shapes of annotated reservations; one statement more when some of them wait."""
-    due_dates = _due_dates({row.book_id for row in rows if row.state == State.WAITING})
+    due_dates = _due_dates({row.book_id for row in rows if row.state == State.WAITING}, now)
     return [_view(row, due_dates.get(row.book_id, ()), now) for row in rows]
 
 
-def _due_dates(book_ids: set[int]) -> Mapping[int, Sequence[dt.datetime | None]]:
-    return due_dates_of_copies(book_ids) if book_ids else {}
+def _due_dates(book_ids: set[int], now: dt.datetime) -> Mapping[int, Sequence[dt.datetime | None]]:
+    return due_dates_of_copies(book_ids, now=now) if book_ids else {}
+
+
+def _estimate(
+    row: Reservation, place: int, due_dates: Sequence[dt.datetime | None], now: dt.datetime
+) -> dt.date | None:
+    """When a waiting reader's turn is expected: by the copies, but not before a suspension ends."""
+    loan_days: int = row.loan_days or DEFAULT_TERMS.loan_days  # type: ignore[attr-defined]  # annotated
+    time_zone: str = row.time_zone  # type: ignore[attr-defined]  # annotated
+    expected_on = estimate_ready_on(
+        position=place,
+        loans_due_at=[due for due in due_dates if due],
+        copies=len(due_dates),
+        loan_days=loan_days,
+        time_zone=time_zone,
+        now=now,
+    )
+    if expected_on is None or row.suspended_until is None:
+        return expected_on
+    return max(expected_on, row.suspended_until.astimezone(ZoneInfo(time_zone)).date())
 
 
 def _view(row: Reservation, due_dates: Sequence[dt.datetime | None], now: dt.datetime) -> ReservationView:
     place: int | None = row.place  # type: ignore[attr-defined]  # annotated
-    loan_days: int = row.loan_days or DEFAULT_TERMS.loan_days  # type: ignore[attr-defined]  # annotated
-    estimate = None
-    if place is not None:
-        estimate = estimate_ready_on(
-            position=place,
-            loans_due_at=[due for due in due_dates if due],
-            copies=len(due_dates),
-            loan_days=loan_days,
-            time_zone=row.time_zone,  # type: ignore[attr-defined]  # annotated
-            now=now,
-        )
+    estimate = None if place is None else _estimate(row, place, due_dates, now)
     return ReservationView(
         id=row.pk,
         book_id=row.book_id,
