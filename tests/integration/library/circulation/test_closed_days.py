@@ -16,7 +16,14 @@ from bookwell.library.circulation.tasks import expire_due, move_deadlines, remin
 from bookwell.library.network.models import Branch, Closure
 from bookwell.library.network.services import add_closure, change_branch, change_closure
 from bookwell.library.plumbing.models import OutboxRow
-from tests.factories import BookFactory, BranchFactory, PolicyFactory, ReaderFactory, ReservationFactory
+from tests.factories import (
+    LIBRARIAN,
+    BookFactory,
+    BranchFactory,
+    PolicyFactory,
+    ReaderFactory,
+    ReservationFactory,
+)
 from tests.invariants import assert_invariants
 
 pytestmark = pytest.mark.django_db
@@ -277,3 +284,48 @@ def test_renew__due_on_a_day_that_is_closed_now__moves_on() -> None:
     renewed = ReservationFactory.step(services.renew, loan, now=MONDAY)
 
     assert renewed.due_at == _end_of(21)
+
+
+def _never_opens_again(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bookwell.library.network.rules.LONGEST_CLOSURE_DAYS", 2)
+    _close(branch, *range(2, 20))
+
+
+def test_branch_closed_for_good__next_in_line_would_be_ready_there_at_once__the_claim_before_still_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    branch, policy = BranchFactory.create(), PolicyFactory.create(shelve_immediately=True)
+    ready = _ready_until(9, branch)
+    heir = ReservationFactory.place(ReaderFactory.create(policy=policy), ready.book, library=branch.code, now=MONDAY)
+    _never_opens_again(branch, monkeypatch)
+
+    expired = expire_due(now=_end_of(9))
+
+    ready.refresh_from_db()
+    heir.refresh_from_db()
+    assert (expired, ready.state) == (1, State.EXPIRED)
+    assert (heir.state, heir.is_on_pull_list, heir.pickup_deadline_at) == (State.ASSIGNED, True, None)
+    assert_invariants([ready.book_id], now=_end_of(9))
+
+
+def test_branch_closed_for_good__a_loan_comes_back_there__is_kept_for_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    branch = BranchFactory.create()
+    loan = _lent_until(9, branch)
+    heir = ReservationFactory.place(ReaderFactory.create(), loan.book, library=branch.code, now=MONDAY)
+    _never_opens_again(branch, monkeypatch)
+
+    _, instruction = run_in_transaction(
+        lambda: services.return_book(reservation_id=loan.pk, branch=branch.code, actor=LIBRARIAN, now=MONDAY)
+    )
+
+    loan.refresh_from_db()
+    heir.refresh_from_db()
+    assert (loan.state, heir.state) == (State.RETURNED, State.ASSIGNED)
+    assert (instruction.action, instruction.reservation_id) == (services.Action.HOLD_SHELF, heir.pk)
+    assert "does not open again" in instruction.detail
+    moved = ReservationFactory.step(
+        services.change_reservation, heir, changes={"pickup_branch": BranchFactory.main().code}, now=MONDAY
+    )
+    assert ReservationFactory.step(services.ship, moved, now=MONDAY).state == State.IN_TRANSIT

@@ -1,6 +1,7 @@
 """Handing free copies to the queue: part of every use case that frees a copy or makes a reader eligible."""
 
 import datetime as dt
+from contextlib import suppress
 
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import LockedBook
@@ -9,6 +10,7 @@ from bookwell.library.circulation.queries.branches import get_branch_at
 from bookwell.library.circulation.queries.policies import get_terms_of
 from bookwell.library.circulation.queries.queue import count_earlier_waiting, find_free_copy, find_next_eligible
 from bookwell.library.circulation.rules import Cause, PolicyTerms, State, may_shelve_at_once, pickup_reminder_at
+from bookwell.library.network.errors import BranchNeverOpen
 from bookwell.library.network.rules import pickup_deadline_at
 
 __all__ = ["make_ready", "pickup_deadline_of", "promote", "release_copy", "shelve_if_policy_says"]
@@ -55,11 +57,15 @@ def _assign(
 
 
 def shelve_if_policy_says(reservation: Reservation, journal: Journal, *, because: Cause | None = None) -> None:
-    """Make an assigned reservation ready at once where its policy has no pull step."""
+    """Make an assigned reservation ready at once where its policy has no pull step.
+
+    At a branch that does not open again nobody could fetch it: it stays assigned, and nothing else is held up by that.
+    """
     copy, terms = reservation.copy, get_terms_of(reservation)
     is_there = copy is not None and copy.location_id == reservation.pickup_branch_id and not copy.is_travelling
     if may_shelve_at_once(terms, because, is_at_pickup_branch=is_there):
-        make_ready(reservation, terms, journal)
+        with suppress(BranchNeverOpen):
+            make_ready(reservation, terms, journal)
 
 
 def make_ready(reservation: Reservation, terms: PolicyTerms, journal: Journal) -> None:

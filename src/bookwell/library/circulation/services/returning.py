@@ -21,6 +21,7 @@ from bookwell.library.circulation.services.queue import (
     shelve_if_policy_says,
 )
 from bookwell.library.circulation.services.shelving import put_on_hold_shelf, send_to_pickup_branch
+from bookwell.library.network.errors import BranchNeverOpen
 
 __all__ = ["Action", "Instruction", "check_in", "return_book"]
 
@@ -159,10 +160,12 @@ def _catch(reservation: Reservation, journal: Journal) -> None:
 
 
 def _hold_shelf_detail(reservation: Reservation, now: dt.datetime) -> str:
-    deadline = reservation.pickup_deadline_at
-    if deadline is None:
-        deadline = pickup_deadline_of(reservation.pickup_branch_id, get_terms_of(reservation), now)
     reader, zone = reservation.reader, ZoneInfo(reservation.pickup_branch.time_zone)
+    deadline = reservation.pickup_deadline_at
+    try:
+        deadline = deadline or pickup_deadline_of(reservation.pickup_branch_id, get_terms_of(reservation), now)
+    except BranchNeverOpen:
+        return f"Keep it for {reader.username} (card {reader.card_number}): this branch does not open again."
     until = deadline.astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return f"Put it on the hold shelf for {reader.username} (card {reader.card_number}), until {until}."
 
