@@ -14,9 +14,10 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.failures import DatabaseUnavailable
 from bookwell.library.audit.models import AuditEntry
+from bookwell.library.catalog.errors import BookNotFound
 from bookwell.library.catalog.importing.csv_source import read_csv
 from bookwell.library.catalog.importing.records import Record
-from bookwell.library.catalog.importing.store import Plan
+from bookwell.library.catalog.importing.store import Plan, plan_records, write_plan_in_tx
 from bookwell.library.catalog.models import Book
 from bookwell.library.catalog.rules import BookData
 from bookwell.library.circulation.management.commands import import_catalog
@@ -267,6 +268,51 @@ def test_import__database_fails__says_so_and_how_far_it_came(
         _import(folder, "".join(f"f{number},T {number},A,,\n" for number in range(700)))
 
     assert Book.objects.count() == 500
+
+
+def _record_of(title: str) -> Record:
+    (record,) = read_csv(io.BytesIO(f"{_HEADER}1,{title},A,{_X},\n".encode()))
+    assert isinstance(record, Record)
+    return record
+
+
+def test_import__book_withdrawn_since_the_batch_was_compared__is_left_alone(folder: Path) -> None:
+    _import(folder, f"1,Solitude,A,{_X},\n")
+    book, plan = Book.objects.get(control_number="1"), plan_records([_record_of("Gone")])
+    run_in_transaction(lambda: remove_book(book_id=book.pk, actor_id=_SYSTEM, now=clock.now()))
+
+    with pytest.raises(BookNotFound):
+        run_in_transaction(lambda: write_plan_in_tx(plan, now=clock.now()))
+
+    book.refresh_from_db()
+    assert (book.title, book.isbn, book.control_number) == ("Solitude", None, None)
+    with connection.cursor() as cursor:
+        column = "rowid" if connection.vendor == "sqlite" else "book_id"
+        cursor.execute(f"SELECT 1 FROM book_search WHERE {column} = %s", (book.pk,))
+        assert cursor.fetchone() is None
+
+
+def test_import__book_withdrawn_while_its_batch_is_stored__comes_back_as_a_new_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _import(folder, f"1,Solitude,A,{_X},\n")
+    book = Book.objects.get(control_number="1")
+
+    def loses_a_book(records: list[Record], **of: Any) -> Plan:
+        monkeypatch.setattr(import_catalog, "import_books", import_books)
+        plan = plan_records(records)
+        run_in_transaction(lambda: remove_book(book_id=book.pk, actor_id=_SYSTEM, now=clock.now()))
+        write_plan_in_tx(plan, now=clock.now())
+        return plan
+
+    monkeypatch.setattr(import_catalog, "import_books", loses_a_book)
+    monkeypatch.setattr(import_catalog, "run_in_transaction", lambda work: work())  # the withdrawal is another's
+
+    said = _import(folder, f"1,Back,A,{_X},\n")
+
+    assert "1 created, 0 changed" in said
+    assert Book.objects.get(isbn=_X).title == "Back"
+    assert Book.objects.get(isbn=_X).pk != book.pk
 
 
 def test_import__no_rejection__leaves_no_report(folder: Path) -> None:

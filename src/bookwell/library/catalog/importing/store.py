@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from bookwell.library.catalog.errors import BookNotFound
 from bookwell.library.catalog.importing.records import Record, Rejection
 from bookwell.library.catalog.models import YEAR_UNKNOWN
 from bookwell.library.catalog.search_index import write_terms_in_tx
@@ -98,7 +99,11 @@ def _gives_up(holder: _Known, changes: Mapping[int, Record]) -> bool:
 
 
 def write_plan_in_tx(plan: Plan, *, now: dt.datetime) -> list[int]:
-    """Write a plan and the search terms of its books; the ids of the new ones, whose holdings are the caller's."""
+    """Write a plan and the search terms of its books; the ids of the new ones, whose holdings are the caller's.
+
+    Raises:
+        BookNotFound: if one of the changed books has been withdrawn since it was planned.
+    """
     at = connection.ops.adapt_datetimefield_value(now)
     terms: list[tuple[int, str]] = [(book_id, _terms(record)) for book_id, record in plan.changed]
     new_ids: dict[str | None, int] = {}
@@ -113,7 +118,9 @@ def write_plan_in_tx(plan: Plan, *, now: dt.datetime) -> list[int]:
             new_ids = {book.control_number: book.id for book in _find("control_number", numbers)}
             terms += [(new_ids[record.control_number], _terms(record)) for record in plan.new]
         for book_id, record in plan.changed:
-            cursor.execute(f"{_UPDATE} WHERE id = %s", (*_values(record), at, book_id))
+            cursor.execute(f"{_UPDATE} WHERE id = %s AND withdrawn_at IS NULL", (*_values(record), at, book_id))
+            if not cursor.rowcount:
+                raise BookNotFound
     write_terms_in_tx(terms)
     return sorted(new_ids.values())
 

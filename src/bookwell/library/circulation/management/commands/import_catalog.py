@@ -15,7 +15,7 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.library.audit.services import SYSTEM
-from bookwell.library.catalog.errors import ControlNumberTaken, IsbnTaken
+from bookwell.library.catalog.errors import BookNotFound, ControlNumberTaken, IsbnTaken
 from bookwell.library.catalog.importing.csv_source import HeaderUnknown, read_csv
 from bookwell.library.catalog.importing.marc_source import read_marc
 from bookwell.library.catalog.importing.pipeline import Summary, import_records
@@ -120,11 +120,11 @@ def _store(records: list[Record]) -> Plan:
 
 
 def _store_all(records: list[Record]) -> Plan:
-    """Compared again when somebody else has catalogued one of the batch's books meanwhile."""
+    """Compared again when somebody else has catalogued or withdrawn one of the batch's books meanwhile."""
     for attempt in range(1, _RACES + 1):
         try:
             return run_in_transaction(lambda: import_books(records, actor_id=SYSTEM, now=clock.now()))
-        except (IsbnTaken, ControlNumberTaken):
+        except (IsbnTaken, ControlNumberTaken, BookNotFound):
             if attempt == _RACES:
                 raise
     raise AssertionError("unreachable")
