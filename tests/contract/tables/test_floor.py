@@ -31,6 +31,10 @@ class Staff:
         path, content = f"/api/admin/{operation}/", {} if body is None else {"json": body}
         return self.client.post(path, params=query, headers=self.headers, **content)
 
+    def with_key(self) -> "Staff":
+        """Themselves, with one new key for all that they ask."""
+        return Staff(self.client, self.headers | {"Idempotency-Key": uuid4().hex})
+
 
 @pytest.fixture
 def staff(client: TestClient, headers: dict[str, str]) -> Staff:
@@ -276,6 +280,52 @@ def test_floor__a_parameter_is_misspelt__nothing_is_done(
     ]
     assert booked(restaurant, order.id).state == State.REQUESTED
     assert holders(restaurant, table.id) == before
+
+
+def test_close_table__the_same_key__closes_once_and_tells_again_whom_it_hit(staff: Staff, restaurant: Database) -> None:
+    table = a_table(restaurant)
+    order, keyed = an_order(restaurant, table.id), staff.with_key()
+
+    first, again = (keyed.post("close_table", {"id": table.id}) for _ in range(2))
+
+    assert [each["id"] for each in first.json()["bookings"]] == [order.id]
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert len(holders(restaurant, table.id)) == 1
+
+
+def test_remove_table__the_same_key__is_one_answer(staff: Staff, restaurant: Database) -> None:
+    table, keyed = a_table(restaurant), staff.with_key()
+
+    first, again = (keyed.post("remove_table", {"id": table.id}) for _ in range(2))
+
+    assert [first.status_code, again.status_code] == [200, 200]
+    assert again.content == first.content
+
+
+def test_open_table__the_same_key__leaves_what_was_closed_since(staff: Staff, restaurant: Database) -> None:
+    table, keyed = a_table(restaurant), staff.with_key()
+    staff.post("close_table", {"id": table.id})
+    first = keyed.post("open_table", {"id": table.id})
+    staff.post("close_table", {"id": table.id})
+
+    again = keyed.post("open_table", {"id": table.id})
+
+    assert again.content == first.content
+    assert len(holders(restaurant, table.id)) == 1
+
+
+@pytest.mark.parametrize("name", ["set_price", "update_table"])
+def test_floor__the_same_key__leaves_the_price_that_was_set_since(
+    staff: Staff, client: TestClient, restaurant: Database, name: str
+) -> None:
+    table, keyed = a_table(restaurant, seats=967), staff.with_key()
+    first = keyed.post(name, {"id": table.id, "price": 30})
+    staff.post("set_price", {"id": table.id, "price": 40})
+
+    again = keyed.post(name, {"id": table.id, "price": 30})
+
+    assert again.content == first.content
+    assert price_of(client, table.id, 967) == 40.0
 
 
 @pytest.mark.parametrize("name", ["close_table", "open_table"])

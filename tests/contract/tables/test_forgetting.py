@@ -115,12 +115,14 @@ def test_forget__whatever_was_said_by_or_about_a_guest__is_nowhere(client: TestC
     floor.decide(confirmed, "confirm")
     floor.decide(declined, "decline")
     floor.by_staff("decline_booking", id=confirmed, all_taken=True, **REASON)
+    closed = floor.order(tables[5])
+    floor.by_staff("close_table", id=tables[5])
     made = floor.by_staff("set_booking", id=tables[4], starts_at=EVENING.isoformat(), **GUEST)["id"]
     house.write(partial(remind_guest, booking_id=made, public_url=SITE, now=EVENING - 3 * HOUR))
     house.write(lambda connection: connection.execute(update(outbox).values(error="no mailbox of zaphod's")))
     before = found(house)
 
-    bookings = (cancelled, confirmed, declined, rival, made)
+    bookings = (cancelled, confirmed, declined, rival, closed, made)
     for booking_id in bookings:
         assert house.write(partial(forget_guest, booking_id=booking_id, now=LONG_AFTER))
     after = found(house)

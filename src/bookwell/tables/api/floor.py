@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, Self
 
 import structlog
@@ -15,11 +16,10 @@ from bookwell.kit.idempotency import Answer
 from bookwell.kit.outbox.rules import instant_at
 from bookwell.kit.request_types import Id, Moment, StrictBody
 from bookwell.tables.api.access import Caller, Staff
-from bookwell.tables.api.answers import json_answer, respond_in_transaction, response_of
+from bookwell.tables.api.answers import json_answer, respond_in_transaction
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
 from bookwell.tables.api.types import Price, TableOut, table_out
 from bookwell.tables.bookings.services import closing
-from bookwell.tables.floor.queries import DiningTable
 from bookwell.tables.floor.rules import FOREVER, TableType
 from bookwell.tables.floor.services import tables
 from bookwell.tables.site import Site, SiteDep
@@ -29,6 +29,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["floor"])
 
 _log = structlog.get_logger()
+
+_REPEATABLE = {"x-idempotent": True}
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 _Seats = Annotated[int, Field(ge=1, le=1000)]
@@ -114,7 +116,7 @@ class OpenedOut(BaseModel):
     closures: list[ClosureOut]
 
 
-@router.post("/api/admin/add_table/", status_code=201, response_model=TableOut, openapi_extra={"x-idempotent": True})
+@router.post("/api/admin/add_table/", status_code=201, response_model=TableOut, openapi_extra=_REPEATABLE)
 def add_table(
     request: Request, site: SiteDep, caller: Staff, sent: Annotated[NewTable, parameters(NewTable)]
 ) -> Response:
@@ -136,13 +138,15 @@ def add_table(
     return respond_in_transaction(request, site, work, caller=caller.key)
 
 
-@router.post("/api/admin/update_table/", response_model=TableOut)
-def update_table(site: SiteDep, caller: Staff, sent: Annotated[TableChange, parameters(TableChange)]) -> Response:
+@router.post("/api/admin/update_table/", response_model=TableOut, openapi_extra=_REPEATABLE)
+def update_table(
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[TableChange, parameters(TableChange)]
+) -> Response:
     """Change what is given; bookings that stand keep their table, and orders their price."""
     now = clock.now()
 
-    def work(connection: Connection) -> DiningTable:
-        changed = tables.update_table(
+    def work(connection: Connection) -> Answer:
+        table = tables.update_table(
             connection,
             table_id=sent.id,
             now=now,
@@ -151,61 +155,77 @@ def update_table(site: SiteDep, caller: Staff, sent: Annotated[TableChange, para
             seats=sent.seats,
             can_be_booked=sent.can_be_booked,
         )
-        if sent.price is None:
-            return changed
-        return tables.set_price(connection, table_id=sent.id, price=sent.price, now=now)
+        if sent.price is not None:
+            table = tables.set_price(connection, table_id=sent.id, price=sent.price, now=now)
+        return json_answer(table_out(table))
 
-    table = site.database.write(work)
-    _log.info("floor.table_changed", table_id=sent.id, by=caller.reference)
-    return response_of(json_answer(table_out(table)))
+    response = respond_in_transaction(request, site, work, caller=caller.key)
+    return _noted(response, "floor.table_changed", caller, table_id=sent.id)
 
 
-@router.post("/api/admin/set_price/", response_model=TableOut)
-def set_price(site: SiteDep, caller: Staff, sent: Annotated[NewPrice, parameters(NewPrice)]) -> Response:
+@router.post("/api/admin/set_price/", response_model=TableOut, openapi_extra=_REPEATABLE)
+def set_price(
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[NewPrice, parameters(NewPrice)]
+) -> Response:
     """Set a table's price from a moment on; the answer has the price of now. Orders keep the price of their time."""
     now = clock.now()
     wanted = {"table_id": sent.id, "price": sent.price}
-    table = site.database.write(
-        lambda connection: tables.set_price(connection, valid_from=sent.valid_from, now=now, **wanted)
-    )
-    _log.info("floor.price_set", by=caller.reference, **wanted)
-    return response_of(json_answer(table_out(table)))
+
+    def work(connection: Connection) -> Answer:
+        table = tables.set_price(connection, valid_from=sent.valid_from, now=now, **wanted)
+        return json_answer(table_out(table))
+
+    response = respond_in_transaction(request, site, work, caller=caller.key)
+    return _noted(response, "floor.price_set", caller, **wanted)
 
 
-@router.post("/api/admin/remove_table/", response_model=HitsOut)
+@router.post("/api/admin/remove_table/", response_model=HitsOut, openapi_extra=_REPEATABLE)
 def remove_table(
-    site: SiteDep, caller: Staff, sent: Annotated[Removal, parameters(Removal, no_others=True)]
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[Removal, parameters(Removal, no_others=True)]
 ) -> Response:
     """Retire a table; its orders are declined and its bookings cancelled, and each guest is told."""
     remove = partial(closing.remove_table, table_id=sent.id)
-    return _hits(site, caller, remove, is_dry_run=sent.dry_run)
+    return _hits(request, site, caller, remove, is_dry_run=sent.dry_run)
 
 
-@router.post("/api/admin/close_table/", response_model=HitsOut)
+@router.post("/api/admin/close_table/", response_model=HitsOut, openapi_extra=_REPEATABLE)
 def close_table(
-    site: SiteDep, caller: Staff, sent: Annotated[Closing, parameters(Closing, no_others=True)]
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[Closing, parameters(Closing, no_others=True)]
 ) -> Response:
     """Close a table or the restaurant; orders in that time are declined, bookings cancelled, and each guest is told."""
     wanted = closing.Closing(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at, reason=sent.reason)
-    return _hits(site, caller, partial(closing.close_tables, closing=wanted), is_dry_run=sent.dry_run)
+    close = partial(closing.close_tables, closing=wanted)
+    return _hits(request, site, caller, close, is_dry_run=sent.dry_run)
 
 
-@router.post("/api/admin/open_table/", response_model=OpenedOut)
-def open_table(site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters(Opening, no_others=True)]) -> Response:
+@router.post("/api/admin/open_table/", response_model=OpenedOut, openapi_extra=_REPEATABLE)
+def open_table(
+    request: Request, site: SiteDep, caller: Staff, sent: Annotated[Opening, parameters(Opening, no_others=True)]
+) -> Response:
     """Take back closures of a table, or those of the restaurant; a table stays closed while the restaurant is."""
     now = clock.now()
     wanted = closing.Opening(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at)
-    opened = site.database.write(
-        lambda connection: closing.open_tables(connection, opening=wanted, now=now, is_dry_run=sent.dry_run)
-    )
-    if not sent.dry_run:
-        told = {"table_id": sent.id, "reason": sent.reason, "by": caller.reference}
-        _log.info("floor.opened", closures=[row.id for row in opened], **told)
-    content = {"dry_run": sent.dry_run, "closures": [_closure_out(row) for row in opened]}
-    return response_of(json_answer(content))
+
+    def work(connection: Connection) -> Answer:
+        opened = closing.open_tables(connection, opening=wanted, now=now, is_dry_run=sent.dry_run)
+        return json_answer({"dry_run": sent.dry_run, "closures": [_closure_out(row) for row in opened]})
+
+    response = respond_in_transaction(request, site, work, caller=caller.key)
+    if sent.dry_run:
+        return response
+    return _noted(response, "floor.opened", caller, table_id=sent.id, reason=sent.reason)
 
 
-def _hits(site: Site, caller: Caller, change: Callable[..., Sequence[Any]], *, is_dry_run: bool) -> Response:
+def _noted(response: Response, event: str, caller: Caller, **told: Any) -> Response:
+    """Tell the log who changed what; a refusal that is kept for its key changed nothing."""
+    if response.status_code == HTTPStatus.OK:
+        _log.info(event, by=caller.reference, **told)
+    return response
+
+
+def _hits(
+    request: Request, site: Site, caller: Caller, change: Callable[..., Sequence[Any]], *, is_dry_run: bool
+) -> Response:
     """Do a change of the floor, or only look, and answer the bookings that it hits."""
     now = clock.now()
     told: dict[str, Any] = {"actor": caller.actor, "public_url": site.public_url, "now": now}
@@ -214,7 +234,7 @@ def _hits(site: Site, caller: Caller, change: Callable[..., Sequence[Any]], *, i
         hit = change(connection, is_dry_run=is_dry_run, **told)
         return json_answer(hits_out(hit, is_dry_run=is_dry_run))
 
-    return response_of(site.database.write(work))
+    return respond_in_transaction(request, site, work, caller=caller.key)
 
 
 def _closure_out(row: Any) -> dict[str, Any]:
