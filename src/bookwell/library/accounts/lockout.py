@@ -20,7 +20,7 @@ from bookwell.kit.http_errors import LOCKED_OUT, HttpRefusal
 from bookwell.kit.limits import subscriber_of
 from bookwell.kit.usernames import fold_username
 
-__all__ = ["count_guess", "record_failure", "refuse_locked_out"]
+__all__ = ["count_guess", "lift_lockout", "record_failure", "refuse_locked_out"]
 
 ACCOUNT_WINDOW_SECONDS = 300
 ADDRESS_WINDOW_SECONDS = 60
@@ -73,6 +73,14 @@ def record_failure(*, username: str, address: str) -> bool:
     return all(found)
 
 
+def lift_lockout(*, username: str) -> None:
+    """Forget an account's failed log-ins: they were guesses at a password that it has no more.
+
+    For whoever has proven to own the mailbox; those who guess gain nothing. Failures by address count on.
+    """
+    cache.delete_many(_slots_of_account(username).keys)
+
+
 def _refusal(seconds: int) -> HttpRefusal:
     return HttpRefusal(LOCKED_OUT, headers={"Retry-After": str(seconds)})
 
@@ -85,9 +93,14 @@ def _seconds_until_free(slots: _Slots, now: float) -> int | None:
 
 
 def _slots_of(username: str, address: str) -> Iterator[_Slots]:
-    account, subscriber = (_digest(text) for text in (fold_username(username), subscriber_of(address)))
-    yield _Slots(f"account:{account}", settings.LOGIN_FAILURES_PER_ACCOUNT, ACCOUNT_WINDOW_SECONDS)
+    yield _slots_of_account(username)
+    subscriber = _digest(subscriber_of(address))
     yield _Slots(f"address:{subscriber}", settings.LOGIN_FAILURES_PER_ADDRESS, ADDRESS_WINDOW_SECONDS)
+
+
+def _slots_of_account(username: str) -> _Slots:
+    account = _digest(fold_username(username))
+    return _Slots(f"account:{account}", settings.LOGIN_FAILURES_PER_ACCOUNT, ACCOUNT_WINDOW_SECONDS)
 
 
 def _digest(text: str) -> str:

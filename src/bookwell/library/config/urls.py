@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from bookwell.library.api import daia, health, oauth, well_known
 from bookwell.library.api.app import api
-from bookwell.library.web import confirm_email, deliveries, reset_password, unsubscribe
+from bookwell.library.web import confirm_email, deliveries, forgot_password, reset_password, unsubscribe
 
 urlpatterns = [
     path("admin/", include(deliveries)),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("identity/", include(oauth)),
     path("", include(daia)),
     path("accounts/", include(confirm_email)),
+    path("accounts/", include(forgot_password)),
     path("accounts/", include(reset_password)),
     path("messages/", include(unsubscribe)),
     path("", include(health)),

@@ -44,6 +44,7 @@ WORDS: Words = MappingProxyType(
             "too_long": "The password is too long.",
             "done": "The new password is set. Whoever was logged in with the old one no longer is.",
             "refused": "The link is no longer valid. Please ask for another one.",
+            "another": "Send me another link",
             "failed": "This did not work just now. Please try again in a minute.",
         },
         "pl": {
@@ -56,6 +57,7 @@ WORDS: Words = MappingProxyType(
             "too_long": "Hasło jest za długie.",
             "done": "Nowe hasło zostało ustawione. Wszystkie dotychczasowe sesje zostały zakończone.",
             "refused": "Odnośnik stracił ważność. Poproś o nowy.",
+            "another": "Wyślij nowy odnośnik",
             "failed": "Tym razem się nie udało. Spróbuj ponownie za minutę.",
         },
         "ru": {
@@ -68,6 +70,7 @@ WORDS: Words = MappingProxyType(
             "too_long": "Пароль слишком длинный.",
             "done": "Новый пароль задан. Все прежние сеансы завершены.",
             "refused": "Ссылка больше не действительна. Запросите новую.",
+            "another": "Прислать новую ссылку",
             "failed": "Сейчас не получилось. Попробуйте ещё раз через минуту.",
         },
     }

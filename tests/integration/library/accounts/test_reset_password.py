@@ -16,6 +16,7 @@ from bookwell.contracts.messages import NOTICES
 from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.accounts.errors import ResetLinkInvalid
+from bookwell.library.accounts.lockout import record_failure
 from bookwell.library.accounts.models import TokenSession, User
 from bookwell.library.accounts.passwords import hash_password
 from bookwell.library.accounts.rules import LANGUAGES
@@ -180,6 +181,51 @@ def test_set__with_a_good_link__the_new_password_alone_logs_in_and_all_sessions_
     assert {"user.password_reset", "user.changed"} <= set(entries.values_list("action", flat=True))
     assert "_auth_user_id" in browser.session
     assert browser.get("/accounts/confirm-email/x/").wsgi_request.user.is_anonymous
+
+
+def _guess(username: str, times: int) -> None:
+    for _ in range(times):
+        record_failure(username=username, address="10.5.0.1")
+
+
+def test_set__the_account_is_locked_out__is_so_no_more(django_capture_on_commit_callbacks: Any) -> None:
+    user, other = _confirmed(), make_user()
+    token = _token(user)
+    _guess(user.username.upper(), 5)
+    _guess(other.username, 5)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = _set(token)
+
+    assert answer.status_code == 204
+    assert nobody.log_in(user, FRESH)
+    refused = nobody.post("/api/login/", {"username": other.username, "password": PASSWORD})
+    assert refused.status_code == 429
+
+
+def test_set__the_address_is_locked_out__is_so_still(django_capture_on_commit_callbacks: Any) -> None:
+    user, guesser = _confirmed(), "10.5.0.2"
+    token = _token(user)
+    for _ in range(20):
+        record_failure(username=unique("nobody"), address=guesser)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        _set(token)
+
+    body = {"username": user.username, "password": FRESH}
+    assert Api(address=guesser).post("/api/login/", body).status_code == 429
+
+
+def test_set__refused__leaves_the_lockout(django_capture_on_commit_callbacks: Any) -> None:
+    user = _confirmed()
+    token = _token(user)
+    _guess(user.username, 5)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        statuses = [_set(token, user.username).status_code, _set(token[:-1]).status_code]
+
+    assert statuses == [422, 422]
+    assert nobody.post("/api/login/", {"username": user.username, "password": PASSWORD}).status_code == 429
 
 
 def test_set__a_second_time_or_with_an_older_link__is_refused() -> None:

@@ -3,11 +3,10 @@
 import datetime as dt
 
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from bookwell.kit.tokens import Claims
 from bookwell.kit.usernames import UsernameInvalid, check_username
+from bookwell.library.accounts.mailboxes import kept_address
 from bookwell.library.accounts.models import OutsideIdentity, User
 from bookwell.library.accounts.queries import has_username, identity_digest
 from bookwell.library.accounts.rules import Role
@@ -16,7 +15,6 @@ from bookwell.library.audit.services import Change, record_in_tx
 
 __all__ = ["adopt_identity"]
 
-_LONGEST_EMAIL = 254
 _ROOM_FOR_A_SUFFIX = 130
 
 
@@ -32,7 +30,7 @@ def adopt_identity(*, claims: Claims, role: Role, now: dt.datetime) -> int:
     """
     subject = claims.subject or ""
     digest = identity_digest(issuer=claims.issuer, subject=subject)
-    email = _address(claims.email)
+    email = kept_address(claims.email or "")
     owner = _owner_of(email) if claims.is_email_verified else None
     is_taken = owner is not None and owner.outside_identities.filter(issuer=claims.issuer).exists()
     if owner is None or is_taken:
@@ -70,13 +68,3 @@ def _free_username(wanted: str | None, digest: str) -> str:
     if wanted == name and not has_username(name):
         return name
     return f"{name[:_ROOM_FOR_A_SUFFIX]}-{digest[:12]}"
-
-
-def _address(claimed: str | None) -> str:
-    """The address in the form in which accounts have it; empty when it is none."""
-    email = (claimed or "").lower()
-    try:
-        validate_email(email)
-    except ValidationError:
-        return ""
-    return email if len(email) <= _LONGEST_EMAIL else ""

@@ -3,10 +3,12 @@
 import datetime as dt
 
 from django.conf import settings
+from django.db import transaction
 
 from bookwell.kit.adapters.django.outbox_store import append_in_tx
 from bookwell.library.accounts.errors import ResetLinkInvalid, UserNotFound
 from bookwell.library.accounts.events import Addressee, password_reset, unknown_email
+from bookwell.library.accounts.lockout import lift_lockout
 from bookwell.library.accounts.locks import lock_user
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.queries import find_user_of_mailbox
@@ -33,7 +35,7 @@ def offer_password_reset(*, email: str, now: dt.datetime) -> None:
 
 
 def reset_password(*, token: str, password_hash: str, now: dt.datetime) -> None:
-    """Set the password that a link's holder chose; every session ends, and the mailbox is told.
+    """Set the password that a link's holder chose; every session ends, the mailbox is told, and a lockout is over.
 
     The empty hash is that of a link that was found bad before.
 
@@ -48,3 +50,5 @@ def reset_password(*, token: str, password_hash: str, now: dt.datetime) -> None:
         raise ResetLinkInvalid
     record_in_tx([Change("user.password_reset", "user", user.pk)], actor_id=user.pk)
     change_user_in_tx(user_id=user.pk, fields={"password": password_hash}, actor_id=user.pk, is_admin=False, now=now)
+    # Robust: the password is set, though a cache that is down keeps the failures for the minutes that they have.
+    transaction.on_commit(lambda: lift_lockout(username=user.username), robust=True)
