@@ -47,6 +47,19 @@ def test_is_up_to_date__before_and_after(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_migrate__a_newer_version_was_here__leaves_its_tables_and_is_up_to_date(tmp_path: Path) -> None:
+    with notifier_url(tmp_path) as url:
+        engine = engine_of(url)
+        with writing(engine) as connection:
+            connection.execute(text(f"UPDATE {MIGRATIONS.version_table} SET version_num = '9999'"))
+
+        migrate(url)
+
+        with reading(engine) as connection:
+            assert (list(MIGRATIONS.heads(connection)), is_up_to_date(connection)) == (["9999"], True)
+        engine.dispose()
+
+
 def test_migrate__three_processes_at_once__do_it_once(tmp_path: Path) -> None:
     with notifier_url(tmp_path) as url:
         engine = engine_of(url)

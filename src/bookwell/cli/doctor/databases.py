@@ -155,8 +155,8 @@ _SETUPS: Mapping[str, Callable[[_Database, Connection], Iterator[Finding]]] = {
 def _migrations(database: _Database, connection: Connection) -> Sequence[Finding]:
     missing = find_missing(database.service, connection)
     if missing is None:
-        advice = "install the version that made it, or newer"
-        return [failed(database.check, "was migrated by a newer version than this program", advice)]
+        advice = "going back is well for a while, unless the changelog says no; then install that version, or newer"
+        return [warning(database.check, "was migrated by a newer version than this program", advice)]
     if missing:
         few = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         return [

@@ -28,12 +28,18 @@ class Migrations:
     def apply(self, url: str) -> None:
         """Apply those that are missing; any number of processes may try at once, one does it.
 
+        What a newer version made is left as it is: whoever goes back to this one needs no step back of the database.
+
         Raises:
             SchemaBusy: if another process does so for too long.
         """
         engine = engine_of(url, answer_seconds=None)
         try:
             with schema_lock(engine, self.lock) as connection:
+                is_newer = self._are_newer(self.heads(connection))
+                connection.rollback()  # Alembic begins its own
+                if is_newer:
+                    return
                 config = self.configuration()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
@@ -41,8 +47,13 @@ class Migrations:
             engine.dispose()
 
     def are_applied(self, connection: Connection) -> bool:
-        """Whether the database has the tables that this code expects."""
-        return set(self.heads(connection)) == set(ScriptDirectory.from_config(self.configuration()).get_heads())
+        """Whether the database has the tables that this code expects, or those of a newer version.
+
+        That one adds before it takes away, and servers of the version before go on while it is rolled out.
+        """
+        heads = self.heads(connection)
+        scripts = ScriptDirectory.from_config(self.configuration())
+        return set(heads) == set(scripts.get_heads()) or self._are_newer(heads)
 
     def heads(self, connection: Connection) -> Sequence[str]:
         """The last migration that the database has had; none of one that is new."""
@@ -64,6 +75,10 @@ class Migrations:
         applied = {each.revision for head in heads if head for each in scripts.iterate_revisions(head.revision, "base")}
         known = reversed(list(scripts.walk_revisions()))
         return [each.revision for each in known if each.revision not in applied]
+
+    def _are_newer(self, heads: Sequence[str]) -> bool:
+        """Whether one of a database's last migrations is none of this code's."""
+        return bool(set(heads) - self.known())
 
     def configuration(self) -> Config:
         """Alembic's configuration; there is no file of it."""
