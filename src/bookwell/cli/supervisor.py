@@ -105,7 +105,8 @@ class Supervisor:
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._ask_to_stop)
         try:
-            self._running = [_Running(service, _start(service), time.monotonic()) for service in self.services]
+            for service in self.services:  # one by one: those before one that cannot be started are stopped again
+                self._running.append(_Running(service, _start(service), time.monotonic()))
             for child in self._running:
                 self._wait_until_ready(child)
             if not self._stopping.is_set():
@@ -148,15 +149,19 @@ class Supervisor:
         elif (status := child.process.poll()) is not None:
             if now - child.started_at > _HEALTHY_SECONDS:
                 child.pause = _FIRST_PAUSE_SECONDS
-            self.say(f"{child.service.name} ended with status {status}; starting it again in {child.pause:g} s.")
+            self._tell(f"{child.service.name} ended with status {status}; starting it again in {child.pause:g} s.")
             _postpone(child, now)
+
+    def _tell(self, line: str) -> None:
+        with suppress(OSError):  # the terminal, or whoever read the pipe, has gone; the services go on
+            self.say(line)
 
     def _start_again(self, child: _Running, now: float) -> None:
         try:
             child.process = _start(child.service)
         except OSError as error:  # no memory, no process, no disk: the other services go on
             reason = error.strerror or type(error).__name__
-            self.say(f"{child.service.name} cannot be started ({reason}); trying again in {child.pause:g} s.")
+            self._tell(f"{child.service.name} cannot be started ({reason}); trying again in {child.pause:g} s.")
             _postpone(child, now)
         else:
             child.started_at, child.start_again_at = now, None

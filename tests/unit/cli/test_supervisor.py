@@ -1,8 +1,10 @@
 """The supervisor of `bookwell up`: ports, processes that cannot be started again, logs that grow."""
 
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,46 @@ def test_start_again__no_process_can_be_had__tries_again_later(tmp_path: Path, m
 
     assert [each is None for each in at] == [False, True]
     assert "library cannot be started (Cannot allocate memory); trying again in 1 s." in said
+
+
+def test_look_after__the_terminal_is_gone__starts_it_again_all_the_same(tmp_path: Path) -> None:
+    def say(_: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    ours = Supervisor([], say)
+    service = a_service(tmp_path)
+    child = supervisor._Running(service, supervisor._start(service), 0.0)  # noqa: SLF001
+    first = child.process
+    first.wait()
+    ours._look_after(child)  # noqa: SLF001
+    child.start_again_at = 0.0
+    ours._look_after(child)  # noqa: SLF001
+    stop(child.process)
+
+    assert child.process is not first
+
+
+@pytest.fixture
+def _own_handlers() -> Iterator[None]:
+    """A supervisor that runs takes signals for itself."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_own_handlers")
+def test_run__one_of_them_cannot_be_started__stops_those_before_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    first = Service("library", command, {}, tmp_path / "logs" / "library.log")
+    second = a_service(tmp_path, "tables")
+    second.log.mkdir(parents=True)  # where the log would be
+    ours = Supervisor([first, second], lambda _: None)
+
+    with pytest.raises(IsADirectoryError):
+        ours.run(lambda: None)
+
+    assert [child.process.poll() for child in ours._running] == [-signal.SIGTERM]  # noqa: SLF001
 
 
 def test_shorten_log__too_long__keeps_it_beside_and_goes_on_where_the_process_writes(
