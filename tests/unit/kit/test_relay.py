@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,11 +89,13 @@ def test_run_once__rows_of_two_queues__bundles_of_one_queue_and_twenty() -> None
 
 
 def test_run_once__a_row_that_was_lost_twice__travels_alone() -> None:
-    outbox, publisher = _Outbox(_row(1), _row(2, attempts=3), _row(3, attempts=2), _row(4)), _Publisher()
+    lost, trusted = _row(2, attempts=3), _row(3, attempts=2)
+    outbox, publisher = _Outbox(_row(1), lost, trusted, _row(4), _row(5, attempts=9)), _Publisher()
 
-    Relay([outbox], publisher).run_once(_NOW)
+    published = Relay([outbox], publisher).run_once(_NOW)
 
-    assert publisher.bundles == [["1"], ["2"], ["3", "4"]]
+    assert published == 5
+    assert publisher.bundles == [["1"], ["2"], ["3", "4"], ["5"]]
 
 
 def test_run_once__the_publisher_refuses__gives_the_rest_back_at_once() -> None:
@@ -186,6 +189,46 @@ def test_run_once__half_the_lease_is_over__gives_the_rest_back() -> None:
 
     assert publisher.bundles == []
     assert outbox.released == ["1"]
+
+
+def test_run_once__a_slow_publisher__is_given_no_row_in_the_second_half_of_the_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outbox, publisher = _Outbox(*(_row(n) for n in range(60)), pace=Pace(lease=10 * _SECOND)), _Publisher()
+    clock = SimpleNamespace(monotonic=lambda: 3.0 * len(publisher.bundles))
+    monkeypatch.setattr("bookwell.kit.outbox.relay.time", clock)
+
+    published = Relay([outbox], publisher).run_once(_NOW)
+
+    assert published == 40
+    assert outbox.released == [str(n) for n in range(40, 60)]
+    assert outbox.errors == ["the lease was nearly over"]
+
+
+class _Naps(threading.Event):
+    """Notes after how many claims somebody wanted to sleep; the second time it is the end."""
+
+    def __init__(self, outbox: _Outbox) -> None:
+        super().__init__()
+        self._outbox = outbox
+        self.taken: list[int] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout
+        self.taken.append(len(self._outbox.limits))
+        if len(self.taken) > 1:
+            self.set()
+        return self.is_set()
+
+
+def test_run__while_there_are_rows__goes_on_at_once_and_naps_only_when_there_are_none() -> None:
+    outbox = _Outbox(*(_row(n) for n in range(150)))
+    naps = _Naps(outbox)
+
+    Relay([outbox], _Publisher()).run(naps)
+
+    assert outbox.limits == [100] * 4
+    assert naps.taken == [3, 4]
 
 
 def test_run__told_to_stop__ends() -> None:

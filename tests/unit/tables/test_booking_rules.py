@@ -3,6 +3,7 @@
 import datetime as dt
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -52,13 +53,24 @@ ORDER = OrderFacts(slot=EVENING, party_size=4, seats=4, can_be_booked=True, has_
 WAITING = DecisionFacts(state=State.REQUESTED, version=2, decide_by=NOW + HOUR)
 CONFIRMED = DecisionFacts(State.CONFIRMED, 3, None, decided=Decision.CONFIRM, decided_version=2)
 CANCELLED = replace(CONFIRMED, state=State.CANCELLED, version=4)
+LIVES = [
+    "requested confirmed seated completed",
+    "requested confirmed no_show",
+    "requested confirmed cancelled",
+    "requested declined",
+    "requested expired",
+    "requested cancelled",
+]
 
 
 def _at(hours: float) -> Slot:
     return Slot(NOW + hours * HOUR, NOW + (hours + 1) * HOUR)
 
 
-def test_transitions__every_state__has_its_line() -> None:
+def test_transitions__are_the_steps_of_the_known_lives_and_no_others() -> None:
+    listed = {(before, after) for before, following in TRANSITIONS.items() for after in following}
+
+    assert listed == {step for life in LIVES for step in pairwise(map(State, life.split()))}
     assert set(TRANSITIONS) == set(State)
 
 
@@ -93,7 +105,15 @@ def test_check_order__beyond_a_limit__is_refused(facts: OrderFacts, refusal: typ
 
 
 @pytest.mark.parametrize(
-    ("slot", "can_be"), [(EVENING, True), (_at(1), True), (_at(0.9), False), (_at(24 * 91), False), (_at(20), False)]
+    ("slot", "can_be"),
+    [
+        (EVENING, True),
+        (_at(1), True),
+        (_at(0.9), False),
+        (_at(24 * 90), True),
+        (_at(24 * 91), False),
+        (_at(20), False),
+    ],
 )
 def test_can_be_ordered__within_the_limits_of_time(slot: Slot, can_be: bool) -> None:
     assert can_be_ordered(slot, House(), now=NOW) is can_be
@@ -103,6 +123,20 @@ def test_check_order__at_every_limit__passes() -> None:
     facts = replace(ORDER, slot=_at(1), open_of_contact=4, open_of_address=19)
 
     check_order(facts, House(), exemption=Exemption.NONE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("house", "second"),
+    [
+        (House(open_orders_per_contact=1), replace(ORDER, open_of_contact=1)),
+        (House(open_orders_per_address=1), replace(ORDER, open_of_address=1)),
+    ],
+)
+def test_check_order__one_at_a_time__is_one(house: House, second: OrderFacts) -> None:
+    check_order(ORDER, house, exemption=Exemption.NONE, now=NOW)
+
+    with pytest.raises(TooManyOpenOrders):
+        check_order(second, house, exemption=Exemption.NONE, now=NOW)
 
 
 def test_check_order__limits_switched_off__pass() -> None:
@@ -156,6 +190,7 @@ def test_escalate_at__half_way() -> None:
         (replace(WAITING, state=State.EXPIRED, decide_by=None), OrderExpired),
         (replace(WAITING, state=State.CANCELLED, decide_by=None), OrderCancelled),
         (replace(WAITING, state=State.DECLINED, decide_by=None), StateRefused),
+        (replace(WAITING, state=State.CONFIRMED, decide_by=NOW), StateRefused),
     ],
 )
 def test_check_decidable__what_waits_no_more__is_refused(facts: DecisionFacts, refusal: type[DomainError]) -> None:

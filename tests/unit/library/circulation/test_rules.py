@@ -81,6 +81,7 @@ LIVES = [
     "in_transit borrowed",
     "ready in_transit",
     "requested accepted ready borrowed returned",
+    "accepted ready accepted",
     "accepted borrowed",
     "requested refused",
     "accepted refused",
@@ -373,14 +374,21 @@ def test_steps_at_partner__whatever_it_tells__are_steps_that_there_are(
     [
         (State.REQUESTED, HoldStatus.UNKNOWN, False, State.REQUESTED),
         (State.REQUESTED, HoldStatus.READY, False, State.READY),
+        (State.REQUESTED, HoldStatus.BORROWED, False, State.BORROWED),
+        (State.REQUESTED, HoldStatus.RETURNED, False, State.RETURNED),
         (State.REQUESTED, HoldStatus.CANCELLED, False, State.REFUSED),
+        (State.ACCEPTED, HoldStatus.RETURNED, False, State.RETURNED),
         (State.ACCEPTED, HoldStatus.REQUESTED, False, State.ACCEPTED),
         (State.ACCEPTED, HoldStatus.UNKNOWN, False, State.CANCELLED),
         (State.READY, HoldStatus.UNKNOWN, False, State.RETURNED),
         (State.READY, HoldStatus.UNKNOWN, True, State.EXPIRED),
         (State.READY, HoldStatus.CANCELLED, True, State.EXPIRED),
+        (State.READY, HoldStatus.REFUSED, True, State.EXPIRED),
+        (State.READY, HoldStatus.RETURNED, True, State.RETURNED),
         (State.READY, HoldStatus.BORROWED, True, State.BORROWED),
         (State.READY, HoldStatus.READY, True, State.READY),
+        (State.READY, HoldStatus.ACCEPTED, False, State.ACCEPTED),
+        (State.BORROWED, HoldStatus.ACCEPTED, False, State.BORROWED),
         (State.BORROWED, HoldStatus.UNKNOWN, False, State.RETURNED),
         (State.BORROWED, HoldStatus.REFUSED, False, State.RETURNED),
         (State.BORROWED, HoldStatus.READY, False, State.BORROWED),
@@ -416,9 +424,11 @@ def test_is_news__another_day_or_hour__only(before: dt.datetime | None, at: dt.d
 def test_is_believed__not_listed__only_after_some_minutes() -> None:
     def is_unlisted(*, minutes_ago: float | None) -> bool:
         since = None if minutes_ago is None else NOW - dt.timedelta(minutes=minutes_ago)
-        return is_believed(HoldStatus.UNKNOWN, unlisted_since=since, now=NOW)
+        return is_believed(State.ACCEPTED, HoldStatus.UNKNOWN, unlisted_since=since, now=NOW)
 
-    assert is_believed(HoldStatus.CANCELLED, unlisted_since=None, now=NOW)
+    assert is_believed(State.ACCEPTED, HoldStatus.CANCELLED, unlisted_since=None, now=NOW)
+    assert is_believed(State.REQUESTED, HoldStatus.ACCEPTED, unlisted_since=None, now=NOW)
+    assert not is_believed(State.READY, HoldStatus.ACCEPTED, unlisted_since=None, now=NOW)
     assert [is_unlisted(minutes_ago=minutes) for minutes in (None, 0, 2.9, 3)] == [False, False, False, True]
 
 
