@@ -22,7 +22,7 @@ from bookwell.tables.db import Database
 from bookwell.tables.floor.rules import House
 from bookwell.tables.floor.services.house import keep_house_in_tx
 from tests.contract.tables.serving import served
-from tests.restaurant import EVENING, NOW, SITE, a_table, tables_url
+from tests.restaurant import EVENING, NOW, SITE, a_table, mails, tables_url
 from tests.waiters import bearer
 
 SECRET = "whsec_" + 10 * "TmV3"
@@ -139,6 +139,25 @@ def test_forget__whatever_was_said_by_or_about_a_guest__is_nowhere(client: TestC
     assert {"booking.name", "booking.email", "booking.phone", "booking.comment", "booking.from_address"} <= before
     assert after == set()
     assert found(house) == set()
+
+
+def test_forget__what_the_back_office_has_not_heard_yet__it_hears_without_the_guest(
+    client: TestClient, house: Database
+) -> None:
+    floor = Floor(client)
+    order = floor.order(a_table(house).id)
+    floor.by_staff("cancel_booking", id=order, **REASON)
+
+    house.write(partial(forget_guest, booking_id=order, now=LONG_AFTER))
+
+    calls = [row for row in mails(house, order) if row.queue == "webhook"]
+    said = [json.loads(row.payload) for row in calls]
+    assert [(row.type, row.done_at) for row in calls] == [("booking.requested", None), ("booking.cancelled", None)]
+    assert [(each["endpoint"], each["data"]["state"]) for each in said] == [
+        ("office", "requested"),
+        ("office", "cancelled"),
+    ]
+    assert not [mark for mark in MARKS if mark in str(said).lower()]
 
 
 def test_forget__an_answer_that_is_kept__is_given_again_without_the_guest(client: TestClient, house: Database) -> None:

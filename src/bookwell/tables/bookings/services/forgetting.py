@@ -13,7 +13,7 @@ from bookwell.tables.bookings.events import guest_forgotten
 from bookwell.tables.bookings.locks import lock_booking
 from bookwell.tables.bookings.models import booking, booking_step, guest_token, outbox
 from bookwell.tables.bookings.rules import State
-from bookwell.tables.bookings.services.publishing import forget_feed_in_tx
+from bookwell.tables.bookings.services.publishing import WEBHOOKS, forget_calls_in_tx, forget_feed_in_tx
 from bookwell.tables.floor.queries import get_house
 from bookwell.tables.schema import idempotency_key
 
@@ -41,7 +41,7 @@ def list_forgettable(connection: Connection, *, now: dt.datetime, limit: int) ->
 def forget_guest(connection: Connection, *, booking_id: int, now: dt.datetime) -> bool:
     """Clear what a booking says of its guest, here and where it was told; False if there is no need any more.
 
-    When, where and for what price it was stays.
+    When, where and for what price it was stays, and so do webhooks that wait: the back office still learns of it.
 
     Raises:
         BookingNotFound: if there is none.
@@ -56,8 +56,10 @@ def forget_guest(connection: Connection, *, booking_id: int, now: dt.datetime) -
     connection.execute(delete(guest_token).where(guest_token.c.booking_id == booking_id))
     _forget_answers_in_tx(connection, booking_id)
     told = outbox.c.aggregate.in_([f"booking:{booking_id}", f"escalation:{booking_id}"])
-    connection.execute(update(outbox).where(told, outbox.c.done_at.is_(None)).values(done_at=milliseconds(now)))
-    connection.execute(update(outbox).where(told).values(payload="{}"))
+    untold = (outbox.c.done_at.is_(None), outbox.c.queue != WEBHOOKS)
+    connection.execute(update(outbox).where(told, *untold).values(done_at=milliseconds(now)))
+    connection.execute(update(outbox).where(told, outbox.c.done_at.is_not(None)).values(payload="{}"))
+    forget_calls_in_tx(connection, booking_id)
     connection.execute(update(outbox).where(told, outbox.c.error != "").values(error=_FORGOTTEN))
     forget_feed_in_tx(connection, [booking_id])
     append_in_tx(connection, [guest_forgotten(booking_id=booking_id, version=booked.version + 1)], now=now)

@@ -21,15 +21,25 @@ from bookwell.kit.adapters.sqlalchemy.statements import Statement, send_later
 from bookwell.kit.outbox import OutgoingMessage
 from bookwell.kit.outbox.rules import instant_at, milliseconds
 from bookwell.tables.bookings.locks import lock_feed
-from bookwell.tables.bookings.models import feed_event, feed_head
+from bookwell.tables.bookings.models import feed_event, feed_head, outbox
 from bookwell.tables.bookings.rules import Actor
 
-__all__ = ["CALLED", "forget_events", "forget_feed_in_tx", "place_events", "publish_in_tx"]
+__all__ = [
+    "CALLED",
+    "WEBHOOKS",
+    "forget_calls_in_tx",
+    "forget_events",
+    "forget_feed_in_tx",
+    "place_events",
+    "publish_in_tx",
+]
 
 CALLED = "bookwell_backoffice"
 """The connection's option that names the endpoint of the back office which is called; nobody is without it."""
 
-_QUEUE = "webhook"
+WEBHOOKS = "webhook"
+"""The outbox's queue of calls."""
+
 _WHAT = {"ordered": "requested", "set": "confirmed", "moved": "changed"}
 # Bytes of JSON in ASCII. What people wrote is cut there, so that a body stays under 20 kB whatever it was.
 _ROOM = {"name": 2_500, "email": 2_000, "phone": 200, "comment": 6_000, "reason": 4_000}
@@ -50,7 +60,7 @@ def publish_in_tx(connection: Connection, booked: Any, *, action: str, actor: Ac
     endpoint = connection.get_execution_options().get(CALLED, "")
     if endpoint:
         message = OutgoingMessage(
-            queue=_QUEUE,
+            queue=WEBHOOKS,
             type=kind,
             aggregate=f"booking:{booked.id}",
             aggregate_version=booked.version,
@@ -107,6 +117,16 @@ def forget_feed_in_tx(connection: Connection, booking_ids: Collection[int]) -> i
         changed = update(feed_event).where(feed_event.c.id == row.id)
         connection.execute(changed.values(data=to_json(cleared).decode()))
     return len(rows)
+
+
+def forget_calls_in_tx(connection: Connection, booking_id: int) -> None:
+    """Clear what webhooks that wait say of a booking's guest; what has happened is still told."""
+    waiting = (outbox.c.aggregate == f"booking:{booking_id}", outbox.c.queue == WEBHOOKS, outbox.c.done_at.is_(None))
+    for row in connection.execute(select(outbox.c.id, outbox.c.payload).where(*waiting)).all():
+        said = json.loads(row.payload)
+        cleared = said | {"data": said["data"] | dict.fromkeys(_PERSONAL, "")}
+        changed = update(outbox).where(outbox.c.id == row.id)
+        connection.execute(changed.values(payload=to_json(cleared).decode()))
 
 
 def _event_of(booked: Any, actor: Actor) -> BookingEvent:
