@@ -21,6 +21,7 @@ from bookwell.library.web.link_page import Words, link_page
 __all__ = ["WORDS", "urlpatterns"]
 
 _TEMPLATE = "messages/unsubscribe.html"
+_SERVER_ERROR = 500
 
 WORDS: Words = MappingProxyType(
     {
@@ -30,6 +31,7 @@ WORDS: Words = MappingProxyType(
             "button": "Send me no more reminders",
             "done": "You get no more reminders. We still write when a copy is ready, or a loan is overdue.",
             "refused": "This link is not valid. You can also change this in your profile.",
+            "failed": "This did not work just now. Please try again in a minute.",
         },
         "pl": {
             "title": "Przypomnienia pocztą",
@@ -38,6 +40,7 @@ WORDS: Words = MappingProxyType(
             "done": "Nie będziemy wysyłać przypomnień. Nadal napiszemy, gdy egzemplarz będzie gotowy do odbioru "
             "lub gdy minie termin zwrotu.",
             "refused": "Ten odnośnik jest nieprawidłowy. Ustawienie można też zmienić w swoim profilu.",
+            "failed": "Tym razem się nie udało. Spróbuj ponownie za minutę.",
         },
         "ru": {
             "title": "Напоминания по почте",
@@ -46,6 +49,7 @@ WORDS: Words = MappingProxyType(
             "done": "Напоминаний больше не будет. Мы по-прежнему сообщим, когда книга готова к выдаче "
             "или когда срок возврата прошёл.",
             "refused": "Эта ссылка недействительна. Настройку можно изменить и в своём профиле.",
+            "failed": "Сейчас не получилось. Попробуйте ещё раз через минуту.",
         },
     }
 )
@@ -60,7 +64,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             run_in_transaction(lambda: _turn_off(reader.pk))
     except DomainError as refusal:
-        return _page(request, "refused", language_of(request), status=status_of(refusal))
+        state = "failed" if status_of(refusal) >= _SERVER_ERROR else "refused"
+        return _page(request, state, language_of(request), status=status_of(refusal))
     state = "done" if request.method == "POST" or not reader.wants_reminders else "asked"
     return _page(request, state, reader.language, name=reader.username)
 

@@ -8,11 +8,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bookwell.kit.idempotency import TryAgain
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.rules import LANGUAGES
 from bookwell.library.accounts.unsubscribing import unsubscribe_url_of
 from bookwell.library.audit.models import AuditEntry
 from bookwell.library.circulation.services import close_reader
+from bookwell.library.web import unsubscribe
 from bookwell.library.web.unsubscribe import WORDS
 from tests.factories import LIBRARIAN, ReaderFactory
 from tests.people import api_as, make_user
@@ -66,6 +68,19 @@ def test_unsubscribe_link__pressed_twice__changes_once() -> None:
     assert statuses == [200, 200]
     assert AuditEntry.objects.filter(action="user.changed", object_id=user.pk).count() == 1
     assert "<button>" not in Client().get(_link(user)).content.decode()
+
+
+def test_unsubscribe_link__the_database_is_busy__is_not_called_a_bad_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise TryAgain
+
+    user = ReaderFactory.create()
+    monkeypatch.setattr(unsubscribe, "change_user_in_tx", refuse)
+
+    response = _press(_link(user))
+
+    assert (response.status_code, WORDS["en"]["failed"] in response.text) == (503, True)
+    assert _wants_reminders(user)
 
 
 @pytest.mark.parametrize("change", [lambda link: link[:-2] + "~/", lambda link: re.sub(r"/\d+:", "/987654:", link)])
