@@ -75,13 +75,12 @@ def test_place__the_same_reader_twice__one_is_refused(line: str, monkeypatch: py
     assert_invariants([book.pk], now=clock.now())
 
 
+@pytest.mark.only_on("mysql", "postgresql")  # SQLite locks no rows
 @pytest.mark.parametrize("locked", ["reader", "book"])
 def test_place__somebody_has_one_of_its_rows__locks_the_reader_and_then_the_book(locked: str) -> None:
     book, reader = BookFactory.create(), ReaderFactory.create()
     rows = {"reader": f"account WHERE id = {reader.pk}", "book": f"holding WHERE book_id = {book.pk}"}
     other_row = rows["book" if locked == "reader" else "reader"]
-    if connection.vendor == "sqlite":  # it locks no rows
-        return
     somebody = connection.copy()
     somebody.set_autocommit(False)
     is_free = False
