@@ -166,9 +166,10 @@ def test_deliver__too_late__expires_unsent(database: Database) -> None:
     assert channel.messages == []
 
 
-def test_deliver__the_copy_is_taken_away_while_ready_waits__only_that_is_told(database: Database) -> None:
+@pytest.mark.parametrize("kind", ["reservation.ready", "reservation.partner_ready"])
+def test_deliver__the_copy_is_taken_away_while_ready_waits__only_that_is_told(database: Database, kind: str) -> None:
     notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
-    ready, other = an_envelope(version=2), an_envelope(aggregate="reservation:2", version=2)
+    ready, other = (an_envelope(kind=kind, aggregate=f"reservation:{number}", version=2) for number in (1, 2))
     notifier.take_in([ready])
     notifier.deliver([ready])
 
@@ -178,7 +179,7 @@ def test_deliver__the_copy_is_taken_away_while_ready_waits__only_that_is_told(da
     notifier.take_in([taken_away])
     notifier.deliver_due()
 
-    told = [subject for subject in channel.subjects[1:] if subject != "reservation.ready 2"]
+    told = [subject for subject in channel.subjects[1:] if subject != f"{kind} 2"]
     assert told == ["reservation.not_ready 3", "reservation.ready 4"]
     assert [(row.state, row.reason) for row in deliveries_of(database, ready)] == [("expired", NOT_SO_ANY_MORE)]
     assert {row.state for row in deliveries_of(database, taken_away, again, other)} == {"sent"}

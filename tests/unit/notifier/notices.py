@@ -105,6 +105,15 @@ TURNS: dict[str, tuple[str, dict[str, Any]]] = {
         "reservation.not_ready",
         {"state": "in_transit", "was_ready": True, "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY},
     ),
+    "not_ready, at a partner": (
+        "reservation.not_ready",
+        {
+            "state": "accepted",
+            "was_ready": True,
+            "pickup_deadline_at": LAST_SECOND_OF_3_JANUARY,
+            "at_partner": True,
+        },
+    ),
     "pickup_moved": ("reservation.pickup_moved", {"pickup_deadline_at": LAST_SECOND_OF_3_JANUARY}),
     "pickup_moved without a deadline": ("reservation.pickup_moved", {}),
     "pickup_moved by a partner": (

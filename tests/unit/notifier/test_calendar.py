@@ -30,6 +30,7 @@ _WITH_ENTRY = {
     "expired after ready": ("CANCEL", "CANCELLED", "pickup"),
     "not_ready": ("CANCEL", "CANCELLED", "pickup"),
     "not_ready, at another branch": ("CANCEL", "CANCELLED", "pickup"),
+    "not_ready, at a partner": ("CANCEL", "CANCELLED", "pickup"),
     "cancelled by the library": ("CANCEL", "CANCELLED", "pickup"),
 }
 _VISITS = {

@@ -218,6 +218,15 @@ def test_partner_refused__a_reason_of_ours__is_told_in_words(turn: str, language
     assert any(line.endswith(f": {reason}") for line in told.text.splitlines() if reason) == (reason == "Plmk")
 
 
+@pytest.mark.parametrize("kind", ["pickup_moved", "due_moved"])
+def test_moved__by_a_partner__names_it_and_no_closed_day(kind: str) -> None:
+    ours, theirs = (rendered_turn(turn, "en").text for turn in (kind, f"{kind} by a partner"))
+
+    assert "The library is closed" in ours
+    assert "The library is closed" not in theirs
+    assert "Zxcv has told us a new" in theirs
+
+
 def test_cancelled__says_by_whom_and_why() -> None:
     by_library = rendered_turn("cancelled by the library", "en").text
 

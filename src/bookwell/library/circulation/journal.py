@@ -17,7 +17,7 @@ __all__ = ["Journal"]
 
 _TOLD_OF_PARTNERS = frozenset({State.REQUESTED, State.ACCEPTED, State.REFUSED, State.READY})
 """What is worded in its own way when it happens at a partner library."""
-_TAKEN_AWAY = frozenset({(State.READY, State.WAITING), (State.READY, State.IN_TRANSIT)})
+_TAKEN_AWAY = frozenset((State.READY, state) for state in (State.WAITING, State.IN_TRANSIT, State.ACCEPTED))
 _NOT_READY = "not_ready"
 """What a reader hears who was told of a copy: to wait again, or that it travels, is no news to others."""
 
@@ -113,7 +113,7 @@ class Journal:
         """Note a change for the audit trail and the reader; `told` is what the reader hears of it, if not the same."""
         by = SYSTEM if change == State.ASSIGNED else None
         self._changes.append(Change(f"reservation.{change}", "reservation", reservation.pk, details, actor_id=by))
-        if reservation.partner and change in _TOLD_OF_PARTNERS:
+        if reservation.partner and change in _TOLD_OF_PARTNERS and not told:
             told = f"partner_{change}"
         self._facts.append(
             ReservationFact(told or change, reservation.version, _recipient_of(reservation.reader), facts)

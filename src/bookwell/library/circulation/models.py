@@ -171,7 +171,7 @@ class PartnerHold(models.Model):
     `cancelled_at` is when it was taken back there, or found ended; `poll_at` when to look at it next, empty when there
     is nothing to look for. `asking_until` is set while a worker talks with the partner about it, and ends the right
     of one that never came back. `missing_since` is when the partners service began to know no such partner,
-    `unlisted_since` when the partner began not to list the hold.
+    `unlisted_since` when the partner began not to list the hold, or no longer as ready.
     """
 
     reservation = models.OneToOneField(Reservation, on_delete=models.CASCADE, primary_key=True, related_name="hold")

@@ -13,6 +13,7 @@ __all__ = [
     "UNLISTED_AFTER",
     "end_without_partner",
     "is_believed",
+    "is_doubtful",
     "is_news",
     "steps_at_partner",
     "with_days_kept",
@@ -25,7 +26,7 @@ GONE_AFTER = dt.timedelta(days=1)
 """For so long a missing partner may be a mistake in the configuration."""
 
 UNLISTED_AFTER = dt.timedelta(minutes=3)
-"""For so long a hold that is not listed may be on a list that came empty, or half."""
+"""For so long a hold that is not listed, or no longer as ready, may be on a list that came empty, or is an old one."""
 
 _LITTLE = dt.timedelta(hours=1)
 
@@ -47,6 +48,8 @@ _AT_PARTNER: dict[State, dict[HoldStatus, tuple[State, ...]]] = {
         HoldStatus.UNKNOWN: (State.CANCELLED,),
     },
     State.READY: {
+        # The copy was not on the hold shelf after all: the hold waits for another one, or for this one.
+        HoldStatus.ACCEPTED: (State.ACCEPTED,),
         HoldStatus.BORROWED: (State.BORROWED,),
         HoldStatus.RETURNED: (State.BORROWED, State.RETURNED),
         HoldStatus.REFUSED: (State.CANCELLED,),
@@ -88,9 +91,14 @@ def with_days_kept(told: HoldState, *, time_zone: str) -> HoldState:
     return told.model_copy(update=kept)
 
 
-def is_believed(told: HoldStatus, *, unlisted_since: dt.datetime | None, now: dt.datetime) -> bool:
-    """Whether a partner's word counts: that it does not list a hold only when it has said so for some minutes."""
-    if told is not HoldStatus.UNKNOWN:
+def is_doubtful(state: State, told: HoldStatus) -> bool:
+    """Whether a partner's word may be a mistake: that it does not list a hold, or no longer as ready."""
+    return told is HoldStatus.UNKNOWN or (state is State.READY and told is HoldStatus.ACCEPTED)
+
+
+def is_believed(state: State, told: HoldStatus, *, unlisted_since: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether a partner's word counts: one that may be a mistake only when it has said so for some minutes."""
+    if not is_doubtful(state, told):
         return True
     return unlisted_since is not None and now >= unlisted_since + UNLISTED_AFTER
 

@@ -126,7 +126,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.ASSIGNED, State.BORROWED, State.CANCELLED, State.EXPIRED}),
     State.ASSIGNED: frozenset({State.IN_TRANSIT, State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
     State.IN_TRANSIT: frozenset({State.READY, State.BORROWED, State.WAITING, State.CANCELLED}),
-    State.READY: frozenset({State.BORROWED, State.IN_TRANSIT, State.WAITING, State.EXPIRED, State.CANCELLED}),
+    State.READY: frozenset(
+        {State.BORROWED, State.IN_TRANSIT, State.WAITING, State.ACCEPTED, State.EXPIRED, State.CANCELLED}
+    ),
     State.BORROWED: frozenset({State.RETURNED, State.LOST}),
     State.REQUESTED: frozenset({State.ACCEPTED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.ACCEPTED: frozenset({State.READY, State.BORROWED, State.REFUSED, State.CANCELLED, State.EXPIRED}),

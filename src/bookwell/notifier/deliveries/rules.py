@@ -78,7 +78,12 @@ WEBHOOK = "webhook"
 OVERTAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "reservation.not_ready": frozenset(
-            {"reservation.ready", "reservation.pickup_moved", "reservation.pickup_reminder"}
+            {
+                "reservation.ready",
+                "reservation.partner_ready",
+                "reservation.pickup_moved",
+                "reservation.pickup_reminder",
+            }
         )
     }
 )

@@ -16,7 +16,7 @@ from bookwell.library.audit.models import AuditEntry
 from bookwell.library.catalog.models import Book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import PartnerHold, Reservation
-from bookwell.library.circulation.partner_rules import GONE_AFTER
+from bookwell.library.circulation.partner_rules import GONE_AFTER, UNLISTED_AFTER
 from bookwell.library.circulation.partner_tasks import poll_due, refresh_due, run_errands
 from bookwell.library.circulation.queries.explain import explain
 from bookwell.library.circulation.queries.partners import list_unchecked_books
@@ -382,6 +382,38 @@ def test_ready__partner_moves_the_last_day__reader_hears_of_each_once(
         assert notice.expires_at == _noon(days)
         facts = ReservationFacts.model_validate(notice.facts)
         assert (facts.pickup_deadline_at, facts.branch, facts.at_partner) == (_noon(days), PARTNER, True)
+
+
+def test_ready__partner_has_it_ready_no_more__reader_hears_so_and_when_it_is_again(
+    gateway: FakeGateway, reservation: Reservation
+) -> None:
+    _accepted(reservation)
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=_noon(6))
+
+    _tell(gateway, reservation, HoldStatus.ACCEPTED)
+    assert (reservation.state, reservation.pickup_deadline_at) == ("ready", _noon(6))  # it may be an old list
+    PartnerHold.objects.update(unlisted_since=clock.now() - UNLISTED_AFTER)
+    _tell(gateway, reservation, HoldStatus.ACCEPTED)
+
+    assert reservation.state == "accepted"
+    assert [reservation.ready_at, reservation.pickup_deadline_at, reservation.next_reminder_at] == [None] * 3
+    told = _told(reservation)[-1]
+    assert (told.type, notice_of(told).is_mandatory) == ("reservation.not_ready", True)
+    assert ReservationFacts.model_validate(notice_of(told).facts).was_ready
+    _tell(gateway, reservation, HoldStatus.READY, pickup_deadline_at=_noon(9))
+    assert (reservation.state, _told(reservation)[-1].type) == ("ready", "reservation.partner_ready")
+
+
+def test_ready__one_old_list__is_no_news(gateway: FakeGateway, reservation: Reservation) -> None:
+    _accepted(reservation)
+    _tell(gateway, reservation, HoldStatus.READY)
+    before = reservation.version
+
+    for state in (HoldStatus.ACCEPTED, HoldStatus.READY, HoldStatus.ACCEPTED):
+        _tell(gateway, reservation, state)
+
+    assert (reservation.state, reservation.version) == ("ready", before)
+    assert _hold(reservation).unlisted_since is not None
 
 
 def test_ready__partner_names_the_last_day_later__reader_hears_of_it(

@@ -5,6 +5,7 @@ argument. Whatever changes, changes under the book's lock.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,13 @@ from bookwell.library.circulation.events import cancel_hold_message, place_hold_
 from bookwell.library.circulation.journal import Journal
 from bookwell.library.circulation.locks import lock_book_of_reservation, lock_reader_and_book, release_hold
 from bookwell.library.circulation.models import PartnerHold, Reservation
-from bookwell.library.circulation.partner_rules import is_believed, is_news, steps_at_partner, with_days_kept
+from bookwell.library.circulation.partner_rules import (
+    is_believed,
+    is_doubtful,
+    is_news,
+    steps_at_partner,
+    with_days_kept,
+)
 from bookwell.library.circulation.queries.branches import get_home_branch
 from bookwell.library.circulation.queries.placing import facts_of, placing_reads
 from bookwell.library.circulation.queries.policies import choose_terms, get_terms_of
@@ -45,6 +52,7 @@ _LONGEST_REASON = 200
 _NOT_QUEUED = 0
 _MOVES = MappingProxyType({"pickup_deadline_at": "pickup_moved", "due_at": "due_moved"})
 """As readers hear of it that a branch is closed on a deadline's day."""
+_NOT_READY: Mapping[str, Any] = MappingProxyType({"ready_at": None, "pickup_deadline_at": None})
 _ENDED_UNUSED = frozenset({State.CANCELLED, State.EXPIRED})
 
 
@@ -127,7 +135,8 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
     """Bring a reservation to where its partner says that it is, and end the conversation that was claimed until then.
 
     A hold that is not listed is looked at again soon before that is believed, and is then taken back all the same: what
-    is gone cannot be, and what the list had left out does not stay behind.
+    is gone cannot be, and what the list had left out does not stay behind. That it is ready no more is
+    believed after the same time.
 
     Raises:
         ReservationNotFound
@@ -140,8 +149,9 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
     hold.answered_at = hold.answered_at or now
     hold.ref = hold.ref or told.ref
     is_listed = told.state is not HoldStatus.UNKNOWN
-    if State(reservation.state) in OPEN_STATES:
-        if is_believed(told.state, unlisted_since=hold.unlisted_since, now=now):
+    state = State(reservation.state)
+    if state in OPEN_STATES:
+        if is_believed(state, told.state, unlisted_since=hold.unlisted_since, now=now):
             _follow(reservation, told, journal)
         if State(reservation.state) in _ENDED_UNUSED and not is_listed:
             take_back(reservation, journal, hold=hold)
@@ -149,7 +159,7 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
             hold.cancelled_at = now  # the partner has ended it: nothing is to be taken back
     elif is_first:
         take_back(reservation, journal, hold=hold)  # it ended while the partner was being asked
-    hold.unlisted_since = None if is_listed else hold.unlisted_since or now
+    hold.unlisted_since = (hold.unlisted_since or now) if is_doubtful(State(reservation.state), told.state) else None
     hold.poll_at, hold.missing_since = _poll_at(reservation, is_listed=is_listed, now=now), None
     hold.save(update_fields=["answered_at", "ref", "cancelled_at", "poll_at", "missing_since", "unlisted_since"])
     release_hold(reservation_id, until=asked_until)
@@ -162,7 +172,8 @@ def _follow(reservation: Reservation, told: HoldState, journal: Journal) -> None
         State(reservation.state), told.state, is_past_pickup=deadline is not None and deadline <= now
     )
     for step in steps:
-        journal.move(reservation, step, remind_at=_remind_at(reservation, step, told, now), **_fields(step, told, now))
+        fields = _NOT_READY if reservation.state == State.READY and step is State.ACCEPTED else _fields(step, told, now)
+        journal.move(reservation, step, remind_at=_remind_at(reservation, step, told, now), **fields)
     if not steps and (moved := _moved_deadline(reservation, told)):
         reservation.next_reminder_at = _remind_at(reservation, State(reservation.state), told, now)
         journal.amend(reservation, _name_of(reservation, moved), **moved)
