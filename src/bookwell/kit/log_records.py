@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from bookwell.kit.tracing import trace_id_of
+
 __all__ = ["LogRecord", "record_of"]
 
 _EVENT, _REQUEST_ID, _LOGGER, _SERVICE, _LEVEL = 200, 64, 100, 32, 8
@@ -30,7 +32,7 @@ _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A row of the log table. `at` is in milliseconds since 1970, `fields` a JSON object."""
+    """A row of the log table. `at` is in milliseconds since 1970, `fields` a JSON object, `trace` the id of a trace."""
 
     at: int
     service: str
@@ -39,6 +41,7 @@ class LogRecord:
     request_id: str
     logger: str
     fields: str
+    trace: str = ""
 
 
 def record_of(line: bytes) -> LogRecord:
@@ -61,6 +64,7 @@ def record_of(line: bytes) -> LogRecord:
         request_id=_clean(columns["request_id"])[:_REQUEST_ID],
         logger=columns["logger"][:_LOGGER],
         fields=_fields_of(content),
+        trace=trace_id_of(str(content.get("traceparent", ""))),
     )
 
 

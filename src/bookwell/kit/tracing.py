@@ -6,10 +6,18 @@ from contextlib import AbstractContextManager
 
 from bookwell.kit.request_context import in_trace
 
-__all__ = ["TRACEPARENT_LENGTH", "accept_request_id", "accept_traceparent", "continue_trace"]
+__all__ = [
+    "TRACEPARENT_LENGTH",
+    "TRACE_ID_LENGTH",
+    "accept_request_id",
+    "accept_traceparent",
+    "continue_trace",
+    "trace_id_of",
+]
 
 TRACEPARENT_LENGTH = 55
 """Of version 00, the only one that we make."""
+TRACE_ID_LENGTH = 32
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 _TRACEPARENT = re.compile(
@@ -31,6 +39,12 @@ def accept_traceparent(sent: str | None) -> str:
     if match is None:
         return f"00-{os.urandom(16).hex()}-{span}-01"
     return f"00-{match[1]}-{span}-{match[2]}"
+
+
+def trace_id_of(traceparent: str) -> str:
+    """The 32 digits that all spans of a trace have in common; empty where there are none."""
+    match = _TRACEPARENT(traceparent)
+    return match[1] if match else ""
 
 
 def continue_trace(sent: str = "") -> AbstractContextManager[None]:

@@ -178,7 +178,9 @@ os._exit(0)
 
 def test_write__the_longest_and_oddest_text__fits(log_url: str, logs: Engine) -> None:
     table = LogTable(log_url)
-    record = LogRecord(2**53, "s" * 32, "critical", "ł" * 200, "r" * 64, "l" * 100, '{"text":"' + "🂡" * 14_000 + '"}')
+    record = LogRecord(
+        2**53, "s" * 32, "critical", "ł" * 200, "r" * 64, "l" * 100, '{"text":"' + "🂡" * 14_000 + '"}', "f" * 32
+    )
 
     table.write([record] * 3)
 
@@ -201,7 +203,7 @@ def test_ensure__by_many_at_once_and_again__makes_one_table(log_url: str, logs: 
     assert [process.wait(_PATIENCE_SECONDS) for process in processes] == [0, 0, 0]
     with reading(logs) as session:
         assert session.scalar(select(func.count()).select_from(log_record)) == 1
-    assert log_indexes == {f"log_record_{name}" for name in ("at", "level", "service", "event", "request")}
+    assert log_indexes == {f"log_record_{name}" for name in ("at", "level", "service", "event", "request", "trace")}
 
 
 @pytest.mark.only_on("mysql")
@@ -222,6 +224,24 @@ def test_ensure__texts_of_the_table__are_compared_byte_by_byte(log_url: str, log
             session.scalar(select(func.count()).where(log_record.c.event == name)) for name in ("Ändern", "andern")
         ]
     assert counted == [1, 0]
+
+
+@pytest.mark.parametrize("is_broken_off", [False, True])
+def test_ensure__a_table_from_before_traces__has_them_then(log_url: str, logs: Engine, is_broken_off: bool) -> None:
+    on_table = " ON log_record" if connection.vendor == "mysql" else ""
+    with writing(logs) as session:
+        session.execute(text(f"DROP INDEX log_record_trace{on_table}"))
+        if not is_broken_off:
+            session.execute(text("ALTER TABLE log_record DROP COLUMN trace"))
+        session.execute(text("INSERT INTO log_record (at, service, level, event, request_id, logger, fields) "
+                             "VALUES (1, 'x', 'info', 'e', '', '', '{}')"))  # fmt: skip
+        session.execute(text("UPDATE log_schema SET version = 2"))
+
+    ensure_log_table(log_url)
+
+    with reading(logs) as session:
+        assert session.scalar(select(log_record.c.trace)) == ""
+        assert "log_record_trace" in {index["name"] for index in inspect(session).get_indexes("log_record")}
 
 
 @pytest.mark.django_db

@@ -12,6 +12,7 @@ from bookwell.library.plumbing.models import LogRecord
 from tests.contract.library.world import World
 
 AT = dt.datetime(2026, 3, 12, 18, tzinfo=dt.UTC)
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def a_record(*, seconds: int = 0, **changes: str) -> LogRecord:
@@ -30,7 +31,7 @@ def ids_of(answer: Any) -> list[int]:
 
 
 def test_list_logs__a_record__is_told_whole(world: World) -> None:
-    record = a_record(level="warning", request_id="desk-7", logger="django.db")
+    record = a_record(level="warning", request_id="desk-7", logger="django.db", trace=TRACE)
 
     assert answer_to(world).json() == {
         "items": [
@@ -42,6 +43,7 @@ def test_list_logs__a_record__is_told_whole(world: World) -> None:
                 "event": "http.request",
                 "request_id": "desk-7",
                 "logger": "django.db",
+                "trace": TRACE,
                 "fields": {"status": 200},
             }
         ],
@@ -51,7 +53,7 @@ def test_list_logs__a_record__is_told_whole(world: World) -> None:
 
 
 def test_list_logs__each_filter__narrows(world: World) -> None:
-    early, late = a_record(seconds=0), a_record(seconds=60, service="partners", event="partner.called")
+    early, late = a_record(seconds=0), a_record(seconds=60, service="partners", event="partner.called", trace=TRACE)
     failed = a_record(seconds=30, level="error", request_id="desk-7")
 
     assert ids_of(answer_to(world)) == [late.pk, failed.pk, early.pk]
@@ -59,6 +61,8 @@ def test_list_logs__each_filter__narrows(world: World) -> None:
     assert ids_of(answer_to(world, service="partners")) == [late.pk]
     assert ids_of(answer_to(world, request_id="desk-7")) == [failed.pk]
     assert ids_of(answer_to(world, event="partner.called")) == [late.pk]
+    assert ids_of(answer_to(world, trace=TRACE)) == [late.pk]
+    assert ids_of(answer_to(world, trace="")) == [late.pk, failed.pk, early.pk]
     assert ids_of(answer_to(world, level="error", service="partners")) == []
 
 
@@ -93,6 +97,8 @@ def test_list_logs__pages__go_there_and_back_over_equal_times(world: World) -> N
         {"to": "2026-03-12"},
         {"level": "loud"},
         {"request_id": "r" * 65},
+        {"trace": TRACE.upper()},
+        {"trace": f"00-{TRACE}-00f067aa0ba902b7-01"},
         {"cursor": "broken"},
         {"limit": "0"},
     ],

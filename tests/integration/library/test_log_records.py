@@ -26,17 +26,19 @@ pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def a_row(event: str = "http.request", *, at: dt.datetime = NOW, service: str = "library", level: str = "info") -> Row:
-    return Row(int(at.timestamp() * 1000), service, level, event, f"id-of-{event}", "", '{"status":200}')
+    request_id, trace = f"id-of-{event}", TRACE if service == "partners" else ""
+    return Row(int(at.timestamp() * 1000), service, level, event, request_id, "", '{"status":200}', trace)
 
 
 def keep(*rows: Row) -> None:
     for row in rows:
         LogRecord.objects.using(settings.LOG_DATABASE).create(
             at=row.at, service=row.service, level=row.level, event=row.event, request_id=row.request_id,
-            logger=row.logger, fields=row.fields,
+            logger=row.logger, fields=row.fields, trace=row.trace,
         )  # fmt: skip
 
 
@@ -124,6 +126,7 @@ def test_list__what_the_sink_wrote_elsewhere__is_read_by_django(elsewhere: str) 
         ("?within=1", {"failed"}),
         ("?q=id-of-early", {"early"}),
         ("?q=partner.called", {"partner.called"}),
+        (f"?q={TRACE}", {"partner.called"}),
         ("?q=nothing", set()),
     ],
 )

@@ -64,3 +64,20 @@ def test_record_of__more_than_a_column_holds__is_cut() -> None:
     assert (len(record.event), len(record.request_id), len(record.logger)) == (200, 64, 100)
     assert len(record.fields.encode()) < 65_535
     assert set(json.loads(record.fields)) == {"truncated"}
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736", ""),
+        ("", ""),
+        (None, ""),
+        (["x"], ""),
+    ],
+)
+def test_record_of__a_traceparent__is_found_by_its_trace(traceparent: object, trace: str) -> None:
+    record = record_of(line_of(event="x", traceparent=traceparent))
+
+    assert record.trace == trace
+    assert json.loads(record.fields) == {"traceparent": traceparent}

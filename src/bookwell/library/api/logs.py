@@ -34,12 +34,13 @@ class LogFilters(PageQuery):
     level: Literal["debug", "info", "warning", "error", "critical"] | None = None
     service: Annotated[str, Field(max_length=32)] = ""
     request_id: Annotated[str, Field(max_length=64)] = ""
+    trace: Annotated[str, Field(pattern="^([0-9a-f]{32})?$", description="The 32 digits within a traceparent")] = ""
     event: Annotated[str, Field(max_length=200, description="In full, as http.request")] = ""
 
     @property
     def equal(self) -> dict[str, str]:
         """The columns of which the caller has named the content."""
-        names = ("level", "service", "request_id", "event")
+        names = ("level", "service", "request_id", "trace", "event")
         return {name: value for name in names if (value := getattr(self, name))}
 
 

@@ -97,8 +97,8 @@ class LogRecordAdmin(ReadOnlyAdmin):
 
     list_display = ("time", "service", "level", "event", "request_id", "shortened")
     list_filter = (_WithinFilter, _LevelFilter, _ServiceFilter)
-    search_fields = ("request_id__exact", "event__exact")
-    search_help_text = "A request's id or an event (http.request), in full"
+    search_fields = ("request_id__exact", "trace__exact", "event__exact")
+    search_help_text = "A request's id, a trace's or an event (http.request), in full"
     ordering = ("-at", "-id")
     sortable_by = ()
     paginator = _ShortPaginator

@@ -5,7 +5,7 @@ Their columns are portable on purpose (CHAR ids, BIGINT milliseconds, TEXT): the
 
 from django.db import models
 
-from bookwell.kit.tracing import TRACEPARENT_LENGTH
+from bookwell.kit.tracing import TRACE_ID_LENGTH, TRACEPARENT_LENGTH
 
 
 class OutboxRow(models.Model):
@@ -77,6 +77,8 @@ class LogRecord(models.Model):
     request_id = models.CharField(max_length=64)
     logger = models.CharField(max_length=100)
     fields = models.TextField()
+    # The database's default is for servers of the version before.
+    trace = models.CharField(max_length=TRACE_ID_LENGTH, default="", db_default="", blank=True)
 
     class Meta:
         db_table = "log_record"
@@ -86,4 +88,5 @@ class LogRecord(models.Model):
             models.Index(fields=["service", "at", "id"], name="log_record_service"),
             models.Index(fields=["event", "at", "id"], name="log_record_event"),
             models.Index(fields=["request_id", "at", "id"], name="log_record_request"),
+            models.Index(fields=["trace", "at", "id"], name="log_record_trace"),
         ]

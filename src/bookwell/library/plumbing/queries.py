@@ -38,6 +38,7 @@ class LogEntry:
     event: str
     request_id: str
     logger: str
+    trace: str
     fields: dict[str, Any]
 
     @property
@@ -78,5 +79,5 @@ def _milliseconds(instant: dt.datetime) -> int:
 def _entry_of(row: LogRecord) -> LogEntry:
     at = _EPOCH + dt.timedelta(milliseconds=row.at)
     return LogEntry(
-        row.pk, at, row.service, row.level, row.event, row.request_id, row.logger, fields=json.loads(row.fields)
+        row.pk, at, row.service, row.level, row.event, row.request_id, row.logger, row.trace, json.loads(row.fields)
     )

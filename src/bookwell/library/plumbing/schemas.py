@@ -9,7 +9,10 @@ __all__ = ["LogRecordOut"]
 
 
 class LogRecordOut(BaseModel):
-    """One log record. `request_id` is empty for what belongs to no request, `logger` for the services' own events."""
+    """One log record. `request_id` is empty for what belongs to no request, `logger` for the services' own events.
+
+    `trace` is what a request, its messages and the calls for them have in common; empty outside of any trace.
+    """
 
     id: int
     at: dt.datetime
@@ -18,4 +21,5 @@ class LogRecordOut(BaseModel):
     event: str
     request_id: str
     logger: str
+    trace: str
     fields: dict[str, Any]

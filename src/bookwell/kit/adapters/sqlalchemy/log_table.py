@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -30,6 +31,7 @@ from bookwell.kit.adapters.sqlalchemy.engines import engine_of, writing
 from bookwell.kit.adapters.sqlalchemy.schema_lock import schema_lock
 from bookwell.kit.log_records import LogRecord
 from bookwell.kit.log_sink import RecordsRefused
+from bookwell.kit.tracing import TRACE_ID_LENGTH
 
 __all__ = ["LogTable", "ensure_log_table", "log_record"]
 
@@ -50,6 +52,7 @@ log_record = Table(
     Column("request_id", String(64), nullable=False),
     Column("logger", String(100), nullable=False),
     Column("fields", Text, nullable=False),
+    Column("trace", String(TRACE_ID_LENGTH), nullable=False, server_default=""),
     Index("log_record_at", "at", "id"),
     Index("log_record_level", "level", "at", "id"),
     Index("log_record_service", "service", "at", "id"),
@@ -58,6 +61,7 @@ log_record = Table(
     mysql_charset="utf8mb4",
     mysql_collate=_COLLATION,
 )
+_trace_index = Index("log_record_trace", log_record.c.trace, log_record.c.at, log_record.c.id)
 _version = Table("log_schema", _metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 
@@ -120,7 +124,7 @@ def ensure_log_table(url: str) -> None:
 
 def _create(connection: Connection) -> None:
     log_record.create(connection, checkfirst=True)
-    for index in log_record.indexes:  # a process may have died between the table and them
+    for index in log_record.indexes - {_trace_index}:  # a process may have died between the table and them
         index.create(connection, checkfirst=True)
 
 
@@ -130,5 +134,13 @@ def _compare_by_bytes(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE log_record CONVERT TO CHARACTER SET utf8mb4 COLLATE {_COLLATION}"))
 
 
-_STEPS: tuple[Callable[[Connection], None], ...] = (_create, _compare_by_bytes)
+def _add_trace(connection: Connection) -> None:
+    """Records of one trace are found by it; those that were kept before have none."""
+    if log_record.c.trace.name not in {column["name"] for column in inspect(connection).get_columns("log_record")}:
+        kind = f"VARCHAR({TRACE_ID_LENGTH}) DEFAULT '' NOT NULL"  # the default also for writers of the version before
+        connection.execute(text(f"ALTER TABLE log_record ADD COLUMN trace {kind}"))
+    _trace_index.create(connection, checkfirst=True)
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (_create, _compare_by_bytes, _add_trace)
 """By version, from 1; each may run again after it was broken off."""
