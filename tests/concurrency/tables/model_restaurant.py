@@ -247,7 +247,7 @@ class ModelRestaurant:
         until = since + dt.timedelta(hours=hours) if hours else FOREVER
         wanted = Opening(table.id if table else None, starts_at, until if hours else None)
         refusal = TableRetired if table and table.is_retired else PeriodInvalid if until <= self.now else None
-        if self._try(refusal, closing.open_tables, opening=wanted) is not None:
+        if self._try(refusal, closing.open_tables, opening=wanted, actor=STAFF) is not None:
             self.closed = [piece for each in self.closed for piece in _left_of(each, wanted.table_id, since, until)]
 
     def remove(self, table: Placed, *, is_dry_run: bool) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from bookwell.tables.bookings.rules import State
 from bookwell.tables.db import Database
+from bookwell.tables.floor.models import closure as closures
 from tests.restaurant import EVENING, a_table, an_order, booked, holders, mails
 from tests.waiters import bearer
 
@@ -240,7 +242,7 @@ def test_open_table__gives_back_what_was_closed(staff: Staff, restaurant: Databa
     staff.post("close_table", id=table.id, reason="paint")
 
     shown = staff.post("open_table", id=table.id, dry_run="true").json()
-    opened = staff.post("open_table", {"id": table.id}).json()
+    opened = staff.post("open_table", {"id": table.id, "reason": "It has dried"}).json()
 
     assert (shown["dry_run"], opened["dry_run"]) == (True, False)
     assert shown["closures"] == opened["closures"]
@@ -252,6 +254,9 @@ def test_open_table__gives_back_what_was_closed(staff: Staff, restaurant: Databa
         "ends_at": None,
         "reason": "paint",
     }
+    chosen = select(closures).where(closures.c.id == closure["id"])
+    kept = restaurant.read(lambda connection: connection.execute(chosen).all())
+    assert [(row.opened_by.partition(":")[0], row.opened_reason) for row in kept] == [("staff", "It has dried")]
     an_order(restaurant, table.id)
     assert staff.post("open_table", id=table.id).json()["closures"] == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from bookwell.tables.bookings.errors import SlotTaken, TableNotBookable
 from bookwell.tables.bookings.rules import State
@@ -16,6 +16,7 @@ from bookwell.tables.bookings.services.closing import Closing, Opening
 from bookwell.tables.bookings.services.placing import OrderRequest
 from bookwell.tables.db import Database
 from bookwell.tables.floor.errors import PeriodInvalid, TableNotFound, TableRetired, WallTimeAmbiguous, WallTimeMissing
+from bookwell.tables.floor.models import closure
 from bookwell.tables.floor.queries import get_house
 from bookwell.tables.floor.rules import House, Span
 from tests.restaurant import (
@@ -57,7 +58,8 @@ def _close(database: Database, wanted: Closing, *, is_dry_run: bool = False) -> 
 
 def _open(database: Database, wanted: Opening, *, is_dry_run: bool = False) -> list[Any]:
     def work(connection: Connection) -> list[Any]:
-        return list(closing.open_tables(connection, opening=wanted, now=NOW, is_dry_run=is_dry_run))
+        opening: dict[str, Any] = {"opening": wanted, "actor": STAFF, "now": NOW}
+        return list(closing.open_tables(connection, is_dry_run=is_dry_run, **opening))
 
     return database.write(work)
 
@@ -202,9 +204,25 @@ def test_open__what_is_over_of_a_closure__stands_no_more(restaurant: Database) -
     _close(restaurant, Closing(table.id, EVENING, EVENING + 5 * HOUR))
     wanted = Opening(table.id, EVENING + 2 * HOUR, EVENING + 4 * HOUR)
 
-    restaurant.write(lambda connection: closing.open_tables(connection, opening=wanted, now=EVENING + 3 * HOUR))
+    later: dict[str, Any] = {"opening": wanted, "actor": STAFF, "now": EVENING + 3 * HOUR}
+    restaurant.write(lambda connection: closing.open_tables(connection, **later))
 
     assert _closed(restaurant, table.id) == [(4, 5)]
+
+
+def test_open__by_whom_and_why__is_kept_with_what_was_taken_back(restaurant: Database) -> None:
+    table = a_table(restaurant)
+    _close(restaurant, Closing(table.id, EVENING, EVENING + 5 * HOUR, "paint dries"))
+
+    _open(restaurant, Opening(table.id, EVENING + HOUR, EVENING + 2 * HOUR, "a wedding"))
+
+    kept = select(closure).where(closure.c.table_id == table.id).order_by(closure.c.id)
+    rows = restaurant.read(lambda connection: connection.execute(kept).all())
+    assert [(row.opened_by, row.opened_reason, row.reason) for row in rows] == [
+        (str(STAFF), "a wedding", "paint dries"),
+        ("", "", "paint dries"),
+        ("", "", "paint dries"),
+    ]
 
 
 def test_open__another_time__finds_nothing(restaurant: Database) -> None:

@@ -204,16 +204,17 @@ def open_table(
 ) -> Response:
     """Take back closures of a table, or those of the restaurant; a table stays closed while the restaurant is."""
     now = clock.now()
-    wanted = closing.Opening(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at)
+    wanted = closing.Opening(sent.id, starts_at=sent.starts_at, ends_at=sent.ends_at, reason=sent.reason)
+    who: dict[str, Any] = {"actor": caller.actor, "now": now}
 
     def work(connection: Connection) -> Answer:
-        opened = closing.open_tables(connection, opening=wanted, now=now, is_dry_run=sent.dry_run)
+        opened = closing.open_tables(connection, opening=wanted, is_dry_run=sent.dry_run, **who)
         return json_answer({"dry_run": sent.dry_run, "closures": [_closure_out(row) for row in opened]})
 
     response = respond_in_transaction(request, site, work, caller=caller.key)
     if sent.dry_run:
         return response
-    return _noted(response, "floor.opened", caller, table_id=sent.id, reason=sent.reason)
+    return _noted(response, "floor.opened", caller, table_id=sent.id)
 
 
 def _noted(response: Response, event: str, caller: Caller, **told: Any) -> Response:

@@ -69,7 +69,7 @@ table_price = Table(
     CheckConstraint("price >= 0", name="table_price_amount"),
 )
 
-# Without a table it is the whole restaurant's; `opened_at` is when it was taken back.
+# Without a table it is the whole restaurant's. When, by whom and why it was taken back is in `opened_…`.
 closure = Table(
     "closure",
     metadata,
@@ -81,6 +81,8 @@ closure = Table(
     Column("actor", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("opened_at", BigInteger),
+    Column("opened_by", String(64), nullable=False, server_default=""),
+    Column("opened_reason", Text, nullable=False, server_default=""),
     ForeignKeyConstraint(["table_id"], ["dining_table.id"], name="closure_table"),
     CheckConstraint("starts_at < ends_at", name="closure_period"),
     Index("closure_ahead", "ends_at"),

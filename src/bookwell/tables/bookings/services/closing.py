@@ -32,7 +32,7 @@ __all__ = ["Closing", "Opening", "change_house", "close_tables", "open_tables", 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is opened: one table, or the restaurant without `table_id`; from now and for good by default.
+    """What is opened, and why: one table, or the restaurant without `table_id`; from now and for good by default.
 
     A time without a zone is the restaurant's wall time.
     """
@@ -40,11 +40,12 @@ class Opening:
     table_id: int | None
     starts_at: dt.datetime | None = None
     ends_at: dt.datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What is closed, and why; otherwise as `Opening`."""
+    """What is closed, and why; as `Opening`."""
 
     table_id: int | None
     starts_at: dt.datetime | None = None
@@ -86,7 +87,7 @@ def close_tables(
 
 
 def open_tables(
-    connection: Connection, *, opening: Opening, now: dt.datetime, is_dry_run: bool = False
+    connection: Connection, *, opening: Opening, actor: Actor, now: dt.datetime, is_dry_run: bool = False
 ) -> Sequence[Any]:
     """Take back the closures of a table, or those of the restaurant, in a period; answers them, as they were.
 
@@ -103,8 +104,16 @@ def open_tables(
     closures = list_closures(connection, table_id=opening.table_id, starts_at=starts_at, ends_at=ends_at)
     if is_dry_run or not closures:
         return closures
-    period = {"starts_at": starts_at, "ends_at": ends_at}
-    open_in_tx(connection, closures=closures, table_ids=table_ids, now=now, **period)
+    open_in_tx(
+        connection,
+        closures=closures,
+        table_ids=table_ids,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        reason=opening.reason,
+        actor=str(actor),
+        now=now,
+    )
     around = {"starts_at": milliseconds(starts_at), "ends_at": milliseconds(ends_at)}
     for each in table_ids:
         flag_waiting_in_tx(connection, house, table_id=each, **around)

@@ -21,11 +21,14 @@ def open_in_tx(
     table_ids: Sequence[int],
     starts_at: dt.datetime,
     ends_at: dt.datetime,
+    reason: str,
+    actor: str,
     now: dt.datetime,
 ) -> None:
     """Take back what closures of these tables have of a period; what is left of each, and not over, stands on."""
     ids = [row.id for row in closures]
-    connection.execute(update(closure).where(closure.c.id.in_(ids)).values(opened_at=milliseconds(now)))
+    told = {"opened_at": milliseconds(now), "opened_by": actor, "opened_reason": reason}
+    connection.execute(update(closure).where(closure.c.id.in_(ids)).values(told))
     connection.execute(delete(occupancy).where(occupancy.c.closure_id.in_(ids)))
     for row in closures:
         for piece in without((row.starts_at, row.ends_at), [(milliseconds(starts_at), milliseconds(ends_at))]):
