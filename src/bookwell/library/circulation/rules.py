@@ -372,7 +372,7 @@ def estimate_ready_on(
     time_zone: str,
     now: dt.datetime,
 ) -> dt.date | None:
-    """The day on which a waiting reader's turn is expected; None when no copy will come back.
+    """The day on which a waiting reader's turn is expected; None when no copy will come back, or not in this calendar.
 
     `copies` counts those in service. They come back in the order of their due dates (those overdue: today); whoever
     gets one before this reader keeps it for `loan_days`. Those set aside but not yet lent count as lent today. Days are
@@ -390,4 +390,7 @@ def estimate_ready_on(
     if position <= len(turns):
         return turns[position - 1]
     rounds, turn = divmod(position - len(turns) - 1, copies)
-    return turns[-copies:][turn] + loan * (rounds + 1)
+    try:
+        return turns[-copies:][turn] + loan * (rounds + 1)
+    except OverflowError:  # behind the calendar's last year
+        return None

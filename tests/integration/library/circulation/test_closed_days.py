@@ -8,7 +8,7 @@ import pytest
 
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.library.audit.models import AuditEntry
-from bookwell.library.circulation import services
+from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.errors import BorrowingBlocked
 from bookwell.library.circulation.models import Reservation
 from bookwell.library.circulation.rules import State
@@ -83,6 +83,28 @@ def test_closure__ready_copies_and_loans_of_that_day__move_to_the_next_open_one_
     assert loan.next_reminder_at == dt.datetime(2026, 3, 8, 9, tzinfo=dt.UTC)
     assert AuditEntry.objects.filter(object_id__in=[ready.pk, loan.pk], action__endswith="_moved").count() == 2
     assert_invariants([row.book_id for row in (ready, loan, other, elsewhere)], now=MONDAY)
+
+
+def test_explain__deadline_has_moved__says_when_why_and_to_which() -> None:
+    branch = BranchFactory.create()
+    ready, loan = _ready_until(9, branch), _lent_until(10, branch)
+    _close(branch, 9, 10)
+    move_deadlines(now=MONDAY)
+    ReservationFactory.step(services.renew, loan, now=MONDAY + 3 * DAY)
+
+    told = {
+        row.pk: [
+            (fact["code"], fact["deadline_at"])
+            for fact in queries.explain(reservation_id=row.pk, actor=LIBRARIAN, now=MONDAY)
+            if fact["code"] in ("deadline.moved", "loan.renewed")
+        ]
+        for row in (ready, loan)
+    }
+
+    assert told == {
+        ready.pk: [("deadline.moved", _end_of(11))],
+        loan.pk: [("deadline.moved", _end_of(11)), ("loan.renewed", loan.due_at)],
+    }
 
 
 def test_move_deadlines__a_second_time__finds_nothing_to_look_at() -> None:

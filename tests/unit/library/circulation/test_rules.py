@@ -319,6 +319,16 @@ def test_estimate_ready_on__any_queue__is_as_if_copies_were_handed_out_one_by_on
     assert estimate == _by_hand(position, due, copies, loan_days)
 
 
+def test_estimate_ready_on__a_queue_of_millennia__is_none() -> None:
+    assert _far(position=7_900) is not None
+    assert _far(position=8_100) is None
+    assert _far(position=2**40) is None
+
+
+def _far(*, position: int) -> dt.date | None:
+    return estimate_ready_on(position=position, loans_due_at=[NOW], copies=1, loan_days=365, time_zone="UTC", now=NOW)
+
+
 def test_estimate_ready_on__a_policy_without_loan_days__counts_one_day_a_loan() -> None:
     estimate = estimate_ready_on(position=3, loans_due_at=[NOW], copies=1, loan_days=0, time_zone="UTC", now=NOW)
 

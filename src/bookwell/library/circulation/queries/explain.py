@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bookwell.kit.errors import DomainError
-from bookwell.library.audit.queries import list_entries_of
+from bookwell.library.audit.queries import AuditRecord, list_entries_of
 from bookwell.library.circulation.models import Block, Holding, Reservation
 from bookwell.library.circulation.partner_rules import PARTNER_GONE
 from bookwell.library.circulation.queries.policies import get_terms_of
@@ -70,19 +70,37 @@ def _fact(code: str, detail: str, **more: Any) -> Fact:
 
 def _history(reservation: Reservation) -> Iterator[Fact]:
     for entry in list_entries_of(object_type="reservation", object_id=reservation.pk):
-        if entry.action == "reservation.placed" and entry.data.get("copy"):
-            yield _fact("placed.copy_was_free", "A copy was free when you placed it.", at=entry.at)
-        if entry.action == "reservation.placed" and not entry.data.get("copy"):
-            yield _fact(
-                "placed.no_copy_was_free",
-                "No copy was free when you placed it, so you joined the queue at its end.",
-                at=entry.at,
-                position=entry.data.get("position"),
+        yield from _recorded(entry, reservation.partner)
+
+
+def _recorded(entry: AuditRecord, partner: str) -> Iterator[Fact]:
+    """What an entry of the audit trail says about a position or a date, if anything."""
+    data, at = entry.data, entry.at
+    match entry.action.removeprefix("reservation."):
+        case "placed" if data.get("copy"):
+            yield _fact("placed.copy_was_free", "A copy was free when you placed it.", at=at)
+        case "placed":
+            detail = "No copy was free when you placed it, so you joined the queue at its end."
+            yield _fact("placed.no_copy_was_free", detail, at=at, position=data.get("position"))
+        case "assigned":
+            yield _promotion(data, at)
+        case "waiting":
+            yield _fact("queue.copy_withdrawn", "Its copy left service; you kept your place in the queue.", at=at)
+        case "pickup_moved" | "due_moved":
+            why = (
+                f"{partner} has named another day."
+                if partner
+                else "The branch is closed on the day that it was before."
             )
-        if entry.action == "reservation.assigned":
-            yield _promotion(entry.data, entry.at)
-        if entry.action == "reservation.waiting":
-            yield _fact("queue.copy_withdrawn", "Its copy left service; you kept your place in the queue.", at=entry.at)
+            yield _fact("deadline.moved", why, at=at, deadline_at=_instant(data, "pickup_deadline_at", "due_at"))
+        case "renewed":
+            yield _fact("loan.renewed", "The loan was renewed.", at=at, deadline_at=_instant(data, "due_at"))
+
+
+def _instant(data: dict[str, Any], *names: str) -> dt.datetime | None:
+    """What an entry has kept under one of some names."""
+    kept = next((data[name] for name in names if data.get(name)), None)
+    return dt.datetime.fromisoformat(kept) if kept else None
 
 
 def _at_partner(reservation: Reservation, state: State) -> Fact:
@@ -139,7 +157,8 @@ def _set_aside(reservation: Reservation) -> Iterator[Fact]:
         terms = get_terms_of(reservation)
         yield _fact(
             "pickup.deadline",
-            f"It is kept for {terms.pickup_days} opening days at {pickup}; closed days do not count.",
+            f"Copies are kept for {terms.pickup_days} opening days at {pickup}, by its policy of today; closed days do "
+            "not count.",
             pickup_deadline_at=reservation.pickup_deadline_at,
             pickup_days=terms.pickup_days,
         )
@@ -149,7 +168,8 @@ def _lent(reservation: Reservation, now: dt.datetime) -> Iterator[Fact]:
     terms = get_terms_of(reservation)
     yield _fact(
         "loan.due",
-        f"Loans last {terms.loan_days} days and end on an opening day; an earlier wish of yours shortens them.",
+        f"Loans last {terms.loan_days} days, by the policy of today, and end on an opening day; an earlier wish of "
+        "yours shortens them.",
         due_at=reservation.due_at,
         loan_days=terms.loan_days,
         reserved_until=reservation.reserved_until,
