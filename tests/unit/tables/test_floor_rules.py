@@ -120,6 +120,10 @@ def test_check_price__only_what_can_be_asked() -> None:
         {"opening": ALWAYS[:6]},
         {"slot_lengths": ()},
         {"slot_lengths": (SlotLength(party_size=2, minutes=90), SlotLength(party_size=2, minutes=60))},
+        {"slot_lengths": tuple(SlotLength(party_size=size, minutes=90) for size in (1, 3, 2))},
+        {"guest_data_days": 0},
+        {"horizon_days": 0},
+        {"decision_minutes": 0},
         {"buffer_minutes": -1},
         {"unknown": 1},
     ],
@@ -127,6 +131,18 @@ def test_check_price__only_what_can_be_asked() -> None:
 def test_house__settings_that_make_no_sense__are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         House.model_validate(wrong)
+
+
+def test_house__at_its_bounds__is_taken() -> None:
+    shortest, longest = SlotLength(party_size=1, minutes=15), SlotLength(party_size=1000, minutes=1440)
+    week = ((Span(opens=0, closes=1440), Span(opens=1439, closes=2879)),) * 7
+
+    least = House(opening=week, slot_lengths=(shortest, longest), buffer_minutes=0, lead_minutes=0)
+    most = House(name="x" * 100, buffer_minutes=1440, lead_minutes=100_000, horizon_days=1000, guest_data_days=3650)
+
+    assert House.model_validate(least.model_dump()) == least
+    assert House.model_validate(most.model_dump()) == most
+    assert House(horizon_days=1, decision_minutes=1, guest_data_days=1).horizon_days == 1
 
 
 @pytest.mark.parametrize(("opens", "closes"), [(600, 600), (600, 500), (600, 2041)])

@@ -131,6 +131,7 @@ _DUE = dt.datetime(2026, 3, 30, 23, 59, 59, tzinfo=dt.UTC)
         (_ON_MONDAY, _DUE),  # over
         (_DUE + dt.timedelta(days=1), _DUE),  # later than it is due
         (dt.datetime(2026, 3, 12, 15, tzinfo=dt.UTC), dt.datetime(2026, 3, 12, 15, tzinfo=dt.UTC)),
+        (dt.datetime(2026, 3, 14, 15, tzinfo=dt.UTC), dt.datetime(2026, 3, 13, 23, 59, 59, tzinfo=dt.UTC)),
         (dt.datetime(2026, 3, 15, 15, tzinfo=dt.UTC), dt.datetime(2026, 3, 13, 23, 59, 59, tzinfo=dt.UTC)),
     ],
 )
@@ -138,6 +139,14 @@ def test_shortened_due_at__a_wish__only_shortens_and_ends_on_an_open_day(
     wished: dt.datetime | None, due: dt.datetime
 ) -> None:
     assert shortened_due_at(BranchCalendar(open_weekdays=_WEEKDAYS), _DUE, wished, now=_ON_MONDAY) == due
+
+
+def test_shortened_due_at__only_today_is_open_before_the_wish__ends_today() -> None:
+    calendar = BranchCalendar(open_weekdays=frozenset({1}))
+
+    due = shortened_due_at(calendar, _DUE, _ON_MONDAY + dt.timedelta(days=1), now=_ON_MONDAY)
+
+    assert due == dt.datetime(2026, 3, 9, 23, 59, 59, tzinfo=dt.UTC)
 
 
 def test_shortened_due_at__no_open_day_before_the_wish__ends_on_the_first_after_it() -> None:
@@ -177,10 +186,20 @@ def test_check_weekdays__none_or_unknown__is_refused(weekdays: Any) -> None:
 
 def test_check_weekdays__repeated__are_ordered_once() -> None:
     assert check_weekdays([5, 1, 1]) == [1, 5]
+    assert check_weekdays((7, 6, 5, 4, 3, 2, 1)) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("name", ["Europe/Warsaw", "UTC", "America/Argentina/Ushuaia"])
+def test_check_time_zone__of_iana__is_taken_as_it_is(name: str) -> None:
+    assert check_time_zone(name) == name
 
 
 @pytest.mark.parametrize(
-    "name", ["Europe/Nowhere", "", "../etc/passwd", "/etc/passwd", "Europe", "localtime", "right/UTC"]
+    "name",
+    [
+        *("Europe/Nowhere", "", "../etc/passwd", "/etc/passwd", "Europe"),
+        *("localtime", "Factory", "posixrules", "posix/UTC", "right/UTC"),
+    ],
 )
 def test_check_time_zone__unknown__is_refused(name: str) -> None:
     with pytest.raises(TimeZoneUnknown):
