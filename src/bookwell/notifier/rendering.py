@@ -138,6 +138,8 @@ def _variables(facts: NoticeFacts, genre: Genre, notice: Notice, phrases: Phrase
     variables["more_url"] = _link(variables.get(genre.more))
     variables["unsubscribe_url"] = _link(notice.unsubscribe_url)
     variables["name"] = greeted(notice.recipient.name, _LONGEST_NAME)
+    # The account's name to a mailbox that may be a stranger's.
+    variables["account"] = greeted(variables.get("username", ""), _LONGEST_NAME)
     for phrase in ("day", "short", "days_since", "plural", "ordinal", "moment", "period", "soon", "amount", "brief"):
         variables[phrase] = getattr(phrases, phrase)
     return variables

@@ -326,6 +326,21 @@ def test_render__a_name_that_would_be_a_link__is_left_out(kind: str, name: str) 
     assert "evil" not in (message.text + message.html).lower()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["confirm_email", "known_email", "email_changed", "password_changed"])
+def test_account_mail__to_a_mailbox_of_somebody_else__has_no_link_in_the_username(kind: str, language: str) -> None:
+    message = rendered(f"account.{kind}", language=language, name="", username="prizes.example.com")
+
+    assert "prizes" not in message.subject + message.text + message.html
+    assert not re.search(r"\S  |\s[,.;]", message.text)
+
+
+def test_account_mail__to_a_mailbox_that_was_proven__names_the_account_whatever_it_is() -> None:
+    message = rendered("account.password_reset", username="jan.kowalski", url=LINK)
+
+    assert "jan.kowalski" in message.text
+
+
 @pytest.mark.parametrize("name", ["J.R.R. Tolkien", "Dr. Żak", "O'Hara-Żółw, Ada", "Ada 2.0"])
 def test_render__any_other_name__is_greeted(name: str) -> None:
     assert rendered("booking.requested", name=name).text.startswith(f"Hello {name},\n")
