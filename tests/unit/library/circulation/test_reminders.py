@@ -120,6 +120,7 @@ def _due(
         (_due(State.READY, deadline=NOW + SECOND), Reminder.PICKUP),
         (_due(State.BORROWED, due_at=NOW + SECOND), Reminder.DUE_SOON),
         (_due(State.BORROWED, due_at=NOW), Reminder.OVERDUE),
+        (_due(State.BORROWED, deadline=NOW + SECOND, due_at=NOW + SECOND), Reminder.DUE_SOON),
     ],
 )
 def test_reminder_due__in_time__is_of_what_comes(given: Reminder | None, reminder: Reminder) -> None:
@@ -136,6 +137,7 @@ def test_reminder_due__in_time__is_of_what_comes(given: Reminder | None, reminde
         _due(State.BORROWED),
         _due(State.RETURNED, due_at=NOW),
         _due(State.WAITING),
+        _due(State.CANCELLED, deadline=NOW + SECOND),
     ],
 )
 def test_reminder_due__too_early_or_over__is_none(given: Reminder | None) -> None:
