@@ -55,6 +55,38 @@ def test_deliver__the_earlier_one_must_wait__so_does_the_later_but_no_other(data
     assert channel.subjects[2:] == ["reservation.ready 1", "reservation.ready 2"]
 
 
+def test_deliver__a_link_for_an_account__waits_for_no_earlier_mail_about_it(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
+    about: dict[str, Any] = {"aggregate": "user:5", "is_mandatory": True, "facts": {"username": "ada"}}
+    changed = an_envelope(kind="account.password_changed", version=1, **about)
+    reset = an_envelope(kind="account.password_reset", version=2, **about)
+    notifier.take_in([changed])
+    notifier.deliver([changed])
+
+    notifier.take_in([reset])
+    notifier.deliver([reset])
+
+    assert channel.subjects == ["account.password_changed 1", "account.password_reset 2"]
+
+
+def test_deliver__the_earlier_one_would_come_too_late_by_now__holds_up_nothing(database: Database) -> None:
+    notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER] * 7))
+    soon = clock.now() + dt.timedelta(hours=1)
+    reminder = an_envelope(kind="reservation.pickup_reminder", version=1, expires_at=soon.isoformat())
+    notifier.take_in([reminder])
+    for seconds in (0, 30, 120, 300, 700, 1700, 3000):
+        with time_machine.travel(clock.now() + dt.timedelta(seconds=seconds)):
+            notifier.deliver_due()
+    assert len(channel.messages) == 7
+
+    with time_machine.travel(soon + dt.timedelta(seconds=1)):
+        expired = an_envelope(kind="reservation.expired", version=2)
+        notifier.take_in([expired])
+        notifier.deliver([expired])
+
+    assert channel.subjects[7:] == ["reservation.expired 2"]
+
+
 def test_deliver__a_transient_answer__is_tried_again_after_a_gap_with_the_same_id(database: Database) -> None:
     notifier, channel = make_notifier(database, channel=RememberingChannel([_LATER]))
     envelope = an_envelope()

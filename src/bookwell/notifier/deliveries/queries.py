@@ -13,7 +13,7 @@ from bookwell.kit.ids import is_id
 from bookwell.kit.pages import Position
 from bookwell.notifier.db import instant_of, milliseconds
 from bookwell.notifier.deliveries.models import attempt, delivery, endpoint
-from bookwell.notifier.deliveries.rules import MOVING, WEBHOOK, DeliveryState
+from bookwell.notifier.deliveries.rules import INDEPENDENT, MOVING, WEBHOOK, DeliveryState
 
 __all__ = [
     "Attempt",
@@ -133,7 +133,7 @@ def list_candidates(
             delivery.c.next_attempt_at <= milliseconds(now),
             delivery.c.channel == channel,
             chosen,
-            ~_is_held_up(),
+            or_(delivery.c.type.in_(INDEPENDENT), ~_is_held_up(now)),
         )
         found += connection.scalars(due.order_by(delivery.c.next_attempt_at).limit(limit))
     return found
@@ -214,8 +214,8 @@ def find_oldest_queued(connection: Connection) -> dt.datetime | None:
     return None if oldest is None else instant_of(oldest)
 
 
-def _is_held_up() -> ColumnElement[bool]:
-    """The same address has yet to hear something earlier about the same thing."""
+def _is_held_up(now: dt.datetime) -> ColumnElement[bool]:
+    """The same address has yet to hear something earlier about the same thing; what comes too late holds up nothing."""
     return exists().where(
         _earlier.c.source == delivery.c.source,
         _earlier.c.aggregate == delivery.c.aggregate,
@@ -223,6 +223,11 @@ def _is_held_up() -> ColumnElement[bool]:
         _earlier.c.channel == delivery.c.channel,
         _earlier.c.address == delivery.c.address,
         _earlier.c.state.in_(MOVING),
+        or_(
+            _earlier.c.state == DeliveryState.SENDING.value,
+            _earlier.c.expires_at.is_(None),
+            _earlier.c.expires_at > milliseconds(now),
+        ),
     )
 
 

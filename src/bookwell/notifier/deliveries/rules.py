@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from bookwell.contracts.messages import ChannelName, Notice, Recipient
+from bookwell.contracts.messages import NOTICES, AccountFacts, ChannelName, Notice, Recipient
 from bookwell.kit.addresses import AddressInvalid, parse_address, parse_phone
 from bookwell.kit.errors import Conflict
 
 __all__ = [
     "ENDED",
     "ENDPOINT_DISABLED",
+    "INDEPENDENT",
     "MAX_ATTEMPTS",
     "MOVING",
     "NOT_SO_ANY_MORE",
@@ -88,6 +89,9 @@ OVERTAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """By type of message, the earlier ones about the same thing that would be wrong from then on."""
+INDEPENDENT = frozenset(kind for kind, facts in NOTICES.items() if facts is AccountFacts)
+"""Types of which none waits for an earlier message about the same thing: an account's tell of things apart, and a link
+would be dead by the time that another mail is tried again."""
 NOT_SO_ANY_MORE = "what it says is not so any more"
 ENDPOINT_DISABLED = "the endpoint is disabled: it said that it is gone"
 
