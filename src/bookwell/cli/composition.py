@@ -15,6 +15,7 @@ from bookwell.kit.adapters.celery import Work
 from bookwell.kit.adapters.sqlalchemy import OutboxTable, engine_of
 from bookwell.kit.logs import configure
 from bookwell.kit.outbox.rules import Pace
+from bookwell.kit.setting_urls import BrokerUrl, DatabaseUrl, url_of_file
 from bookwell.kit.settings import CommonSettings, Role
 
 NOTIFIER = "notifier"
@@ -38,11 +39,11 @@ __all__ = [
 class BackgroundSettings(CommonSettings):
     """Where background processes find the broker and the services' outboxes."""
 
-    broker_url: str = Field(
+    broker_url: BrokerUrl = Field(
         default="",
         description="RabbitMQ or Redis, as in amqp://user:password@rabbitmq:5672//",
     )
-    tables_database_url: str = Field(
+    tables_database_url: DatabaseUrl = Field(
         default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
     )
     heartbeat_file: Path | None = Field(default=None, description="Touched while the process goes on")
@@ -76,8 +77,8 @@ class BackgroundSettings(CommonSettings):
         A service is in use when its database is in the settings, or its embedded one has been made.
         """
         configured = {"library": self.library_database_url, "tables": self.tables_database_url}
-        files = {name: (self.data_dir / f"{name}.sqlite3").absolute() for name in configured}
-        embedded = {name: f"sqlite:///{file}" for name, file in files.items() if self._has_embedded(file)}
+        files = {name: self.data_dir / f"{name}.sqlite3" for name in configured}
+        embedded = {name: url_of_file(file) for name, file in files.items() if self._has_embedded(file)}
         return embedded | {name: url for name, url in configured.items() if url}
 
     @property

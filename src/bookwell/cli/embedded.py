@@ -54,7 +54,7 @@ _SERVERS = {
 class EmbeddedSettings(BaseSettings):
     """Where the embedded services keep their data and listen."""
 
-    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     data_dir: Path = Field(default=Path(".bookwell"), description="Embedded databases, keys, mails and logs lie here")
     library_port: int = Field(default=8013, ge=1, le=65535, description="Where the library listens")

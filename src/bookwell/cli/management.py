@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bookwell.kit.private_files import make_private_folder
+from bookwell.kit.setting_urls import DatabaseUrl, url_of_file
 from bookwell.kit.settings import CommonSettings
 
 __all__ = [
@@ -91,7 +92,7 @@ def services_in_use() -> list[str]:
 
 
 class _Databases(CommonSettings):
-    tables_database_url: str = ""
+    tables_database_url: DatabaseUrl = ""
 
 
 def _migrate_notifier() -> None:
@@ -113,7 +114,7 @@ def _migrate_logs() -> None:
     from bookwell.kit.adapters.sqlalchemy.log_table import ensure_log_table  # noqa: PLC0415 -- as above
 
     settings = CommonSettings.load()
-    library = settings.library_database_url or f"sqlite:///{(settings.data_dir / 'library.sqlite3').absolute()}"
+    library = settings.library_database_url or url_of_file(settings.data_dir / "library.sqlite3")
     if settings.log_database not in {"", library}:
         ensure_log_table(settings.log_database)
 

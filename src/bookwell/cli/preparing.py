@@ -19,13 +19,13 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.sqlalchemy import engine_of
 from bookwell.kit.adapters.sqlalchemy.engines import reading
 from bookwell.kit.private_files import make_private_folder
+from bookwell.kit.setting_urls import DATABASE_FORM, WebUrl
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["DatabaseMissing", "await_databases", "database_urls", "prepare_apart", "prepare_databases"]
 
 _PAUSE_SECONDS = 0.5
 _TOLD_EVERY_SECONDS = 10
-_URL_FORM = "as in postgresql://user:password@host:5432/name, with percent signs for what means something in URLs"
 
 _log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ def database_urls(services: Collection[str]) -> Mapping[str, str]:
 
 
 class _Prepared(CommonSettings):
-    simulators_url: str = "http://127.0.0.1:8030"
+    simulators_url: WebUrl = "http://127.0.0.1:8030"
 
     @property
     def back_office(self) -> str:
@@ -113,7 +113,7 @@ def _wait_for(variable: str, url: str, deadline: float) -> None:
     try:
         engine = engine_of(url, connections=1)
     except (ArgumentError, ValueError):  # whose words would repeat a part of the password
-        raise DatabaseMissing(f"{variable}: is no URL of a database; {_URL_FORM}") from None
+        raise DatabaseMissing(f"{variable}: is no URL of a database; {DATABASE_FORM}") from None
     try:
         while (error := _failure_of(engine)) is not None:
             now = time.monotonic()

@@ -77,8 +77,9 @@ _HEAD = """# Settings
 
 Generated from the code by `python -m bookwell.cli.settings_reference`; a test keeps it in step.
 
-Settings come from the environment. With `_FILE` behind its name a variable names a file that holds the value instead:
-`BOOKWELL_SECRET_KEY_FILE=/run/secrets/key`. A wrong value stops the start with a line that names the variable.
+Settings come from the environment; an empty variable is as if it were not set. With `_FILE` behind its name a variable
+names a file that holds the value instead: `BOOKWELL_SECRET_KEY_FILE=/run/secrets/key`. A wrong value stops the start
+with a line that names the variable.
 Variables marked *secret* are never shown in logs or errors.
 """
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -12,6 +11,7 @@ from bookwell.kit.issuers import NamedIssuer, beside, parse_issuers
 from bookwell.kit.key_ring import load_or_create_secret
 from bookwell.kit.production import insecure_url, weak_password, weak_secret
 from bookwell.kit.setting_files import SettingFiles, SettingFileUnusable
+from bookwell.kit.setting_urls import PlainDatabaseUrl, RedisUrl, WebUrl, url_of_file
 
 __all__ = ["CommonSettings", "InvalidSettings", "Role"]
 
@@ -28,7 +28,6 @@ _DATABASE_SECONDS = 20.0
 """So long a database may take for its answer until it counts as down."""
 _STOP_MARGIN_SECONDS = 5.0
 _CENTURY = 100 * 365.25 * 86_400
-_DATABASES = frozenset({"sqlite", "mysql", "mariadb", "postgresql", "postgres"})
 
 
 class InvalidSettings(SystemExit):
@@ -38,16 +37,16 @@ class InvalidSettings(SystemExit):
 class CommonSettings(BaseSettings):
     """What every service reads. A variable is the field's name in capitals behind `BOOKWELL_`.
 
-    With `_FILE` behind its name a variable says in which file the value stands.
+    With `_FILE` behind its name a variable says in which file the value stands. An empty one is as if it were not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     mode: Literal["embedded", "production"] = Field(
         default="embedded", description="`production` refuses what only a demo may have"
     )
     data_dir: Path = Field(default=Path(".bookwell"), description="Embedded databases, keys, mails and logs lie here")
-    redis_url: str = Field(
+    redis_url: RedisUrl = Field(
         default="",
         description="Caches and rate limits, as in redis://:password@redis:6379/0; without it databases keep them",
     )
@@ -64,13 +63,15 @@ class CommonSettings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds by which a demo lives ahead, for trying deadlines",
     )
-    library_database_url: str = Field(
+    library_database_url: PlainDatabaseUrl = Field(
         default="", description="The library's, as in mysql://user:password@host/name; empty: a file of the data folder"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least that is written to standard output"
     )
-    log_database_url: str = Field(default="", description="Where log records are kept, besides standard output")
+    log_database_url: PlainDatabaseUrl = Field(
+        default="", description="Where log records are kept, besides standard output"
+    )
     log_database_level: Literal["OFF", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least that is kept in the log table"
     )
@@ -80,9 +81,9 @@ class CommonSettings(BaseSettings):
     rate_limit_per_minute: int = Field(default=600, ge=0, description="Requests of one address or caller; 0: no limit")
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Longer requests are refused")
     trusted_proxies: int = Field(default=0, ge=0, description="How many proxies may say where a request comes from")
-    library_url: str = Field(default="", description="Where the library answers; empty: its port on loopback")
+    library_url: WebUrl = Field(default="", description="Where the library answers; empty: its port on loopback")
     library_port: int = Field(default=8013, ge=1, le=65535, description="Where the library listens")
-    library_issuer: str = Field(default="", description="The issuer in the library's tokens; default: its URL")
+    library_issuer: WebUrl = Field(default="", description="The issuer in the library's tokens; default: its URL")
     token_audience: str = Field(default="bookwell", min_length=1, description="Whom access tokens must be for")
     issuers: str = Field(default="", description="Whose tokens are taken besides; see `kit.issuers`")
     workers: int = Field(default=1, ge=1, description="Processes of a server; on SQLite one")
@@ -98,21 +99,6 @@ class CommonSettings(BaseSettings):
         le=120,
         description="Then it waits so long for the requests that it has begun; 0: as long as its requests may take",
     )
-
-    @field_validator("log_database_url")
-    @classmethod
-    def _check_log_database(cls, url: str) -> str:
-        kind = url.partition(":")[0]
-        if url and kind not in _DATABASES:
-            raise ValueError(f"no support for a database of the kind {kind!r}")
-        return url
-
-    @field_validator("library_url", "library_issuer")
-    @classmethod
-    def _check_library_url(cls, url: str) -> str:
-        if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
-            raise ValueError("is no http or https URL")
-        return url.rstrip("/")
 
     @field_validator("issuers")
     @classmethod
@@ -247,7 +233,7 @@ class CommonSettings(BaseSettings):
             return self.log_database_url or self.library_database_url
         if self.library_database_url.partition(":")[0] not in {"", "sqlite"}:
             return self.library_database_url
-        return f"sqlite:///{(self.data_dir / 'logs.sqlite3').absolute()}"
+        return url_of_file(self.data_dir / "logs.sqlite3")
 
     def logging_options(self, service: str, *, writer: str) -> dict[str, Any]:
         """What `kit.logs.configure` takes; `writer` is the dotted name of what makes a `kit.log_sink.RecordWriter`."""

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from bookwell.kit.addresses import AddressInvalid, parse_address
 from bookwell.kit.languages import LANGUAGES
 from bookwell.kit.production import insecure_url, open_password
+from bookwell.kit.setting_urls import DatabaseUrl, WebUrl, url_of_file
 from bookwell.kit.settings import CommonSettings, Role
 from bookwell.notifier.addresses import MailServer, parse_mail_url
 from bookwell.notifier.deliveries.services.tell_staff import Staff
@@ -26,8 +27,10 @@ _LEAST_LEASE = 1.5  # deadlines in a lease: a lease that a slow server outlasts 
 class NotifierSettings(CommonSettings):
     """`BOOKWELL_{NOTIFIER,MAIL,SMS,STAFF}_*`, `BOOKWELL_WEBHOOK*` and what every service reads."""
 
-    notifier_database_url: str = Field(default="", description="The notifier's; empty: a file of the data folder")
-    notifier_url: str = Field(default="", description="Where the notifier answers; empty: its port on loopback")
+    notifier_database_url: DatabaseUrl = Field(
+        default="", description="The notifier's; empty: a file of the data folder"
+    )
+    notifier_url: WebUrl = Field(default="", description="Where the notifier answers; empty: its port on loopback")
     notifier_hosts: str = Field(
         default="localhost,127.0.0.1,[::1]", description="Names by which the notifier may be asked, with commas"
     )
@@ -158,7 +161,7 @@ class NotifierSettings(CommonSettings):
     @property
     def database_url(self) -> str:
         """The configured database, or the embedded one in the data folder."""
-        return self.notifier_database_url or f"sqlite:///{(self.data_dir / 'notifier.sqlite3').absolute()}"
+        return self.notifier_database_url or url_of_file(self.data_dir / "notifier.sqlite3")
 
     @property
     def hosts(self) -> list[str]:

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from bookwell.kit.production import insecure_url
+from bookwell.kit.setting_urls import WebUrl
 from bookwell.kit.settings import CommonSettings, InvalidSettings
 from bookwell.partners.configuration import PartnerEntry, read_configuration
 
@@ -33,17 +33,10 @@ class PartnersSettings(CommonSettings):
     library_timeout_ms: int = Field(
         default=12_000, ge=100, le=60_000, description="For placing a reservation with the library"
     )
-    simulators_url: str = Field(
+    simulators_url: WebUrl = Field(
         default="", description="Where the demo's partner libraries answer; empty: their port on loopback"
     )
     simulators_port: int = Field(default=8030, ge=1, le=65535, description="Where the simulators listen")
-
-    @field_validator("simulators_url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
-            raise ValueError("is no http or https URL")
-        return url.rstrip("/")
 
     def _missing_in_production(self) -> Iterator[str]:
         yield from super()._missing_in_production()

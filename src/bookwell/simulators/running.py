@@ -13,7 +13,7 @@ __all__ = ["SimulatorsSettings", "run_simulators"]
 class SimulatorsSettings(BaseSettings):
     """Where the simulators listen, and how far ahead of time they live."""
 
-    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="BOOKWELL_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     simulators_port: int = Field(default=8030, ge=1, le=65535, description="Where the simulators listen")
     clock_offset: float = Field(

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.production import insecure_url, weak_keys
+from bookwell.kit.setting_urls import DatabaseUrl, WebUrl, url_of_file
 from bookwell.kit.settings import CommonSettings, Role
 from bookwell.kit.webhooks import WebhookSecret
 
@@ -20,7 +21,7 @@ _HANDING_ON_SECONDS = 6.0
 class TablesSettings(CommonSettings):
     """`BOOKWELL_TABLES_*` and what every service reads."""
 
-    tables_database_url: str = Field(
+    tables_database_url: DatabaseUrl = Field(
         default="", description="The tables service's (PostgreSQL); empty: a file of the data folder"
     )
     tables_port: int = Field(default=9000, ge=1, le=65535, description="Where the tables service listens")
@@ -28,7 +29,7 @@ class TablesSettings(CommonSettings):
         default="localhost,127.0.0.1,[::1]", description="Names by which it may be asked, with commas"
     )
     tables_threads: int = Field(default=8, ge=1, description="Operations that run at once in a process")
-    tables_url: str = Field(default="", description="Where guests reach the service; stands in their mails")
+    tables_url: WebUrl = Field(default="", description="Where guests reach the service; stands in their mails")
     tables_local_accounts: bool = Field(default=True, description="Off: only tokens of BOOKWELL_ISSUERS count")
     tables_signing_keys: SecretStr = Field(
         default=SecretStr(""), description="PEM blocks of RSA keys; the first signs. Empty: keys of the data folder."
@@ -112,7 +113,7 @@ class TablesSettings(CommonSettings):
     @property
     def database_url(self) -> str:
         """The configured database, or the embedded one in the data folder."""
-        return self.tables_database_url or f"sqlite:///{(self.data_dir / 'tables.sqlite3').absolute()}"
+        return self.tables_database_url or url_of_file(self.data_dir / "tables.sqlite3")
 
     @property
     def public_url(self) -> str:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from bookwell.cli.healthy import is_healthy
 from bookwell.cli.main import app, migrate
 from bookwell.cli.preparing import DatabaseMissing, database_urls, prepare_databases
+from bookwell.kit.settings import InvalidSettings
 
 _MISSING = (
     "BOOKWELL_NOTIFIER_DATABASE_URL: the database does not answer (OperationalError); `bookwell doctor` says more"
@@ -64,7 +65,7 @@ def test_migrate__database_is_down__says_so_in_one_line(monkeypatch: pytest.Monk
 def test_migrate__url_is_none__says_so_without_the_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOKWELL_NOTIFIER_DATABASE_URL", url)
 
-    with pytest.raises(DatabaseMissing) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         migrate(["notifier"])
 
     assert str(refused.value).startswith("BOOKWELL_NOTIFIER_DATABASE_URL: is no URL of a database; as in ")

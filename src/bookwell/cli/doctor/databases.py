@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from bookwell.cli.doctor.findings import Check, Finding, failed, fine, warning
@@ -68,8 +69,8 @@ def binary_log_finding(check: str, variables: Mapping[str, str]) -> Finding | No
 
 
 def _examine(database: _Database, *, can_migrate: bool) -> Iterator[Finding]:
-    path = database.url.partition("sqlite:///")[2]
-    if path and not Path(path).is_file():
+    file = make_url(database.url).database if database.url.startswith("sqlite:") else None
+    if file and not Path(file).is_file():
         yield warning(database.check, "its file is not there yet", "start the service, or: bookwell migrate")
         return
     engine = engine_of(database.url, connections=1, answer_seconds=_ANSWER_SECONDS)

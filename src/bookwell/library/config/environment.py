@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from bookwell.kit.key_ring import check_signing_keys
 from bookwell.kit.production import insecure_url, weak_keys
+from bookwell.kit.setting_urls import WebUrl, url_of_file
 from bookwell.kit.settings import CommonSettings
 
 __all__ = ["LibrarySettings"]
@@ -14,9 +15,11 @@ __all__ = ["LibrarySettings"]
 class LibrarySettings(CommonSettings):
     """`BOOKWELL_LIBRARY_*` and what every service reads."""
 
-    notifier_url: str = Field(default="", description="Where the notifier answers; empty: its port on loopback")
+    notifier_url: WebUrl = Field(default="", description="Where the notifier answers; empty: its port on loopback")
     mail_port: int = Field(default=8025, description="Where the notifier listens")
-    partners_url: str = Field(default="", description="Where the partners service answers; empty: its port on loopback")
+    partners_url: WebUrl = Field(
+        default="", description="Where the partners service answers; empty: its port on loopback"
+    )
     partners_port: int = Field(default=5013, description="Where it listens")
     partners_budget_ms: int = Field(default=2000, ge=100, le=60_000, description="As the partners service has it")
     partners_hold_ms: int = Field(default=15_000, ge=100, le=50_000, description="The same, for holds")
@@ -62,7 +65,7 @@ class LibrarySettings(CommonSettings):
     @property
     def database_url(self) -> str:
         """The configured database, or the embedded one in the data folder."""
-        return self.library_database_url or f"sqlite:///{(self.data_dir / 'library.sqlite3').absolute()}"
+        return self.library_database_url or url_of_file(self.data_dir / "library.sqlite3")
 
     @property
     def longest_request_seconds(self) -> float:
