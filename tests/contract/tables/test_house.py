@@ -91,6 +91,8 @@ def test_settings__if_match__only_those_that_were_read(staff: TestClient, own: D
     ("values", "pointer"),
     [
         ({"time_zone": "Mars/Olympus"}, "#/time_zone"),
+        ({"time_zone": "localtime"}, "#/time_zone"),
+        ({"time_zone": "right/Europe/Warsaw"}, "#/time_zone"),
         ({"opening": []}, "#/opening"),
         ({"opening": [[{"opens": "720", "closes": 1380}]] * 7}, "#/opening/0/0/opens"),
         ({"opening": [[{"opens": 720, "closes": 700}]] * 7}, "#/opening/0/0"),

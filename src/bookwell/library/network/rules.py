@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from bookwell.kit.time_zones import is_iana_zone
 from bookwell.library.network.errors import BranchNeverOpen, TimeZoneUnknown, WeekdaysInvalid
 
 __all__ = [
@@ -30,8 +31,6 @@ LONGEST_CLOSURE_DAYS = 730
 
 
 _DAYS_OF_A_WEEK = 7
-_NO_ZONES = ("localtime", "Factory", "posixrules", "posix/", "right/")
-"""What systems keep in the folder of the time zones besides."""
 
 
 def _no_holidays(_day: dt.date) -> bool:
@@ -171,15 +170,11 @@ def check_weekdays(weekdays: Sequence[int]) -> list[int]:
 
 
 def check_time_zone(name: str) -> str:
-    """The name, when it is an IANA time zone: what lies beside them means another time on each host, or none at all.
+    """The name, when it is an IANA time zone.
 
     Raises:
         TimeZoneUnknown
     """
-    if name.startswith(_NO_ZONES):
-        raise TimeZoneUnknown(f"{name!r} is no IANA time zone.")
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise TimeZoneUnknown(f"There is no time zone {name!r}.") from error
+    if not is_iana_zone(name):
+        raise TimeZoneUnknown(f"There is no time zone {name!r}.")
     return name

@@ -13,6 +13,7 @@ from bookwell.kit.addresses import parse_address
 from bookwell.kit.conditional import etag_of, is_known
 from bookwell.kit.idempotency import Answer
 from bookwell.kit.request_types import Day, make_strict
+from bookwell.kit.time_zones import is_iana_zone
 from bookwell.tables.api.access import Staff
 from bookwell.tables.api.answers import NOT_MODIFIED, json_answer, response_if_new, response_of
 from bookwell.tables.api.hits import DryRun, HitsOut, hits_out
@@ -34,6 +35,13 @@ class _Whole(House):
     """Settings as they are sent: none is left out, so that none is reset by silence."""
 
     dry_run: DryRun = False
+
+    @field_validator("time_zone", check_fields=False)
+    @classmethod
+    def _check_iana_zone(cls, name: str) -> str:
+        if not is_iana_zone(name):
+            raise ValueError("is no IANA time zone")
+        return name
 
     @field_validator("staff_email", check_fields=False)
     @classmethod
