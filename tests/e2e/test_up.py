@@ -140,11 +140,13 @@ def test_up__ended_by_a_signal__leaves_no_process_behind(tmp_path: Path, end: si
         wait_until(lambda: not any(is_alive(pid) for pid in below))
 
 
-def test_up__without_demo__makes_no_users(tmp_path: Path) -> None:
+def test_up__without_demo__makes_no_users_and_says_how_to_make_the_first(tmp_path: Path) -> None:
     with run_up(tmp_path, *_LIBRARY_ALONE) as up:
         up.wait_until_ready()
 
     assert not (up.folder / "demo.json").exists()
+    assert f"library: nobody can log in yet. BOOKWELL_DATA_DIR={up.folder} " in up.text
+    assert "bookwell create-admin NAME EMAIL\n" in up.text
 
 
 def test_up__started_again_with_demo__keeps_users_and_passwords(tmp_path: Path) -> None:

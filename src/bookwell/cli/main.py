@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from bookwell.cli.backup.unfinished import refuse_unfinished_restore
 from bookwell.cli.demo_accounts import refuse_demo_accounts
 from bookwell.cli.doctor.command import doctor
 from bookwell.cli.embedded import SERVICES, EmbeddedSettings, run_embedded
+from bookwell.cli.machine_failures import line_of
 from bookwell.cli.management import MIGRATIONS, run_library_command, run_own_command, services_in_use
 from bookwell.cli.outbox import outbox
 from bookwell.cli.preparing import await_databases, prepare_apart, prepare_databases
@@ -58,7 +59,19 @@ _Prepared = Annotated[
     bool, typer.Option("--prepare", help="First wait for its databases, and bring them up to date; for containers.")
 ]
 
-app = typer.Typer(
+
+class _Commands(typer.Typer):
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command; what of this machine stops it is a line."""
+        try:
+            return super().__call__(*arguments, **options)
+        except Exception as error:
+            if (line := line_of(error)) is None:
+                raise
+            raise SystemExit(line) from None
+
+
+app = _Commands(
     no_args_is_help=True,
     add_completion=False,
     help="Reservations for library networks, and for a restaurant's tables.",
@@ -89,6 +102,7 @@ def up(
         raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(SERVICES)}")
     if data_dir is not None:
         os.environ["BOOKWELL_DATA_DIR"] = str(data_dir.absolute())
+    _refuse_demo_in_production(is_demo=demo)
     try:
         run_embedded(EmbeddedSettings(), only=wanted, is_demo=demo, say=typer.echo)
     except StartFailed as error:
@@ -159,6 +173,10 @@ def prepare(
     seconds: Annotated[float, typer.Option(help="How long to wait for databases.", min=0)] = 120,
 ) -> None:
     """Wait for the databases of services and bring them up to date; in a demo, fill them."""
+    there_are = dict.fromkeys((*MIGRATIONS, *_SERVED))
+    if unknown := [name for name in services or () if name not in there_are]:
+        raise typer.BadParameter(f"no service {', '.join(unknown)}; there is: {', '.join(there_are)}")
+    _refuse_demo_in_production(is_demo=demo)
     chosen = services or services_in_use()
     prepare_databases(chosen, seconds=seconds, is_demo=demo)
     refuse_demo_accounts(chosen)
@@ -265,6 +283,12 @@ def revoke(context: typer.Context) -> None:
 def rotate() -> None:
     """Sign with a new key from now on; the old one stays published until its tokens have expired."""
     run_library_command(["rotate_keys"])
+
+
+def _refuse_demo_in_production(*, is_demo: bool) -> None:
+    """Before anything is made: what a demo has loaded into an empty database could only be taken out by hand."""
+    if is_demo and CommonSettings.load().mode == "production":
+        _fail("--demo: not where BOOKWELL_MODE is production; its people would stand in the databases")
 
 
 def _port_of(variable: str, usual: int) -> int:

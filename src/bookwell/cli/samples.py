@@ -12,7 +12,16 @@ from typing import Any
 from bookwell.kit.private_files import write_private
 from bookwell.kit.settings import CommonSettings
 
-__all__ = ["DEMO_FILE", "DEMO_USERS", "SAMPLED", "load_samples", "read_demo_file", "users_told", "write_demo_file"]
+__all__ = [
+    "DEMO_FILE",
+    "DEMO_USERS",
+    "SAMPLED",
+    "list_empty",
+    "load_samples",
+    "read_demo_file",
+    "users_told",
+    "write_demo_file",
+]
 
 DEMO_FILE = "demo.json"
 _PASSWORD_BYTES = 12
@@ -63,12 +72,17 @@ def load_samples(folder: Path, services: Collection[str]) -> None:
     The passwords are in `demo.json` before any database knows them, and stay there: whenever this is killed, and
     whichever services come later, they are the same everywhere.
     """
-    empty = [sample for sample in (_SAMPLES[name]() for name in services if name in _SAMPLES) if sample.is_empty()]
+    empty = list_empty(services)
     if not empty:
         return
     passwords = _passwords(folder)
-    for sample in empty:
-        sample.load(passwords)
+    for name in empty:
+        _SAMPLES[name]().load(passwords)
+
+
+def list_empty(services: Collection[str]) -> list[str]:
+    """Those of some services whose databases nobody uses yet; none of those without people."""
+    return [name for name in services if name in _SAMPLES and _SAMPLES[name]().is_empty()]
 
 
 def _passwords(folder: Path) -> Mapping[str, str]:

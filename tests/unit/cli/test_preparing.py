@@ -85,3 +85,24 @@ def test_database_urls__of_what_is_named_alone(tmp_path: Path) -> None:
 def test_is_healthy__nobody_listens_and_no_file__is_not(tmp_path: Path) -> None:
     assert not is_healthy("1")
     assert not is_healthy(str(tmp_path / "nothing"))
+
+
+def test_prepare__a_name_that_is_none__is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["prepare", "tabels"])
+
+    assert told.exit_code == 2
+    assert "tabels" in told.output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", [["prepare", "tables", "--demo"], ["up", "--only", "tables", "--demo"]])
+def test_demo__in_a_production__is_refused_and_nothing_is_made(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOKWELL_MODE", "production")
+    monkeypatch.setenv("BOOKWELL_TABLES_DATABASE_URL", f"sqlite:///{tmp_path}/data/tables.sqlite3")
+
+    told = CliRunner().invoke(app, command)
+
+    assert (told.exit_code, told.output.partition(":")[0]) == (1, "--demo")
+    assert not (tmp_path / "data").exists()
