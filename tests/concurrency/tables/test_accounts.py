@@ -17,13 +17,14 @@ from bookwell.kit.refresh_tokens import GRACE
 from bookwell.tables.accounts.errors import LastAdministrator, UsernameTaken
 from bookwell.tables.accounts.identity import Identity
 from bookwell.tables.accounts.models import account, token_session
-from bookwell.tables.accounts.queries import LoginLimits, find_lockout_seconds
+from bookwell.tables.accounts.queries import LoginLimits, find_credentials, find_lockout_seconds
 from bookwell.tables.accounts.rules import Role
 from bookwell.tables.accounts.services import accounts, sessions
 from bookwell.tables.accounts.services.sessions import Opened
 from bookwell.tables.db import Database
 from bookwell.tables.staffing import Attempt, log_in
 from tests.concurrency.racing import race as race_by_django
+from tests.concurrency.tables.behind import outcome_behind
 from tests.restaurant import NOW
 from tests.waiters import CHAIN, a_session, an_account, refreshed
 
@@ -89,6 +90,28 @@ def test_deactivate__all_administrators_at_once__one_is_left(restaurant: Databas
     assert [type(outcome.refusal) for outcome in outcomes if outcome.refusal] == [LastAdministrator]
     active = select(account.c.username).where(account.c.role == Role.ADMIN.value, account.c.is_active)
     assert len(restaurant.read(lambda connection: connection.scalars(active).all())) == 1
+
+
+@pytest.mark.parametrize("is_deactivated", [False, True])
+def test_log_in__while_the_account_changes__opens_no_session_that_outlives_it(
+    own: Database, is_deactivated: bool
+) -> None:
+    an_account(own, Role.ADMIN)
+    name = an_account(own)
+    changed = {} if is_deactivated else {"password_hash": "another"}
+    verb = accounts.deactivate_account if is_deactivated else accounts.change_password
+    found = own.read(lambda connection: find_credentials(connection, name))
+    assert found is not None
+
+    outcome = outcome_behind(
+        own,
+        lambda connection: verb(connection, username=name, now=NOW, **changed),
+        lambda: own.write(lambda c: sessions.open_session(c, credentials=found, chain=CHAIN, now=NOW)),
+    )
+
+    standing = select(token_session.c.sid).where(token_session.c.revoked_at.is_(None))
+    assert outcome.value is None
+    assert own.read(lambda connection: connection.scalars(standing).all()) == []
 
 
 def test_record_failure__at_once__each_counts(restaurant: Database) -> None:
