@@ -81,18 +81,20 @@ class Outlook:
     expected_on: dt.date | None
 
 
-def due_dates_of_copies(book_ids: Iterable[int], *, now: dt.datetime) -> Mapping[int, Sequence[dt.datetime | None]]:
-    """By book, when each of its copies in service is due: a free one now, one that is set aside None; one statement.
+def due_dates_of_copies(
+    book_ids: Iterable[int], *, free_at: dt.datetime | None = None
+) -> Mapping[int, Sequence[dt.datetime | None]]:
+    """By book, when each of its copies in service is due, None for one that is set aside; one statement.
 
-    A free copy beside a queue is there for who is passed over until a day. Lost copies and those in repair may never
-    come back: nobody can count on them.
+    A free one is due at `free_at`: beside a queue it is there for who is passed over until a day. Lost copies and those
+    in repair may never come back: nobody can count on them.
     """
     holder = Reservation.objects.filter(held_copy_id=OuterRef("pk"))
     due_at = Subquery(holder.filter(state=State.BORROWED).values("due_at"))
     serving = Copy.objects.filter(book_id__in=list(book_ids), status=CopyStatus.IN_SERVICE)
     found: dict[int, list[dt.datetime | None]] = defaultdict(list)
     for book_id, due, is_held in serving.values_list("book_id", due_at, Exists(holder)):
-        found[book_id].append(due if is_held else now)
+        found[book_id].append(due if is_held else free_at)
     return found
 
 
@@ -101,7 +103,7 @@ def get_outlooks(book_ids: list[int], *, now: dt.datetime) -> dict[int, Outlook]
 
     Nobody has said where the book will be picked up: it is the day at the network's first branch.
     """
-    due_dates = due_dates_of_copies(book_ids, now=now)
+    due_dates = due_dates_of_copies(book_ids)
     time_zone = get_home_branch(None, now=now).calendar.time_zone if due_dates else "UTC"
     return {
         holding.book_id: Outlook(

@@ -138,7 +138,7 @@ def views_of(rows: Sequence[Reservation], now: dt.datetime) -> list[ReservationV
 
 
 def _due_dates(book_ids: set[int], now: dt.datetime) -> Mapping[int, Sequence[dt.datetime | None]]:
-    return due_dates_of_copies(book_ids, now=now) if book_ids else {}
+    return due_dates_of_copies(book_ids, free_at=now) if book_ids else {}
 
 
 def _estimate(
