@@ -90,6 +90,7 @@ def test_settings__if_match__only_those_that_were_read(staff: TestClient, own: D
 @pytest.mark.parametrize(
     ("values", "pointer"),
     [
+        ({"name": " \t"}, "#/name"),
         ({"time_zone": "Mars/Olympus"}, "#/time_zone"),
         ({"time_zone": "localtime"}, "#/time_zone"),
         ({"time_zone": "right/Europe/Warsaw"}, "#/time_zone"),

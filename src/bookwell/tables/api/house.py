@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import GetCoreSchemaHandler, create_model, field_validator
+from pydantic import GetCoreSchemaHandler, StringConstraints, create_model, field_validator
 from pydantic_core import CoreSchema
 from sqlalchemy import Connection
 
@@ -58,6 +58,7 @@ class _Whole(House):
 
 _REQUIRED: Any = {name: (field.rebuild_annotation(), ...) for name, field in House.model_fields.items()}
 _REQUIRED["exceptions"] = (dict[Day, Spans], ...)
+_REQUIRED["name"] = (Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)], ...)
 HouseIn = create_model("HouseIn", __base__=_Whole, __doc__=House.__doc__, **_REQUIRED)
 
 
