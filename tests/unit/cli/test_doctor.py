@@ -149,6 +149,15 @@ def test_secret_files__none_named__are_not_looked_for(tmp_path: Path, monkeypatc
     assert secret_file_checks(read_site()) == {}
 
 
+def test_secret_files__the_current_folder_is_closed_to_us__are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "is_file", refuse)  # tests run as root, whom nothing is closed to
+
+    assert secret_file_checks(read_site()) == {}
+
+
 def test_mail_password__over_plain_smtp__is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOKWELL_SMTP_URL", "smtp://me:chosen-by-us@mail.example.org")
 

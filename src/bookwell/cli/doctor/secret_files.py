@@ -28,7 +28,15 @@ def _files(site: Site) -> list[Path]:
     named = {Path(os.environ[name]) for name in variables if os.environ.get(name)}
     named |= {path for settings in site.settings.values() for path in _paths(settings)}
     beside = {file for each in named for file in each.parent.glob("*.env")}
-    return sorted({file.absolute() for file in named | beside | {Path(".env")} if file.is_file()})
+    return sorted({file.absolute() for file in named | beside | {Path(".env")} if _is_there(file)})
+
+
+def _is_there(file: Path) -> bool:
+    """As far as this account may look: the folder of whoever called may be closed to it."""
+    try:
+        return file.is_file()
+    except PermissionError:
+        return False
 
 
 def _paths(settings: object) -> Iterator[Path]:
