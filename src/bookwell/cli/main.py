@@ -124,6 +124,7 @@ def serve(
 ) -> None:
     """Run one service in the foreground, in production behind a proxy that speaks TLS."""
     if service == _SIMULATORS:
+        CommonSettings.load()  # says in a line what is wrong with those that it shares with others
         run_simulators(host=host, port=port or _port_of("BOOKWELL_SIMULATORS_PORT", 8030))
         return
     if service not in _SERVED:

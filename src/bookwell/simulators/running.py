@@ -1,5 +1,7 @@
 """Starts the simulators."""
 
+import os
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,7 +24,15 @@ class SimulatorsSettings(BaseSettings):
 
 
 def run_simulators(*, host: str = "127.0.0.1", port: int | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; `port` defaults to BOOKWELL_SIMULATORS_PORT."""
+    """Serve until SIGINT or SIGTERM; `port` defaults to BOOKWELL_SIMULATORS_PORT.
+
+    Raises:
+        SystemExit: in one line, when the port is taken or the address is none of ours.
+    """
     settings = SimulatorsSettings()
     clock.set_offset(settings.clock_offset)
-    serve(Simulators(), host=host, port=port or settings.simulators_port)
+    port = port or settings.simulators_port
+    try:
+        serve(Simulators(), host=host, port=port)
+    except OSError as error:
+        raise SystemExit(f"Nothing can listen at {host}, port {port}: {os.strerror(error.errno or 0)}") from None

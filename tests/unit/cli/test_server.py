@@ -14,6 +14,7 @@ import pytest
 
 from bookwell.cli import server
 from bookwell.cli.server import Serving, serve_wsgi
+from bookwell.simulators.running import run_simulators
 from tests.infrastructure.servers import free_port
 
 
@@ -42,6 +43,16 @@ def test_serve__the_port_is_taken__says_so_in_one_line() -> None:
 
         with pytest.raises(SystemExit) as refused:
             serve_wsgi(Serving("nowhere:at_all", "127.0.0.1", port, stop_seconds=1), threads=1)
+
+    assert str(refused.value) == f"Nothing can listen at 127.0.0.1, port {port}: Address already in use"
+
+
+def test_serve__the_port_of_the_simulators_is_taken__says_so_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with pytest.raises(SystemExit) as refused:
+            run_simulators(port=port)
 
     assert str(refused.value) == f"Nothing can listen at 127.0.0.1, port {port}: Address already in use"
 
