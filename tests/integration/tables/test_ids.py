@@ -28,6 +28,8 @@ HOUR = dt.timedelta(hours=1)
 _LATER = (
     "ALTER TABLE booking ADD COLUMN mailbox VARCHAR(320) NOT NULL DEFAULT ''",
     "ALTER TABLE outbox ADD COLUMN traceparent VARCHAR(55) NOT NULL DEFAULT ''",
+    "ALTER TABLE closure ADD COLUMN opened_by VARCHAR(64) NOT NULL DEFAULT ''",
+    "ALTER TABLE closure ADD COLUMN opened_reason TEXT NOT NULL DEFAULT ''",
 )
 """What later migrations bring, and today's code needs."""
 COUNTED = ("account", "booking", "closure", "dining_table")
