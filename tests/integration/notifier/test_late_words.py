@@ -1,4 +1,4 @@
-"""A sender that is slower than its lease: somebody else has taken its mail over when it tells what came of it."""
+"""Senders that are slower than others: to take a mail that they chose, or to tell what came of it."""
 
 import datetime as dt
 
@@ -9,6 +9,7 @@ from bookwell.kit import clock
 from bookwell.notifier.channels.protocol import Message
 from bookwell.notifier.db import Database
 from bookwell.notifier.deliveries.rules import AttemptOutcome, Verdict
+from bookwell.notifier.deliveries.services import claim
 from tests.notifying import ACCEPTED, RememberingChannel, an_envelope, attempts_of, deliveries_of, make_notifier
 
 _LATER = Verdict(AttemptOutcome.TRANSIENT, 451, "451 later")
@@ -44,3 +45,23 @@ def test_deliver__slower_than_its_lease__its_late_word_counts_if_the_mail_was_ta
     (row,) = deliveries_of(database)
     assert (row.state, row.attempts) == (state, 2)
     assert [each.outcome for each in attempts_of(database, row.id)] == [late.outcome, rivals.outcome]
+
+
+def test_deliver__somebody_else_took_the_mail_since_it_was_chosen__leaves_it_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, channel = make_notifier(database)
+    slow.take_in([an_envelope()])
+    (chosen,) = deliveries_of(database)
+
+    class Faster(RememberingChannel):
+        def send(self, message: Message) -> Verdict:
+            with monkeypatch.context() as patch:
+                patch.setattr(claim, "list_candidates", lambda *_, **_wanted: [chosen.id])
+                assert slow.deliver_due() == 0
+            return super().send(message)
+
+    fast, _ = make_notifier(database, channel=Faster())
+
+    assert fast.deliver_due() == 1
+    assert channel.messages == []
