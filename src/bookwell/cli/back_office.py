@@ -30,7 +30,7 @@ def prepare_back_office(folder: Path, *, backoffice_url: str, tables_url: str) -
     endpoints of their own has no simulated back office: then the environment is empty.
     """
     file = folder / "webhooks.toml"
-    if "BOOKWELL_WEBHOOKS_FILE" in os.environ or (file.exists() and not file.read_text().startswith(_MARK)):
+    if os.environ.get("BOOKWELL_WEBHOOKS_FILE") or (file.exists() and not file.read_text().startswith(_MARK)):
         return {}
     for name in (_EVENTS, _DECISIONS):
         if not (folder / name).exists():

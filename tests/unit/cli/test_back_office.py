@@ -61,3 +61,11 @@ def test_prepare__a_file_of_endpoints_elsewhere__is_enough(tmp_path: Path, monke
 
     assert prepare_back_office(tmp_path, **URLS) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prepare__an_empty_variable_of_endpoints__names_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOKWELL_WEBHOOKS_FILE", "")
+
+    assert prepare_back_office(tmp_path, **URLS)["BOOKWELL_TABLES_BACKOFFICE"] == "backoffice"
