@@ -1,6 +1,7 @@
 """Which way a notice goes, and what follows from an attempt."""
 
 import datetime as dt
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -90,6 +91,15 @@ def test_next_step__follows_from_outcome_and_attempts(
     assert (step.next_attempt_at is not None) == (state is DeliveryState.QUEUED)
 
 
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 5), (2, 12.5), (3, 31.25)])
+def test_next_step__each_attempt__waits_longer(attempts: int, seconds: float) -> None:
+    verdict = Verdict(AttemptOutcome.TRANSIENT)
+
+    step = next_step(verdict, attempts=attempts, attempts_allowed=MAX_ATTEMPTS, now=_NOW, spread=0.5)
+
+    assert step.next_attempt_at == _NOW + dt.timedelta(seconds=seconds)
+
+
 def test_next_step__after_somebody_asked_for_it_again__begins_with_short_gaps() -> None:
     step = next_step(
         Verdict(AttemptOutcome.TRANSIENT), attempts=16, attempts_allowed=15 + MAX_ATTEMPTS, now=_NOW, spread=0.5
@@ -114,6 +124,14 @@ def test_schedules__webhooks__have_the_gaps_of_the_standard_for_three_days() -> 
     assert gaps == [5, 300, 1800, *(3600 * hours for hours in (2, 5, 10, 14, 20, 24))]
     assert gap_after(1, spread=0, schedule=webhooks) == dt.timedelta(seconds=4.5)
     assert gap_after(99, spread=1, schedule=webhooks) == dt.timedelta(hours=26.4)
+
+
+def test_schedules__sms__are_given_up_within_a_day_of_work() -> None:
+    gaps = SCHEDULES["sms"].gaps
+
+    assert list(gaps) == sorted(gaps)
+    assert gaps[0] == dt.timedelta(seconds=5)
+    assert dt.timedelta(hours=7) < sum(gaps, dt.timedelta()) < dt.timedelta(hours=9)
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(1, 5), (60, 60), (10**9, 86_400)])
@@ -143,5 +161,10 @@ def test_check_retry__a_failed_one__is_allowed_unless_forgotten() -> None:
         check_retry(DeliveryState.FAILED, is_forgotten=True)
 
 
-def test_transitions__every_state__has_a_place() -> None:
+def test_transitions__are_the_steps_of_the_known_lives_and_no_others() -> None:
+    lives = ["queued sending queued", "sending sent", "sending failed queued", "sending expired"]
+    lives += ["queued expired", "queued failed", "queued suppressed", "queued sent"]
+    listed = {(before, after) for before, following in TRANSITIONS.items() for after in following}
+
+    assert listed == {step for life in lives for step in pairwise(map(DeliveryState, life.split()))}
     assert set(TRANSITIONS) == set(DeliveryState) == {*MOVING, *ENDED}

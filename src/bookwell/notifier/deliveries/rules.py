@@ -6,7 +6,8 @@ A delivery is one notice on its way to one person by one channel:
       │ ▲          ├─────► failed ──► queued    (somebody asked for it)
       │ └──────────┤ tried again later
       │            └─────► expired
-      └──► expired, failed                      suppressed: from the start, or of a forgotten person
+      ├──► expired, failed                      suppressed: from the start, or of a forgotten person
+      └──► sent    (a sender that was given up says so after all)
 """
 
 import datetime as dt
@@ -59,7 +60,13 @@ class DeliveryState(StrEnum):
 TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType(
     {
         DeliveryState.QUEUED: frozenset(
-            {DeliveryState.SENDING, DeliveryState.EXPIRED, DeliveryState.FAILED, DeliveryState.SUPPRESSED}
+            {
+                DeliveryState.SENDING,
+                DeliveryState.SENT,
+                DeliveryState.EXPIRED,
+                DeliveryState.FAILED,
+                DeliveryState.SUPPRESSED,
+            }
         ),
         DeliveryState.SENDING: frozenset(
             {DeliveryState.SENT, DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.EXPIRED}
@@ -246,7 +253,7 @@ def check_retry(state: DeliveryState, *, is_forgotten: bool) -> None:
     Raises:
         RetryRefused
     """
-    if DeliveryState.QUEUED not in TRANSITIONS[state] or state is not DeliveryState.FAILED:
+    if state is not DeliveryState.FAILED:
         raise RetryRefused(f"The delivery is {state.value}; only failed ones are tried again.")
     if is_forgotten:
         raise RetryRefused("What the message said has been forgotten.")
