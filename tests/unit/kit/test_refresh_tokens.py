@@ -30,7 +30,11 @@ def test_parse__reads_what_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "a.1", "a.x." + "s" * 43, "a.-1." + "s" * 43, "a.1." + "s" * 42, "a.\u0661." + "s" * 43]
+    "text",
+    [
+        *("", "a", "a.1", "a.x." + "s" * 43, "a.-1." + "s" * 43, "a.1." + "s" * 42, "a.\u0661." + "s" * 43),
+        *("a.1234567890." + "s" * 43, "a" * 37 + ".1." + "s" * 43, "a.1." + "ż" * 43),
+    ],
 )
 def test_parse__anything_else__is_no_token(text: str) -> None:
     assert RefreshToken.parse(text) is None

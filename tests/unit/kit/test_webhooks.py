@@ -62,6 +62,33 @@ def test_verify__anything_changed__is_refused(changes: dict[str, str]) -> None:
         verify(_GOOD | changes, _BODY, secrets=[_SECRET], now=_AT)
 
 
+def _signed(message_id: str, timestamp: str) -> dict[str, str]:
+    """What somebody sends who knows the secret."""
+    signature = _SECRET.signature_of(f"{message_id}.{timestamp}.".encode() + _BODY)
+    given = {"webhook-id": message_id, "webhook-timestamp": timestamp}
+    return given | {"webhook-signature": f"v1,{b64encode(signature).decode()}"}
+
+
+def test_verify__the_longest_id__is_taken() -> None:
+    assert verify(_signed("m" * 128, "1614265330"), _BODY, secrets=[_SECRET], now=_AT) == "m" * 128
+
+
+@pytest.mark.parametrize(
+    ("message_id", "timestamp"),
+    [
+        *((message_id, "1614265330") for message_id in ("", "m" * 129, "ż", "a\nb", "a\0b")),
+        *(
+            ("m1", timestamp)
+            for timestamp in ("", "+1614265330", " 1614265330", "1_614_265_330", "²", "１６１４２６５３３０")
+        ),
+        *(("m1", timestamp) for timestamp in ("1614265330.0", "0001614265330", "9" * 400)),
+    ],
+)
+def test_verify__odd_but_signed__is_refused(message_id: str, timestamp: str) -> None:
+    with pytest.raises(SignatureInvalid):
+        verify(_signed(message_id, timestamp), _BODY, secrets=[_SECRET], now=_AT)
+
+
 def test_verify__another_body_or_secret_or_none__is_refused() -> None:
     for body, secrets in ((_BODY + b" ", [_SECRET]), (_BODY, [_OTHER]), (_BODY, [])):
         with pytest.raises(SignatureInvalid):
