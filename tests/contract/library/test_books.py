@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookwell.library.audit.models import AuditEntry
-from bookwell.library.catalog.models import Book
+from bookwell.library.catalog.models import YEAR_UNKNOWN, Book
 from tests.contract.library.world import World
 
 _BODY = {"title": "Solaris", "authors": ["Stanisław Lem"], "isbn": "83-08-04905-2", "year": 1961, "language": "pol"}
@@ -212,6 +212,14 @@ def test_list__filters__narrow(world: World) -> None:
     free = send("GET", f"/api/books/?branch={world.branch.code}&available=true&limit=200", world).json()["items"]
     taken = send("GET", f"/api/books/?branch={world.branch.code}&available=false&limit=200", world).json()["items"]
     assert sorted(book["id"] for book in free + taken) == sorted(book["id"] for book in at_branch)
+
+
+def test_list__year_that_stands_for_none__is_refused(world: World) -> None:
+    assert send("GET", "/api/books/?year=-32767", world).status_code == 200
+
+    response = send("GET", f"/api/books/?year={YEAR_UNKNOWN}", world)
+
+    assert (response.status_code, response.json()["code"]) == (422, "request.invalid")
 
 
 def test_list__cursor_of_another_list__is_refused(world: World) -> None:

@@ -91,7 +91,7 @@ class Filters(PageQuery):
     q: Annotated[str, Field(max_length=300, description="Words of title, author, subject, or an ISBN")] = ""
     author: Annotated[str, Field(max_length=200)] = ""
     language: Language = ""
-    year: Annotated[int, Field(ge=-(2**15), lt=2**15)] | None = None
+    year: Annotated[int, Field(gt=-(2**15), lt=2**15)] | None = None
     branch: Annotated[str, Field(max_length=20, description="Code of a branch that owns a copy")] = ""
     available: Annotated[bool, Field(description="With a free copy (at the branch, if one is given)")] | None = None
     ordering: Ordering | Literal[""] = ""
