@@ -134,6 +134,8 @@ def serve(
         prepare_apart([service, _LOGS])
     # What is wrong is said once, and not by every process that is forked.
     settings = settings_of(service).load("server")
+    if settings.mode == "embedded":
+        settings.shared_secret()  # the data folder can be used, and whoever is forked finds the same one
     refuse_demo_accounts([service])
     from bookwell.cli.server import Serving, serve_asgi, serve_wsgi  # noqa: PLC0415 -- the server is an extra's
 

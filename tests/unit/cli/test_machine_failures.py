@@ -9,6 +9,7 @@ import pytest
 
 from bookwell.cli.machine_failures import line_of
 from bookwell.cli.main import app
+from tests.infrastructure.servers import free_port
 
 
 @pytest.fixture
@@ -46,6 +47,20 @@ def test_migrate__a_folder_where_its_lock_would_be__is_a_line(folder: Path) -> N
     lock.mkdir()
 
     assert _told() == f"{lock} cannot be used: Is a directory"
+
+
+def test_serve__a_data_folder_that_cannot_be_made__is_a_line_before_any_process_is_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BOOKWELL_DATA_DIR", str(tmp_path / "file" / "data"))
+    monkeypatch.setenv("BOOKWELL_SECRET_KEY", "")
+    monkeypatch.setenv("BOOKWELL_WORKERS", "1")  # the command sets it
+
+    with pytest.raises(SystemExit) as ended:
+        app(["serve", "library", f"--port={free_port()}"])
+
+    assert str(ended.value) == f"{tmp_path / 'file' / 'data'} cannot be used: Not a directory"
 
 
 def test_line__of_an_error_behind_another__is_told() -> None:
