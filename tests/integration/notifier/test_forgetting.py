@@ -59,6 +59,22 @@ def test_forget__after_more_days__nothing_stays_of_what_ended(database: Database
     assert deliveries_of(database) == []
 
 
+def test_forget__after_more_days__what_came_since_keeps_its_attempts(database: Database) -> None:
+    notifier, _ = make_notifier(database)
+    old, new = an_envelope(), an_envelope(aggregate="reservation:2")
+    notifier.take_in([old])
+    notifier.deliver([old])
+
+    with time_machine.travel(clock.now() + dt.timedelta(days=401)):
+        notifier.take_in([new])
+        notifier.deliver([new])
+        notifier.forget()
+
+    (kept,) = deliveries_of(database)
+    assert kept.event_id == new.event_id
+    assert [each.outcome for each in attempts_of(database, kept.id)] == ["accepted"]
+
+
 def test_forget__mails_in_files__go_too(database: Database, tmp_path: Path) -> None:
     channel = MailChannel(FileTransport(tmp_path / "mails"), sender="a@b.example")
     notifier, _ = make_notifier(database, channel=channel, data_dir=tmp_path)

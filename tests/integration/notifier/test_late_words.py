@@ -17,6 +17,10 @@ _REFUSED = Verdict(AttemptOutcome.REFUSED, 550, "550 no such user")
 _LEASE_AND_MORE = dt.timedelta(seconds=61)
 
 
+class _Died(BaseException):
+    """The process ends here: nothing after this line runs."""
+
+
 @pytest.mark.parametrize(
     ("late", "rivals", "state"),
     [
@@ -45,6 +49,26 @@ def test_deliver__slower_than_its_lease__its_late_word_counts_if_the_mail_was_ta
     (row,) = deliveries_of(database)
     assert (row.state, row.attempts) == (state, 2)
     assert [each.outcome for each in attempts_of(database, row.id)] == [late.outcome, rivals.outcome]
+
+
+def test_deliver__slower_than_its_lease__its_late_word_does_not_end_the_attempt_that_goes_on(
+    database: Database,
+) -> None:
+    rival, _ = make_notifier(database, channel=RememberingChannel([_Died()]))
+
+    class Overtaken(RememberingChannel):
+        def send(self, message: Message) -> Verdict:
+            with time_machine.travel(clock.now() + _LEASE_AND_MORE), pytest.raises(_Died):
+                rival.deliver_due()
+            return super().send(message)
+
+    slow, _ = make_notifier(database, channel=Overtaken([_LATER]))
+    slow.take_in([an_envelope()])
+
+    slow.deliver_due()
+
+    (row,) = deliveries_of(database)
+    assert (row.state, row.attempts) == ("sending", 2)
 
 
 def test_deliver__somebody_else_took_the_mail_since_it_was_chosen__leaves_it_alone(
