@@ -72,7 +72,7 @@ def test_forget__after_more_days__what_came_since_keeps_its_attempts(database: D
 
     (kept,) = deliveries_of(database)
     assert kept.event_id == new.event_id
-    assert [each.outcome for each in attempts_of(database, kept.id)] == ["accepted"]
+    assert [(each.outcome, each.answer) for each in attempts_of(database, kept.id)] == [("accepted", "250 OK")]
 
 
 def test_forget__mails_in_files__go_too(database: Database, tmp_path: Path) -> None:
