@@ -38,8 +38,9 @@ def test_restore__somebody_has_the_database_open__is_refused_unless_told_to_go_o
     made = make_backup(tmp_path / "backups", say=silent)
     file = Path(database.partition("///")[2])
     inode = file.stat().st_ino
+    engine = engine_of(database)
 
-    with reading(engine_of(database)) as server:
+    with reading(engine) as server:
         server.exec_driver_sql("SELECT * FROM delivery")
         with pytest.raises(RestoreRefused, match=r"notifier: its database is in use \(another program\); stop"):
             restore_backup(made, is_forced=True, say=silent)
@@ -48,6 +49,7 @@ def test_restore__somebody_has_the_database_open__is_refused_unless_told_to_go_o
         restore_backup(made, is_forced=True, ignores_others=True, say=silent)
 
     assert file.stat().st_ino != inode
+    engine.dispose()
 
 
 def test_restore__whoever_had_it_open_is_gone__is_done(database: str, tmp_path: Path) -> None:
