@@ -15,7 +15,6 @@ from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.kit.http_errors import HttpRefusal
 from bookwell.kit.problems import status_of
-from bookwell.kit.response_headers import PAGE_POLICY
 from bookwell.library.accounts.mail_limits import MailKind, count_asking, may_mail
 from bookwell.library.accounts.mailboxes import kept_address
 from bookwell.library.accounts.services import offer_password_reset
@@ -92,9 +91,7 @@ def _send_link(email: str, *, address: str) -> None:
 
 def _page(request: HttpRequest, state: str, *, status: int = 200, **content: object) -> HttpResponse:
     language = language_of(request)
-    response = link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status, **content)
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    return response
+    return link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status, **content)
 
 
 # By this name the template of the admin's log-in looks for it.

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from bookwell.kit.response_headers import PAGE_POLICY
+
 __all__ = ["Words", "link_page", "words_in"]
 
 Words = Mapping[str, Mapping[str, str]]
@@ -33,4 +35,6 @@ def link_page(
     spoken = words_in(words, language)
     message = spoken.get(state, "").format_map(content)
     shown = {"state": state, "language": language, "words": spoken, "message": message}
-    return render(request, template, shown | content, status=status)
+    response = render(request, template, shown | content, status=status)
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response

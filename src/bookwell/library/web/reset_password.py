@@ -17,7 +17,6 @@ from bookwell.kit import clock
 from bookwell.kit.adapters.django.transactions import run_in_transaction
 from bookwell.kit.errors import DomainError
 from bookwell.kit.problems import status_of
-from bookwell.kit.response_headers import PAGE_POLICY
 from bookwell.library.accounts.errors import PasswordRefused
 from bookwell.library.accounts.models import User
 from bookwell.library.accounts.passwords import LONGEST_PASSWORD, hash_password_of_link
@@ -121,7 +120,6 @@ def _form(request: HttpRequest, user: User, token: str, problems: Sequence[str] 
 
 def _page(request: HttpRequest, state: str, language: str, *, status: int = 200, **content: object) -> HttpResponse:
     response = link_page(request, _TEMPLATE, WORDS, state=state, language=language, status=status, **content)
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

@@ -44,6 +44,7 @@ def test_unsubscribe_link__opened__shows_a_button_and_changes_nothing() -> None:
         response = Client().get(_link(user))
 
     assert response.status_code == 200
+    assert response["Content-Security-Policy"].startswith("default-src 'none'")
     assert response.content.decode().count("<button>") == 1
     assert all(query["sql"].startswith("SELECT") for query in captured)
     assert _wants_reminders(user)
