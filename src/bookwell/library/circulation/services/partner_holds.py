@@ -135,8 +135,8 @@ def record_hold(*, reservation_id: int, told: HoldState, asked_until: dt.datetim
     """Bring a reservation to where its partner says that it is, and end the conversation that was claimed until then.
 
     A hold that is not listed is looked at again soon before that is believed, and is then taken back all the same: what
-    is gone cannot be, and what the list had left out does not stay behind. That it is ready no more is
-    believed after the same time.
+    is gone cannot be, and what the list had left out does not stay behind. That it is ready no more is believed after
+    the same time.
 
     Raises:
         ReservationNotFound
