@@ -81,19 +81,26 @@ def test_sink__two_processes_at_once__every_record_is_stored_once(log_url: str, 
         assert numbers(logs, service) == list(range(2000))
 
 
-def test_sink__forked_while_it_works__both_processes_store_their_own(log_url: str, logs: Engine) -> None:
+def test_sink__forked_while_it_works__both_processes_store_their_own(
+    log_url: str, logs: Engine, tmp_path: Path
+) -> None:
     script = """
 tell(0, 100)
-time.sleep(1)  # the thread has a connection now
+while not os.path.exists(sys.argv[3]):
+    time.sleep(0.01)
 tell(100, 200)
 child = os.fork()
 tell(1000, 1100) if child == 0 else tell(200, 300)
 if child:
     os.waitpid(child, 0)
 """
+    go_on = tmp_path / "go-on"
 
-    assert run(_BEGIN + script, log_url, "forking") == 0
+    forking = start(_BEGIN + script, log_url, "forking", str(go_on))
+    wait_until(lambda: len(numbers(logs, "forking")) == 100)  # the thread has a connection now
+    go_on.touch()
 
+    assert forking.wait(_PATIENCE_SECONDS) == 0
     assert sorted(numbers(logs, "forking")) == [*range(300), *range(1000, 1100)]
 
 

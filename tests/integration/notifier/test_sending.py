@@ -269,7 +269,6 @@ def test_deliver__a_slow_server__no_lease_runs_out_and_another_sender_takes_no_m
             rival.deliver_due()
 
     competitor = threading.Thread(target=compete)
-    time.sleep(0.01)
     competitor.start()
     first.deliver(envelopes)
     while any(row.state != "sent" for row in deliveries_of(database)):
