@@ -55,6 +55,8 @@ class FakeGateway:
         if self.is_down:
             raise httpx2.ConnectError("refused", request=request)
         if path == "/partners":
+            if "partners" in self.fails_for:
+                return httpx2.Response(500)
             listed = [
                 {"name": PARTNER, "takes_holds": True, "circuit": self.circuit},
                 {"name": "library 9", "takes_holds": False},

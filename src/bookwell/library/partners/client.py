@@ -1,7 +1,7 @@
 """The partners service, as the library calls it: over HTTP, for a bounded time, and never inside a transaction.
 
-Whatever is wrong with it (nobody listens, it is slow, its answer makes no sense) is `PartnersSilent`. Two kinds of
-it matter to whoever asks about holds: `PartnersLate` and `PartnerMissing`.
+Whatever is wrong with it (nobody listens, it is slow, its answer makes no sense) is `PartnersSilent`. Some kinds
+of it matter to whoever asks: `PartnersLate` and `PartnerMissing` about holds, `PartnersAbsent` about the partners.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from bookwell.contracts.partners import HoldRequest, HoldState, PartnerAvailabil
 from bookwell.kit import clock
 from bookwell.kit.request_context import request_id, traceparent
 from bookwell.library.accounts.tokens import sign_as_library
-from bookwell.library.partners.errors import HoldRefused, PartnerMissing, PartnersLate, PartnersSilent
+from bookwell.library.partners.errors import HoldRefused, PartnerMissing, PartnersAbsent, PartnersLate, PartnersSilent
 
 __all__ = ["ListedPartner", "cancel_hold", "fetch_availability", "fetch_partners", "find_hold", "place_hold"]
 
@@ -134,6 +134,8 @@ def _ask(method: str, path: str, shape: TypeAdapter[T], *, seconds: float, body:
 def _meaning_of(error: Exception) -> PartnersSilent:
     if isinstance(error, (httpx2.ReadTimeout, httpx2.WriteTimeout)):
         return PartnersLate()
+    if isinstance(error, httpx2.ConnectError):
+        return PartnersAbsent()
     is_missing = (
         isinstance(error, httpx2.HTTPStatusError) and _problem_of(error.response).get("code") == _PARTNER_UNKNOWN
     )

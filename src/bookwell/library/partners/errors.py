@@ -8,6 +8,7 @@ __all__ = [
     "PartnerMissing",
     "PartnerTakesNoHolds",
     "PartnerUnavailable",
+    "PartnersAbsent",
     "PartnersLate",
     "PartnersSilent",
 ]
@@ -47,6 +48,12 @@ class PartnersSilent(Unavailable):
     code = "partners.unreachable"
     title = "Partner libraries cannot be reached now"
     retry_after = 5
+
+
+class PartnersAbsent(PartnersSilent):
+    """Nobody listens where the partners service is looked for."""
+
+    code = "partners.absent"
 
 
 class PartnersLate(PartnersSilent):
