@@ -39,6 +39,14 @@ def test_admin__reader__does_not_get_in() -> None:
     assert client_of(Role.READER).get("/admin/").status_code == 302
 
 
+@pytest.mark.parametrize("path", ["account/emailaddress", "mfa/authenticator", "auth/group"])
+def test_admin__tables_of_libraries__cannot_be_changed_past_the_services(path: str) -> None:
+    client = client_of(Role.ADMIN)
+
+    assert client.get(f"/admin/{path}/").status_code == 404
+    assert client.get(f"/admin/{path}/add/").status_code == 404
+
+
 def keeps_to_the_policy(response: Any) -> bool:
     """No script or style that a policy without `unsafe-inline` would stop."""
     page = response.content.decode()
