@@ -164,6 +164,38 @@ def block() -> tuple[str, int]:
     return "circulation/block", made.pk
 
 
+def reservation() -> tuple[str, int]:
+    return "circulation/reservation", ReservationFactory.place(ReaderFactory.create(), BookFactory.create()).pk
+
+
+@pytest.mark.parametrize("make", [policy, branch, closure, user, category, block, reservation])
+def test_page_of_one__is_named_for_people(make: Any) -> None:
+    model, key = make()
+
+    page = client_of(Role.ADMIN).get(f"/admin/{model}/{key}/change/")
+
+    assert page.status_code == 200
+    assert " object (" not in page.content.decode()
+
+
+def test_instants__are_shown_with_their_zone() -> None:
+    model, key = reservation()
+
+    page = client_of(Role.ADMIN).get(f"/admin/{model}/{key}/change/").content.decode()
+
+    assert re.search(r"\d\d:\d\d UTC<", page)
+
+
+def test_front_page__leads_to_deliveries_beside_what_can_be_edited_and_to_no_page_that_is_missing() -> None:
+    page = client_of(Role.ADMIN).get("/admin/").content.decode()
+
+    link = '<a class="section" href="/admin/deliveries/">'
+    assert link in page
+    before = page[page.index('id="content-main"') : page.index(link)]
+    assert before.count("<div") == before.count("</div>") + 1  # what is open there is its own, and the column's
+    assert 'href="/"' not in page
+
+
 @pytest.mark.parametrize(
     ("make", "may_view"),
     [(policy, True), (branch, True), (closure, True), (block, True), (user, False), (category, False)],

@@ -85,6 +85,10 @@ class Policy(models.Model):
         verbose_name_plural = "policies"
         constraints = [UniqueConstraint(fields=["category", "branch_key"], name="policy_once")]
 
+    def __str__(self) -> str:
+        """Whose policy it is, and where."""
+        return f"{self.category}, {self.branch or 'all branches'}"
+
     def save(self, **options: Any) -> None:
         """Keep the key beside the branch."""
         self.branch_key = self.branch_id or 0
@@ -100,6 +104,10 @@ class Block(models.Model):
 
     class Meta:
         db_table = "reader_block"
+
+    def __str__(self) -> str:
+        """Who is blocked, and why."""
+        return f"{self.reader}: {self.reason}"
 
 
 class Reservation(models.Model):
@@ -161,6 +169,10 @@ class Reservation(models.Model):
             models.Index(fields=["pickup_branch", "state"], name="reservation_at_branch"),
             models.Index(fields=["next_reminder_at"], name="reservation_reminder"),
         ]
+
+    def __str__(self) -> str:
+        """By its number, as people and the API name it."""
+        return f"Reservation {self.pk}"
 
 
 class PartnerHold(models.Model):

@@ -30,6 +30,7 @@ AUTH_USER_MODEL = "accounts.User"
 TIME_ZONE = "UTC"
 USE_TZ = True
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "bookwell.library.config.formats"
 IDEMPOTENCY_HOURS = ENV.idempotency_hours
 OUTBOX_RETENTION = dt.timedelta(days=ENV.outbox_days)
 

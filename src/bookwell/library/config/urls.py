@@ -7,6 +7,9 @@ from bookwell.library.api import daia, health, oauth, well_known
 from bookwell.library.api.app import api
 from bookwell.library.web import confirm_email, deliveries, forgot_password, reset_password, unsubscribe
 
+admin.site.site_header = admin.site.site_title = "Bookwell"
+admin.site.site_url = None  # there are no pages for readers at `/`
+
 urlpatterns = [
     path("admin/", include(deliveries)),
     path("admin/", admin.site.urls),

@@ -50,3 +50,7 @@ class Closure(models.Model):
         db_table = "closure"
         ordering = ["closed_on", "id"]
         constraints = [models.UniqueConstraint(fields=["branch", "closed_on"], name="closure_once_a_day")]
+
+    def __str__(self) -> str:
+        """Where, and when."""
+        return f"{self.branch}, {self.closed_on}"
