@@ -14,15 +14,16 @@ from bookwell.library.api.types import Body, Id, PageOf, PartialBody
 from bookwell.library.circulation import queries, services
 from bookwell.library.circulation.models import Policy
 from bookwell.library.circulation.queries.policies import TERMS
-from bookwell.library.circulation.rules import DEFAULT_TERMS
+from bookwell.library.circulation.rules import DEFAULT_TERMS, TERM_RANGES
 from bookwell.library.circulation.schemas import PolicyOut
 
 __all__ = ["router"]
 
 router = Router(tags=["policies"])
 
-Count = Annotated[int, Field(ge=0, le=1000)]
-Days = Annotated[int, Field(ge=1, le=365)]
+_COUNTS, _DAYS = TERM_RANGES["count"], TERM_RANGES["days"]
+Count = Annotated[int, Field(ge=_COUNTS[0], le=_COUNTS[1])]
+Days = Annotated[int, Field(ge=_DAYS[0], le=_DAYS[1])]
 
 
 class Terms(Body):

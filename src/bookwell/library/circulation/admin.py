@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -16,7 +17,7 @@ from bookwell.library.catalog.services import change_book
 from bookwell.library.circulation import services
 from bookwell.library.circulation.models import Block, Copy, PartnerHold, Policy, Reservation
 from bookwell.library.circulation.queries.policies import TERMS
-from bookwell.library.circulation.rules import CLAIM_STATES, Actor
+from bookwell.library.circulation.rules import CLAIM_STATES, TERM_RANGES, Actor
 from bookwell.library.circulation.services.books import add_book, remove_book
 
 __all__ = ["BlockAdmin", "BookAdmin", "CopyAdmin", "PartnerHoldAdmin", "PolicyAdmin", "ReservationAdmin"]
@@ -146,6 +147,13 @@ class PolicyAdmin(ServiceAdmin):
     """Policies are edited here."""
 
     list_display = ("category", "branch", "max_open_reservations", "max_open_loans", "loan_days")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A term keeps to the API's range."""
+        if isinstance(db_field, models.PositiveSmallIntegerField):
+            least, most = TERM_RANGES["days" if db_field.name in ("loan_days", "pickup_days") else "count"]
+            kwargs |= {"min_value": least, "max_value": most}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A category's general policy stays."""

@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_TERMS",
     "OPEN_STATES",
     "SYSTEM",
+    "TERM_RANGES",
     "TRANSITIONS",
     "Actor",
     "Cause",
@@ -168,6 +169,8 @@ class PolicyTerms:
 
 
 DEFAULT_TERMS = PolicyTerms()
+TERM_RANGES = {"days": (1, 365), "count": (0, 1000)}
+"""Least and most. Longer terms would end in years that no calendar has."""
 
 _REMINDER_HOUR = dt.time(9)
 """At the branch."""

@@ -16,12 +16,30 @@ else:
     AnyAdmin = admin.ModelAdmin  # generic for type checkers alone
 
 
+_REFUSAL = "_bookwell_refusal"
+
+
 class ServiceAdmin(AnyAdmin):
-    """Runs each change in the transaction runner, and shows a refusal as a message on the same page."""
+    """Runs each change in the transaction runner, and shows a refusal on the same page."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Django's hook: add and change."""
-        return self._in_transaction(super().changeform_view, request, *args, **kwargs)
+        """Django's hook: add and change. What a service refuses stands in the form as it was sent, to be mended."""
+        view = super().changeform_view
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        try:
+            return run_in_transaction(lambda: view(request, *args, **kwargs))
+        except DomainError as refusal:
+            setattr(request, _REFUSAL, _told(refusal))
+            return view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Django's hook. After a refusal the form is one that says so, and cannot be valid."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        refusal = getattr(request, _REFUSAL, None)
+        if refusal is None:
+            return form
+        return type(form.__name__, (form,), {"clean": lambda refused: refused.add_error(None, refusal)})
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Django's hook."""
@@ -39,9 +57,12 @@ class ServiceAdmin(AnyAdmin):
         try:
             return run_in_transaction(answer) if request.method == "POST" else answer()
         except DomainError as refusal:
-            details = "; ".join([refusal.detail, *(error.detail for error in refusal.errors)])
-            self.message_user(request, details, messages.ERROR)
+            self.message_user(request, _told(refusal), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+
+def _told(refusal: DomainError) -> str:
+    return "; ".join([refusal.detail, *(error.detail for error in refusal.errors)])
 
 
 class ReadOnlyAdmin(AnyAdmin):
