@@ -58,7 +58,24 @@ def test_create__text_that_is_too_long_as_it_is_kept__is_422(field: str, longest
 
     response = create(world, **{field: letter * (longest - 1)})
 
-    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, f"#/{field}")
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["pointer"]) == (422, f"#/{field}")
+    assert (error["code"], error["detail"]) == ("string_too_long", f"String should have at most {longest} characters")
+
+
+def test_list__an_order_that_there_is_not__names_the_parameter_once(world: World) -> None:
+    response = send("GET", "/api/books/?ordering=nonsense", world)
+
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["parameter"]) == (422, "ordering")
+
+
+def test_place__a_date_for_an_instant__is_told_without_the_name_of_an_exception(world: World) -> None:
+    response = send("POST", "/api/reservations/", world, {"book_id": 1, "reserved_until": "2030-01-01"})
+
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["pointer"]) == (422, "#/reserved_until")
+    assert error["detail"].startswith("An instant is written as in RFC 3339")
 
 
 def test_create__isbn_of_another_book__is_refused(world: World) -> None:

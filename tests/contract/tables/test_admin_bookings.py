@@ -221,6 +221,7 @@ def test_mark_booking__seated_then_completed__gives_the_table_free(desk: Desk, r
 
     assert (early.status_code, early.json()["code"]) == (409, "booking.state_refused")
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "#/state")
+    assert wrong.json()["errors"][0]["detail"] == "Input should be 'seated', 'completed' or 'no_show'"
     assert [seated.json()["state"], completed.json()["state"]] == ["seated", "completed"]
     assert holders(restaurant, table.id) == []
 

@@ -81,6 +81,14 @@ def test_book_table__two_tables__is_refused(client: TestClient, restaurant: Data
     ]
 
 
+def test_book_table__a_name_that_is_too_long__is_told_in_characters(client: TestClient, restaurant: Database) -> None:
+    answer = an_answer(client, a_table(restaurant).id, name="x" * 201)
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "#/name")
+    assert (error["code"], error["detail"]) == ("string_too_long", "String should have at most 200 characters")
+
+
 def test_book_table__id_alone__says_what_is_needed(client: TestClient, restaurant: Database) -> None:
     table = a_table(restaurant)
 

@@ -41,13 +41,14 @@ def _composed(text: object) -> object:
     return unicodedata.normalize("NFC", text) if isinstance(text, str) else text
 
 
-Title = Annotated[str, BeforeValidator(_composed), Field(min_length=1, max_length=500)]
-Line = Annotated[str, BeforeValidator(_composed), Field(max_length=200)]
+_Composed = BeforeValidator(_composed)  # behind the lengths, which else are told as those of a list
+Title = Annotated[str, Field(min_length=1, max_length=500), _Composed]
+Line = Annotated[str, Field(max_length=200), _Composed]
 Isbn = Annotated[str, Field(max_length=32, description="10 or 13 digits, with or without hyphens")]
 Year = Annotated[int, Field(ge=-4000, le=9999)]
 Language = Annotated[str, Field(max_length=35, description="ISO 639 code or language tag")]
 Lines = Annotated[list[Line], Field(max_length=200)]
-Text = Annotated[str, BeforeValidator(_composed), Field(max_length=20_000)]
+Text = Annotated[str, Field(max_length=20_000), _Composed]
 Ordering = Literal["id", "newest", "title", "-title", "year", "-year", "popularity", "relevance"]
 
 _LIST_HEADERS = {"Cache-Control": "public, max-age=0, must-revalidate", "Vary": "Accept, Authorization"}
@@ -94,7 +95,7 @@ class Filters(PageQuery):
     year: Annotated[int, Field(gt=-(2**15), lt=2**15)] | None = None
     branch: Annotated[str, Field(max_length=20, description="Code of a branch that owns a copy")] = ""
     available: Annotated[bool, Field(description="With a free copy (at the branch, if one is given)")] | None = None
-    ordering: Ordering | Literal[""] = ""
+    ordering: Literal[Ordering, ""] = ""
 
 
 @router.get("/", auth=anyone, response=BooksOut)

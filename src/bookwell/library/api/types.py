@@ -49,7 +49,7 @@ def _lowered(address: object) -> object:
     return address.lower() if isinstance(address, str) else address
 
 
-Email = Annotated[str, BeforeValidator(_lowered), Field(max_length=254), AfterValidator(_check_email)]
+Email = Annotated[str, Field(max_length=254), BeforeValidator(_lowered), AfterValidator(_check_email)]
 
 
 class Body(StrictBody):

@@ -60,7 +60,7 @@ class Marking(StrictBody):
     """A booking, and what became of its guests."""
 
     id: Id
-    state: Literal[State.SEATED, State.COMPLETED, State.NO_SHOW]
+    state: Literal["seated", "completed", "no_show"]
     reason: _Reason = ""
 
 
@@ -149,7 +149,7 @@ def mark_booking(
     told: dict[str, Any] = {"actor": caller.actor, "now": clock.now(), "reason": wanted.reason}
 
     def work(connection: Connection) -> Answer:
-        return _one(ending.mark_booking(connection, booking_id=wanted.id, state=wanted.state, **told))
+        return _one(ending.mark_booking(connection, booking_id=wanted.id, state=State(wanted.state), **told))
 
     return respond_in_transaction(request, site, work, caller=caller.key)
 

@@ -60,12 +60,12 @@ def _tag(text: str) -> str:
     return text
 
 
-_Trimmed = BeforeValidator(_trimmed)
-Email = Annotated[str, _Trimmed, Field(max_length=_LONGEST_EMAIL), AfterValidator(_email)]
-Phone = Annotated[str, _Trimmed, Field(max_length=64), AfterValidator(_phone)]
-GuestName = Annotated[str, _Trimmed, Field(max_length=200), AfterValidator(_one_line)]
-Comment = Annotated[str, _Trimmed, Field(max_length=2000)]
-Locale = Annotated[str, _Trimmed, Field(max_length=35), AfterValidator(_tag)]
+_Trimmed = BeforeValidator(_trimmed)  # behind the lengths, which else are told as those of a list
+Email = Annotated[str, Field(max_length=_LONGEST_EMAIL), _Trimmed, AfterValidator(_email)]
+Phone = Annotated[str, Field(max_length=64), _Trimmed, AfterValidator(_phone)]
+GuestName = Annotated[str, Field(max_length=200), _Trimmed, AfterValidator(_one_line)]
+Comment = Annotated[str, Field(max_length=2000), _Trimmed]
+Locale = Annotated[str, Field(max_length=35), _Trimmed, AfterValidator(_tag)]
 
 
 def guest_locale(request: Request, sent: str) -> str:

@@ -163,7 +163,7 @@ def _fields_of(context: ValidationErrorContext[Any]) -> list[FieldProblem]:
     failure = context.pydantic_validation_error
     for error in failure.errors(include_url=False, include_input=False, include_context=False):
         place = flattened.get(error["loc"], error["loc"])
-        code, detail = error["type"], error["msg"]
+        code, detail = error["type"], error["msg"].removeprefix("Value error, ")
         if source == "body":
             path = place[1:] if attribute is not None and place[:1] == (attribute,) else place
             found.append(FieldProblem(code=code, detail=detail, pointer=pointer_of(path)))
