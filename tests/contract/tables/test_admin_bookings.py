@@ -191,6 +191,7 @@ def test_move_booking__another_time__is_taken_along(desk: Desk, restaurant: Data
 
 def test_move_booking__onto_a_taken_table__is_a_conflict(desk: Desk, restaurant: Database) -> None:
     taken, table = a_table(restaurant), a_table(restaurant)
+    a_table(restaurant)  # is free
     confirmed(restaurant, taken.id)
     booking = confirmed(restaurant, table.id)
 
