@@ -74,13 +74,14 @@ class Rival(Generic[T]):
     work: Callable[[], T]
     outcome: Outcome[T] = field(default_factory=Outcome)
     thread: threading.Thread | None = None
+    head_start: float = _HEAD_START_SECONDS
 
     def go(self) -> None:
-        """Start once, and wait a little: a rival that no lock holds up ends meanwhile."""
+        """Start once, and wait a little: a rival that no lock holds up mostly ends meanwhile."""
         if self.thread is None:
             self.thread = threading.Thread(target=_run, args=(self.work, self.outcome), daemon=True)
             self.thread.start()
-            self.thread.join(_HEAD_START_SECONDS)
+            self.thread.join(self.head_start)
 
     def finish(self) -> Outcome[T]:
         """Wait for its end."""
@@ -91,9 +92,14 @@ class Rival(Generic[T]):
         return self.outcome
 
 
-def meet_rival(patch: pytest.MonkeyPatch, target: str, work: Callable[[], T], *, behind: bool = False) -> Rival[T]:
-    """Let `work` loose in the moment before (or `behind`: after) the first call of the function named `target`."""
-    rival = Rival(work)
+def meet_rival(
+    patch: pytest.MonkeyPatch, target: str, work: Callable[[], T], *, behind: bool = False, wins: bool = False
+) -> Rival[T]:
+    """Let `work` loose in the moment before (or `behind`: after) the first call of the function named `target`.
+
+    Where no lock holds it up there (`wins`), it has ended when the other one goes on, however busy the machine is.
+    """
+    rival = Rival(work, head_start=_PATIENCE_SECONDS if wins else _HEAD_START_SECONDS)
     here = threading.get_ident()
     module_name, _, name = target.rpartition(".")
     module = __import__(module_name, fromlist=[name])
