@@ -345,7 +345,7 @@ def test_deliver_due__each_channel__has_its_own_limit_per_second(database: Datab
         notifier.take_in([an_envelope(aggregate=f"reservation:{number}") for number in range(5)])
         notifier.take_in([_message(aggregate=f"booking:{number}") for number in range(5)])
         notifier.deliver_due(seconds=0.01)
-        notifier.deliver_due(channel=WEBHOOK, seconds=5)
+        notifier.deliver_due(channel=WEBHOOK, seconds=60)
 
     states = [(row.channel, row.state) for row in deliveries_of(database)]
     assert states.count(("webhook", "sent")) == 5

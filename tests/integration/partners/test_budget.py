@@ -198,7 +198,7 @@ def _wait_until(is_so: Any) -> None:
 
 
 def _until(ask: Any, is_good: Any) -> Any:
-    deadline = time.perf_counter() + 5
+    deadline = time.perf_counter() + 60
     while not is_good(told := ask()) and time.perf_counter() < deadline:
         time.sleep(0.01)
     assert is_good(told)

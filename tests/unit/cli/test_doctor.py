@@ -37,7 +37,7 @@ def test_run_checks__one_never_ends__is_left_behind_and_has_failed() -> None:
         never.wait()
         yield fine("slow", "too late")
 
-    found = run_checks({"slow": hang, "quick": lambda: [fine("quick", "well")]}, seconds=0.05)
+    found = run_checks({"slow": hang, "quick": lambda: [fine("quick", "well")]}, seconds=0.5)
     never.set()
 
     assert [(each.check, each.state) for each in found] == [("slow", State.FAILED), ("quick", State.OK)]

@@ -53,7 +53,7 @@ def issuer(ring: KeyRing) -> _Issuer:
 
 
 def _settle(source: JwksSource, issuer: _Issuer, fetches: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while issuer.fetches < fetches or source._running is not None:  # noqa: SLF001 -- the thread has no other sign
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -239,6 +239,6 @@ def test_run__told_to_stop__ends() -> None:
         stop.wait(0.01)
 
     stop.set()
-    thread.join(5)
+    thread.join(60)
 
     assert not thread.is_alive()
