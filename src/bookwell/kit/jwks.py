@@ -85,9 +85,17 @@ class JwksSource:
             pause = _FIRST_PAUSE_SECONDS if self._fetched_at == _NEVER else _PAUSE_SECONDS
             if self._running is None and self._monotonic() - self._began_at >= pause:
                 self._began_at = self._monotonic()
-                self._running = threading.Event()
-                threading.Thread(target=self._refresh, args=(self._running,), daemon=True).start()
+                self._running = self._start()
             return self._running
+
+    def _start(self) -> threading.Event | None:
+        done = threading.Event()
+        try:
+            threading.Thread(target=self._refresh, args=(done,), daemon=True).start()
+        except RuntimeError as error:  # the machine has no room for one more; the next question tries again
+            _log.warning("jwks.fetch_failed", issuer=self._issuer, error=type(error).__name__)
+            return None
+        return done
 
     def _refresh(self, done: threading.Event) -> None:
         try:
@@ -96,9 +104,10 @@ class JwksSource:
             _log.warning("jwks.fetch_failed", issuer=self._issuer, error=type(error).__name__)
         else:
             self._keys, self._fetched_at = keys, self._monotonic()
-        with self._guard:
-            self._running = None
-        done.set()
+        finally:
+            with self._guard:
+                self._running = None
+            done.set()
 
 
 def fetch_key_set(issuer: str, *, jwks_url: str | None = None) -> Mapping[str, Any]:

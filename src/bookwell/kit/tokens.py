@@ -23,6 +23,8 @@ __all__ = ["Claims", "KeySource", "TokenInvalid", "TokenSigner", "TokenVerifier"
 ALGORITHM = "RS256"
 _REQUIRED = ["exp", "iss", "aud", "jti"]
 _REMEMBERED_TOKENS = 2048
+_REMEMBERED_SECONDS = 60
+"""For so long at most a token goes on counting whose key its issuer has withdrawn, once that is known here."""
 _LONGEST_TOKEN = 8192
 # Expiry is checked against the one clock, which the demo may move; PyJWT would ask the system's.
 _OPTIONS: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
@@ -103,7 +105,7 @@ class TokenSigner:
 
 
 class TokenVerifier:
-    """Verifies tokens of the trusted issuers. Signatures already checked are remembered, up to a bound."""
+    """Verifies tokens of the trusted issuers. Signatures already checked are remembered for a minute, up to a bound."""
 
     def __init__(self, issuers: Sequence[TrustedIssuer]) -> None:
         self._issuers = {trusted.issuer: trusted for trusted in issuers}
@@ -115,12 +117,13 @@ class TokenVerifier:
         Raises:
             TokenInvalid: if its algorithm, key, signature, issuer, audience, claims or time is wrong.
         """
-        claims = self._claims_of(token)
-        if not claims.not_before <= now.timestamp() < claims.expires_at:
+        instant = now.timestamp()
+        claims = self._claims_of(token, instant // _REMEMBERED_SECONDS)
+        if not claims.not_before <= instant < claims.expires_at:
             raise TokenInvalid("expired, or not valid yet")
         return claims
 
-    def _decode(self, token: str) -> Claims:
+    def _decode(self, token: str, _minute: float) -> Claims:
         if len(token) > _LONGEST_TOKEN:
             raise TokenInvalid("too long")
         try:

@@ -60,7 +60,9 @@ class WritersLine:
     def _wait_for_turn(self, database: Path) -> None:
         if self._turn == _NOT_OPEN:
             try:
-                self._next, self._turn = (_open(database, name) for name in ("next", "turn"))
+                if self._next == _NOT_OPEN:
+                    self._next = _open(database, "next")
+                self._turn = _open(database, "turn")
             except OSError:
                 return  # no place for the files: SQLite itself says what is wrong with it, if anything
         fcntl.flock(self._next, fcntl.LOCK_EX)

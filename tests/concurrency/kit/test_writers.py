@@ -1,5 +1,6 @@
 """The line of writers across processes, on a database file and by itself."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bookwell.kit.writers import line_of
+from bookwell.kit.writers import WritersLine, line_of
 
 _TRANSACTIONS = 200
 _SECONDS_EACH = 0.003
@@ -166,3 +167,26 @@ def test_line_of__in_memory__makes_no_files(name: str, tmp_path: Path, monkeypat
         pass
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_line__one_of_its_files_cannot_be_opened_for_a_while__leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, opened, open_file = WritersLine(tmp_path / "db"), [], os.open
+
+    def open_first_alone(path: str, flags: int, mode: int = 0o777) -> int:
+        opened.append(path)
+        if path.endswith("-turn"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return open_file(path, flags, mode)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", open_first_alone)
+        for _ in range(3):
+            with line:
+                pass
+    with line:
+        pass
+
+    assert [path.rpartition("-")[2] for path in opened] == ["next", "turn", "turn", "turn"]
+    line.forget_parent()

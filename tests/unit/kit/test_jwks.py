@@ -166,3 +166,21 @@ def test_find_public_key__keys_of_other_kinds__are_passed_over(ring: KeyRing, is
 
     assert source.find_public_key(good["kid"]) is not None
     assert [source.find_public_key(kid) for kid in ("ec", "enc", "ps")] == [None, None, None]
+
+
+def test_find_public_key__no_thread_can_be_started__the_next_question_fetches(
+    ring: KeyRing, issuer: _Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = _Time()
+    source = JwksSource(_ISSUER, fetch=issuer, monotonic=now)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(IssuerUnreachable):
+            source.find_public_key("any")
+    now.now += 1
+
+    assert source.find_public_key(ring.signing_key().kid) is not None

@@ -68,11 +68,25 @@ def test_sign__each_token__has_an_id_of_its_own(signer: TokenSigner, verifier: T
 
 
 def test_verify__remembered_token__still_expires(signer: TokenSigner, verifier: TokenVerifier) -> None:
-    token = signer.sign(subject="7", session_id="s", roles=[], now=NOW)
-    verifier.verify(token, now=NOW + LIFETIME - dt.timedelta(seconds=1))
+    half_past = NOW + dt.timedelta(seconds=30)  # it ends in the midst of a minute for which it is remembered
+    token = signer.sign(subject="7", session_id="s", roles=[], now=half_past)
+    verifier.verify(token, now=half_past + LIFETIME - dt.timedelta(seconds=1))
 
     with pytest.raises(TokenInvalid):
-        verifier.verify(token, now=NOW + LIFETIME)
+        verifier.verify(token, now=half_past + LIFETIME)
+
+
+def test_verify__key_is_withdrawn__a_remembered_token_counts_a_minute_longer_at_most(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path, retain=dt.timedelta(minutes=15))
+    verifier = TokenVerifier([TrustedIssuer(ISSUER, "bookwell", ring)])
+    signer = TokenSigner(ring, issuer=ISSUER, audience="bookwell", lifetime=dt.timedelta(hours=1))
+    token = signer.sign(subject="7", session_id="s", roles=[], now=NOW)
+    verifier.verify(token, now=NOW)
+    for file in tmp_path.glob("*.pem"):
+        file.unlink()
+
+    with pytest.raises(TokenInvalid, match="key is unknown"):
+        verifier.verify(token, now=NOW + dt.timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
